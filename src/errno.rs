@@ -1,0 +1,361 @@
+//! The kernel's refusals: the decoding of its answers, their names and messages, and the
+//! two shapes in which a refusal gives back what the caller put in.
+//!
+//! No system call is made here, and nothing here knows which call an answer came from.
+
+use core::fmt;
+use linux_raw_sys::errno as raw;
+
+/// The kernel's reason for refusing a system call.
+///
+/// `Display` gives the message, `Debug` the name. Follows `errno(3)`.
+///
+/// ```
+/// use owned_memfd::Errno;
+///
+/// assert_eq!(Errno::EPERM.to_string(), "operation not permitted");
+/// assert_eq!(format!("{:?}", Errno::EPERM), "EPERM");
+/// assert_eq!(Errno::EPERM.raw_os_error(), 1);
+/// ```
+// The kernel's own negative number, so that an answer becomes an `Errno` without work; and
+// without a niche, since testing for one costs instructions where the sign already tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Errno(i32);
+
+impl Errno {
+    /// The same reason under its other name: [`Errno::EAGAIN`].
+    pub const EWOULDBLOCK: Self = Self::EAGAIN;
+    /// The same reason under its other name: [`Errno::EDEADLK`].
+    pub const EDEADLOCK: Self = Self::EDEADLK;
+    /// The same reason under its other name: [`Errno::EOPNOTSUPP`].
+    pub const ENOTSUP: Self = Self::EOPNOTSUPP;
+
+    /// The reason with this positive number, as `errno` and
+    /// `std::io::Error::raw_os_error` give it.
+    #[must_use]
+    pub const fn from_raw_os_error(number: i32) -> Self {
+        Self(number.wrapping_neg())
+    }
+
+    /// The positive number, as `errno` and `std::io::Error::from_raw_os_error` have it.
+    #[must_use]
+    pub const fn raw_os_error(self) -> i32 {
+        self.0.wrapping_neg()
+    }
+
+    // The three ways to read an answer. A register holds 64 bits, of which a call that
+    // answers a C `int` means the low 32; testing just what is meant is the shortest code.
+
+    /// An answer that is a count, an offset or a length.
+    #[inline(always)]
+    pub(crate) const fn decode(answer: usize) -> Result<usize, Self> {
+        if (answer as isize) < 0 {
+            Err(Self(answer as i32))
+        } else {
+            Ok(answer)
+        }
+    }
+
+    /// An answer that is a C `int`: a set of bits or a descriptor.
+    #[inline(always)]
+    pub(crate) const fn decode_int(answer: usize) -> Result<u32, Self> {
+        let answer = answer as i32;
+        if answer < 0 {
+            Err(Self(answer))
+        } else {
+            Ok(answer as u32)
+        }
+    }
+
+    /// An answer that says nothing but done or refused.
+    #[inline(always)]
+    pub(crate) const fn decode_unit(answer: usize) -> Result<(), Self> {
+        let answer = answer as i32;
+        if answer < 0 {
+            Err(Self(answer))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+macro_rules! errnos {
+    ($($name:ident: $message:literal,)*) => {
+        impl Errno {
+            $(
+                #[doc = concat!("`", stringify!($name), "`: ", $message)]
+                pub const $name: Self = Self::from_raw_os_error(raw::$name as i32);
+            )*
+
+            /// The name, as `EPERM`; `None` for a number that Linux gives no name.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+
+            const fn message(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some($message),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM: "operation not permitted",
+    ENOENT: "no such file or directory",
+    ESRCH: "no such process",
+    EINTR: "interrupted system call",
+    EIO: "input/output error",
+    ENXIO: "no such device or address",
+    E2BIG: "argument list too long",
+    ENOEXEC: "exec format error",
+    EBADF: "bad file descriptor",
+    ECHILD: "no child processes",
+    EAGAIN: "resource temporarily unavailable",
+    ENOMEM: "cannot allocate memory",
+    EACCES: "permission denied",
+    EFAULT: "bad address",
+    ENOTBLK: "block device required",
+    EBUSY: "device or resource busy",
+    EEXIST: "file exists",
+    EXDEV: "invalid cross-device link",
+    ENODEV: "no such device",
+    ENOTDIR: "not a directory",
+    EISDIR: "is a directory",
+    EINVAL: "invalid argument",
+    ENFILE: "too many open files in system",
+    EMFILE: "too many open files",
+    ENOTTY: "inappropriate ioctl for device",
+    ETXTBSY: "text file busy",
+    EFBIG: "file too large",
+    ENOSPC: "no space left on device",
+    ESPIPE: "illegal seek",
+    EROFS: "read-only file system",
+    EMLINK: "too many links",
+    EPIPE: "broken pipe",
+    EDOM: "numerical argument out of domain",
+    ERANGE: "numerical result out of range",
+    EDEADLK: "resource deadlock avoided",
+    ENAMETOOLONG: "file name too long",
+    ENOLCK: "no locks available",
+    ENOSYS: "function not implemented",
+    ENOTEMPTY: "directory not empty",
+    ELOOP: "too many levels of symbolic links",
+    ENOMSG: "no message of desired type",
+    EIDRM: "identifier removed",
+    ECHRNG: "channel number out of range",
+    EL2NSYNC: "level 2 not synchronized",
+    EL3HLT: "level 3 halted",
+    EL3RST: "level 3 reset",
+    ELNRNG: "link number out of range",
+    EUNATCH: "protocol driver not attached",
+    ENOCSI: "no CSI structure available",
+    EL2HLT: "level 2 halted",
+    EBADE: "invalid exchange",
+    EBADR: "invalid request descriptor",
+    EXFULL: "exchange full",
+    ENOANO: "no anode",
+    EBADRQC: "invalid request code",
+    EBADSLT: "invalid slot",
+    EBFONT: "bad font file format",
+    ENOSTR: "device not a stream",
+    ENODATA: "no data available",
+    ETIME: "timer expired",
+    ENOSR: "out of streams resources",
+    ENONET: "machine is not on the network",
+    ENOPKG: "package not installed",
+    EREMOTE: "object is remote",
+    ENOLINK: "link has been severed",
+    EADV: "advertise error",
+    ESRMNT: "srmount error",
+    ECOMM: "communication error on send",
+    EPROTO: "protocol error",
+    EMULTIHOP: "multihop attempted",
+    EDOTDOT: "RFS specific error",
+    EBADMSG: "bad message",
+    EOVERFLOW: "value too large for defined data type",
+    ENOTUNIQ: "name not unique on network",
+    EBADFD: "file descriptor in bad state",
+    EREMCHG: "remote address changed",
+    ELIBACC: "cannot access a needed shared library",
+    ELIBBAD: "accessing a corrupted shared library",
+    ELIBSCN: ".lib section in a.out corrupted",
+    ELIBMAX: "attempting to link in too many shared libraries",
+    ELIBEXEC: "cannot exec a shared library directly",
+    EILSEQ: "invalid or incomplete multibyte or wide character",
+    ERESTART: "interrupted system call should be restarted",
+    ESTRPIPE: "streams pipe error",
+    EUSERS: "too many users",
+    ENOTSOCK: "socket operation on non-socket",
+    EDESTADDRREQ: "destination address required",
+    EMSGSIZE: "message too long",
+    EPROTOTYPE: "protocol wrong type for socket",
+    ENOPROTOOPT: "protocol not available",
+    EPROTONOSUPPORT: "protocol not supported",
+    ESOCKTNOSUPPORT: "socket type not supported",
+    EOPNOTSUPP: "operation not supported",
+    EPFNOSUPPORT: "protocol family not supported",
+    EAFNOSUPPORT: "address family not supported by protocol",
+    EADDRINUSE: "address already in use",
+    EADDRNOTAVAIL: "cannot assign requested address",
+    ENETDOWN: "network is down",
+    ENETUNREACH: "network is unreachable",
+    ENETRESET: "network dropped connection on reset",
+    ECONNABORTED: "software caused connection abort",
+    ECONNRESET: "connection reset by peer",
+    ENOBUFS: "no buffer space available",
+    EISCONN: "transport endpoint is already connected",
+    ENOTCONN: "transport endpoint is not connected",
+    ESHUTDOWN: "cannot send after transport endpoint shutdown",
+    ETOOMANYREFS: "too many references: cannot splice",
+    ETIMEDOUT: "connection timed out",
+    ECONNREFUSED: "connection refused",
+    EHOSTDOWN: "host is down",
+    EHOSTUNREACH: "no route to host",
+    EALREADY: "operation already in progress",
+    EINPROGRESS: "operation now in progress",
+    ESTALE: "stale file handle",
+    EUCLEAN: "structure needs cleaning",
+    ENOTNAM: "not a XENIX named type file",
+    ENAVAIL: "no XENIX semaphores available",
+    EISNAM: "is a named type file",
+    EREMOTEIO: "remote I/O error",
+    EDQUOT: "disk quota exceeded",
+    ENOMEDIUM: "no medium found",
+    EMEDIUMTYPE: "wrong medium type",
+    ECANCELED: "operation canceled",
+    ENOKEY: "required key not available",
+    EKEYEXPIRED: "key has expired",
+    EKEYREVOKED: "key has been revoked",
+    EKEYREJECTED: "key was rejected by service",
+    EOWNERDEAD: "owner died",
+    ENOTRECOVERABLE: "state not recoverable",
+    ERFKILL: "operation not possible due to RF-kill",
+    EHWPOISON: "memory page has hardware error",
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "Errno({})", self.raw_os_error()),
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message() {
+            Some(message) => f.write_str(message),
+            None => write!(f, "unknown error {}", self.raw_os_error()),
+        }
+    }
+}
+
+impl core::error::Error for Errno {}
+
+/// A refusal that gives back what was handed in.
+///
+/// `value` is the caller's own, unchanged and still open; `reason` is why it was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "dropping this closes the descriptor that it gives back"]
+pub struct Refused<T> {
+    /// What was handed in.
+    pub value: T,
+    /// Why it was refused.
+    pub reason: Reason,
+}
+
+impl<T> Refused<T> {
+    /// The same refusal, giving back what `convert` makes of the value.
+    #[cfg(feature = "std")]
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Refused<U> {
+        Refused {
+            value: convert(self.value),
+            reason: self.reason,
+        }
+    }
+}
+
+impl<T> fmt::Display for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Refused<T> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// Why a descriptor was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The kernel refused a call on it.
+    Kernel(Errno),
+    /// It is not an anonymous memory file: not a regular file, or one of a file system
+    /// that somebody mounted, as tmpfs.
+    NotMemFd,
+    /// It is open with `O_PATH`, which allows no operation on the file itself.
+    PathOnly,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(errno) => errno.fmt(f),
+            Self::NotMemFd => f.write_str("not an anonymous memory file"),
+            Self::PathOnly => f.write_str("the descriptor is open with O_PATH"),
+        }
+    }
+}
+
+impl core::error::Error for Reason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Kernel(errno) => Some(errno),
+            _ => None,
+        }
+    }
+}
+
+impl From<Errno> for Reason {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+/// A transfer that stopped before its end.
+///
+/// The first `done` bytes did arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incomplete {
+    /// How many bytes were transferred.
+    pub done: u64,
+    /// Why no more were: the kernel's refusal, or `None` where it did not refuse but moved
+    /// no byte. For a read that is the end of the file.
+    pub reason: Option<Errno>,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.done > 0 {
+            write!(f, "stopped after {} bytes: ", self.done)?;
+        }
+        match self.reason {
+            Some(errno) => errno.fmt(f),
+            None => f.write_str("no byte was moved, as at the end of a file"),
+        }
+    }
+}
+
+impl core::error::Error for Incomplete {}

@@ -1,0 +1,205 @@
+//! The flags of `memfd_create`, the seals and the sizes of huge pages, with the kernel's
+//! bits from `linux-raw-sys`.
+//!
+//! No system call is made here. Bits that this crate does not know survive: a newer kernel
+//! may have them.
+
+use bitflags::bitflags;
+use core::fmt;
+use linux_raw_sys::general as raw;
+
+bitflags! {
+    /// The flags of [`OwnedMemFd::create`](crate::OwnedMemFd::create), as the kernel has them.
+    ///
+    /// Bits without a name here are kept and handed to the kernel, which makes `all()` and
+    /// `!flags` mean all 32 bits: use [`MemFdFlags::KNOWN`] for all that have a name.
+    ///
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[repr(transparent)]
+    pub struct MemFdFlags: u32 {
+        /// Close the descriptor when the process executes another program.
+        ///
+        /// Since Linux 3.17.
+        const CLOEXEC = raw::MFD_CLOEXEC;
+        /// Allow seals to be added.
+        ///
+        /// Since Linux 3.17.
+        const ALLOW_SEALING = raw::MFD_ALLOW_SEALING;
+        /// Use huge pages, of the machine's default size or of
+        /// [`MemFdFlags::huge_pages`]'s.
+        ///
+        /// Since Linux 4.14, together with `ALLOW_SEALING` since 4.16.
+        const HUGETLB = raw::MFD_HUGETLB;
+        /// Mode 0666, sealed with [`Seals::EXEC`]. Implies `ALLOW_SEALING`.
+        ///
+        /// Since Linux 6.3, before which it is `EINVAL`.
+        const NOEXEC_SEAL = raw::MFD_NOEXEC_SEAL;
+        /// Mode 0777.
+        ///
+        /// Since Linux 6.3, before which it is `EINVAL`.
+        const EXEC = raw::MFD_EXEC;
+
+        const _ = !0;
+    }
+}
+
+impl MemFdFlags {
+    /// Every flag that has a name here.
+    pub const KNOWN: Self = Self::CLOEXEC
+        .union(Self::ALLOW_SEALING)
+        .union(Self::HUGETLB)
+        .union(Self::NOEXEC_SEAL)
+        .union(Self::EXEC);
+
+    /// [`MemFdFlags::HUGETLB`] with the bits that say which size.
+    ///
+    /// A size is a number in a field, not a flag: two of them must not be joined, and
+    /// `contains` says nothing about them.
+    #[must_use]
+    pub const fn huge_pages(size: HugePageSize) -> Self {
+        Self::HUGETLB.union(Self::from_bits_retain(
+            (size.log2 as u32) << raw::MFD_HUGE_SHIFT,
+        ))
+    }
+}
+
+bitflags! {
+    /// The seals of a memory file: what can no longer be done to it, by anybody.
+    ///
+    /// Seals can be added and never removed. Ask with `contains`, never with `==`: a kernel
+    /// may set more than was asked for, and bits without a name here are kept. That makes
+    /// `all()` and `!seals` mean all 32 bits: use [`Seals::KNOWN`] for all that have a name.
+    ///
+    /// `Display` prints the kernel's names:
+    ///
+    /// ```
+    /// use owned_memfd::Seals;
+    ///
+    /// let seals = Seals::SHRINK | Seals::WRITE | Seals::from_bits_retain(0x40);
+    /// assert_eq!(seals.to_string(), "F_SEAL_SHRINK | F_SEAL_WRITE | 0x40");
+    /// ```
+    ///
+    /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[repr(transparent)]
+    pub struct Seals: u32 {
+        /// No more seals can be added.
+        ///
+        /// Since Linux 3.17.
+        const SEAL = raw::F_SEAL_SEAL;
+        /// The file cannot get shorter.
+        ///
+        /// Since Linux 3.17.
+        const SHRINK = raw::F_SEAL_SHRINK;
+        /// The file cannot get longer.
+        ///
+        /// Since Linux 3.17.
+        const GROW = raw::F_SEAL_GROW;
+        /// The content cannot be written. What the kernel still allows is to shorten and
+        /// lengthen the file, which [`SHRINK`](Self::SHRINK) and [`GROW`](Self::GROW) forbid.
+        ///
+        /// Since Linux 3.17.
+        const WRITE = raw::F_SEAL_WRITE;
+        /// The content cannot be written, except through shared mappings that exist
+        /// already: it may still change.
+        ///
+        /// Since Linux 5.1.
+        const FUTURE_WRITE = raw::F_SEAL_FUTURE_WRITE;
+        /// The execute permission of the file's mode cannot change. On an executable file
+        /// the kernel adds `SHRINK`, `GROW`, `WRITE` and `FUTURE_WRITE` with it.
+        ///
+        /// This is hygiene, not a boundary: it does not stop an executable mapping.
+        ///
+        /// Since Linux 6.3.
+        const EXEC = raw::F_SEAL_EXEC;
+
+        const _ = !0;
+    }
+}
+
+impl Seals {
+    /// Every seal that has a name here.
+    pub const KNOWN: Self = Self::SEAL
+        .union(Self::SHRINK)
+        .union(Self::GROW)
+        .union(Self::WRITE)
+        .union(Self::FUTURE_WRITE)
+        .union(Self::EXEC);
+}
+
+impl fmt::Display for Seals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for (name, _) in self.iter_names() {
+            write!(f, "{between}F_SEAL_{name}")?;
+            between = " | ";
+        }
+        let unnamed = self.difference(Self::KNOWN);
+        if !unnamed.is_empty() || self.is_empty() {
+            write!(f, "{between}{:#x}", unnamed.bits())?;
+        }
+        Ok(())
+    }
+}
+
+/// A size of huge pages: a power of two of bytes, or the machine's default.
+///
+/// Which sizes there are depends on the CPU and the kernel; `/sys/kernel/mm/hugepages` lists
+/// them. Asking for another one is `ENODEV` when the file is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HugePageSize {
+    // 0 is the machine's default size, as in the kernel's field.
+    log2: u8,
+}
+
+macro_rules! huge_page_sizes {
+    ($($name:ident = $bits:ident: $text:literal,)*) => {
+        impl HugePageSize {
+            /// The machine's default size.
+            pub const DEFAULT: Self = Self { log2: 0 };
+            $(
+                #[doc = $text]
+                pub const $name: Self = Self { log2: (raw::$bits >> raw::MFD_HUGE_SHIFT) as u8 };
+            )*
+        }
+    };
+}
+
+huge_page_sizes! {
+    KB_64 = MFD_HUGE_64KB: "64 KiB",
+    KB_512 = MFD_HUGE_512KB: "512 KiB",
+    MB_1 = MFD_HUGE_1MB: "1 MiB",
+    MB_2 = MFD_HUGE_2MB: "2 MiB",
+    MB_8 = MFD_HUGE_8MB: "8 MiB",
+    MB_16 = MFD_HUGE_16MB: "16 MiB",
+    MB_32 = MFD_HUGE_32MB: "32 MiB",
+    MB_256 = MFD_HUGE_256MB: "256 MiB",
+    MB_512 = MFD_HUGE_512MB: "512 MiB",
+    GB_1 = MFD_HUGE_1GB: "1 GiB",
+    GB_2 = MFD_HUGE_2GB: "2 GiB",
+    GB_16 = MFD_HUGE_16GB: "16 GiB",
+}
+
+impl HugePageSize {
+    /// The size of `bytes` bytes; `None` unless that is a power of two of at least 2.
+    #[must_use]
+    pub const fn from_bytes(bytes: u64) -> Option<Self> {
+        if bytes.is_power_of_two() && bytes > 1 {
+            Some(Self {
+                log2: bytes.trailing_zeros() as u8,
+            })
+        } else {
+            None
+        }
+    }
+
+    /// The size in bytes; `None` for [`HugePageSize::DEFAULT`], which the machine knows.
+    #[must_use]
+    pub const fn bytes(self) -> Option<u64> {
+        match self.log2 {
+            0 => None,
+            log2 => Some(1 << log2),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_code)]
+#![allow(
+    clippy::inline_always,
+    reason = "a call is a few instructions, and at opt-level s and z nothing less inlines them"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "registers have one width; the kernel's types differ from ours in sign and name"
+)]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+#[macro_use]
+#[path = "../arch/mod.rs"]
+mod arch;
+
+cfg_if! {
+    if #[cfg(supported)] {
+        mod errno;
+        pub mod fd;
+        mod flags;
+        mod memfd;
+        mod options;
+        mod sys;
+        #[cfg(feature = "std")]
+        mod with_std;
+
+        pub use errno::{Errno, Incomplete, Reason, Refused};
+        pub use flags::{HugePageSize, MemFdFlags, Seals};
+        pub use memfd::{OwnedMemFd, ProcPath, SealRefusal, SeekFrom};
+        pub use options::{CreateError, MemFdOptions, Name};
+    }
+}

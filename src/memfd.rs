@@ -1,0 +1,834 @@
+//! A memory file and what can be done to it through its descriptor: create, read, write,
+//! size, seals, duplicate, reopen.
+//!
+//! What needs a policy across kernels stands in `options`; what maps the file, or proves
+//! that it cannot change, does not stand here.
+#![allow(unsafe_code)]
+
+use crate::{
+    errno::{Errno, Incomplete, Reason, Refused},
+    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    flags::{HugePageSize, MemFdFlags, Seals},
+    sys,
+};
+use core::{ffi::CStr, fmt, mem::MaybeUninit, ops::Deref};
+use linux_raw_sys::general as raw;
+
+#[cfg(feature = "std")]
+pub use std::io::SeekFrom;
+
+/// From where [`OwnedMemFd::seek`] counts. As `std::io::SeekFrom`.
+#[cfg(not(feature = "std"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeekFrom {
+    /// This many bytes from the start of the file.
+    Start(u64),
+    /// This many bytes from the end of the file.
+    End(i64),
+    /// This many bytes from the current offset.
+    Current(i64),
+}
+
+/// The most that one call moves: the kernel's `MAX_RW_COUNT`, on the smallest pages.
+const MAX_COUNT: u64 = 0x7fff_f000;
+
+/// An anonymous memory file, closed when it is dropped.
+///
+/// It is a descriptor: what others hold descriptors of the same file, they can do the same
+/// to it as long as no seal forbids it. [`try_clone`](Self::try_clone) and a descriptor
+/// handed to another process share one offset, which `read`, `write` and `seek` move;
+/// `read_at` and `write_at` neither use nor move it.
+///
+/// No method retries, except where its documentation says so: an interrupted call
+/// (`EINTR`) comes back as an error. Errors that any method may answer and that are not
+/// listed there mean that the descriptor is none of a memory file.
+///
+/// ```
+/// use owned_memfd::{MemFdFlags, OwnedMemFd, Seals};
+///
+/// let file = OwnedMemFd::create(c"note", MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING)?;
+/// file.write_all(b"hello")?;
+/// file.add_seals(Seals::SHRINK | Seals::GROW | Seals::WRITE)?;
+///
+/// let mut content = [0; 5];
+/// file.read_exact_at(&mut content, 0)?;
+/// assert_eq!(&content, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[repr(transparent)]
+pub struct OwnedMemFd(OwnedFd);
+
+/// Making one.
+impl OwnedMemFd {
+    /// Creates a memory file with exactly one `memfd_create`, and checks nothing itself.
+    ///
+    /// `name` shows in `/proc/PID/fd` and `/proc/PID/maps`; it need not be unique and opens
+    /// nothing. For what holds on every kernel, use [`MemFdOptions`](crate::MemFdOptions).
+    ///
+    /// # Errors
+    /// - `EACCES`: [`MemFdFlags::EXEC`] where `vm.memfd_noexec=2` forbids it.
+    /// - `EINVAL`: a flag that this kernel does not know, two that exclude each other, or a
+    ///   name of more than 249 bytes.
+    /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+    /// - `ENODEV`: this machine has no huge pages of that size.
+    /// - `ENOMEM`: no memory for the file.
+    /// - `ENOSYS`, `EPERM`: the kernel is built without memory files, or a seccomp filter
+    ///   refuses.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[inline(always)]
+    pub fn create(name: &CStr, flags: MemFdFlags) -> Result<Self, Errno> {
+        sys::memfd_create(name, flags.bits()).map(Self)
+    }
+}
+
+/// Reading, writing and size.
+impl OwnedMemFd {
+    /// Reads at the offset and moves it; answers how many bytes, 0 at the end of the file.
+    ///
+    /// # Errors
+    /// - `EINTR`: a signal came before any byte was read.
+    ///
+    /// See [`read(2)`](https://man7.org/linux/man-pages/man2/read.2.html).
+    #[inline(always)]
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        sys::read(self.as_fd(), buffer)
+    }
+
+    /// Reads at `offset`, in bytes from the start, and answers how many bytes; 0 at or past
+    /// the end of the file.
+    ///
+    /// A hole reads as zeros and stays a hole.
+    ///
+    /// # Errors
+    /// - `EINTR`: a signal came before any byte was read.
+    /// - `EINVAL`: the offset is above `i64::MAX`.
+    ///
+    /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
+    #[inline(always)]
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        sys::read_at(self.as_fd(), buffer, offset)
+    }
+
+    /// Fills `buffer` from `offset`, in bytes from the start. Carries on after `EINTR`.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at), with what was read until then; without a reason when
+    /// the file ends first.
+    ///
+    /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
+    #[inline]
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Incomplete> {
+        carry_on(buffer.len(), |done| match buffer.get_mut(done..) {
+            Some(rest) => self.read_at(rest, offset.wrapping_add(done as u64)),
+            None => Ok(0),
+        })
+    }
+
+    /// Writes at the offset and moves it; answers how many bytes.
+    ///
+    /// That may be fewer than given: one call moves at most 2 GiB less a page, and stops at
+    /// `RLIMIT_FSIZE`, when memory runs out, or, on some kernels, at an end of the file that
+    /// [`Seals::GROW`] holds.
+    ///
+    /// # Errors
+    /// - `EFBIG`: at `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the process.
+    /// - `EINTR`: a signal came before any byte was written.
+    /// - `EINVAL`: the file is on huge pages, which are written through a mapping only.
+    /// - `ENOSPC`: no memory for the content.
+    /// - `EPERM`: a seal forbids it: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or
+    ///   [`Seals::GROW`] past the end, or, on some kernels, across it.
+    ///
+    /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
+    #[inline(always)]
+    pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        sys::write(self.as_fd(), bytes)
+    }
+
+    /// Writes at `offset`, in bytes from the start, and answers how many bytes.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and:
+    /// - `EINVAL`: the offset, or the end, is above `i64::MAX`.
+    ///
+    /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
+    #[inline(always)]
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        sys::write_at(self.as_fd(), bytes, offset)
+    }
+
+    /// Writes all of `bytes` at the offset and moves it. Carries on after `EINTR` and after
+    /// a short count.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), with what was written until then.
+    ///
+    /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
+    #[inline(always)]
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), Incomplete> {
+        carry_on(bytes.len(), |done| match bytes.get(done..) {
+            Some(rest) => self.write(rest),
+            None => Ok(0),
+        })
+    }
+
+    /// Writes all of `bytes` at `offset`, in bytes from the start. Carries on after `EINTR`
+    /// and after a short count.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at), with what was written until then.
+    ///
+    /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
+    #[inline]
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), Incomplete> {
+        carry_on(bytes.len(), |done| match bytes.get(done..) {
+            Some(rest) => self.write_at(rest, offset.wrapping_add(done as u64)),
+            None => Ok(0),
+        })
+    }
+
+    /// Moves the offset and answers the new one, in bytes from the start.
+    ///
+    /// # Errors
+    /// - `EINVAL`: the offset would be negative or above `i64::MAX`.
+    ///
+    /// See [`lseek(2)`](https://man7.org/linux/man-pages/man2/lseek.2.html).
+    #[inline]
+    pub fn seek(&self, to: SeekFrom) -> Result<u64, Errno> {
+        let (offset, whence) = match to {
+            SeekFrom::Start(offset) => (signed(offset)?, raw::SEEK_SET),
+            SeekFrom::End(offset) => (offset, raw::SEEK_END),
+            SeekFrom::Current(offset) => (offset, raw::SEEK_CUR),
+        };
+        sys::seek(self.as_fd(), offset, whence)
+    }
+
+    /// The length of the file, in bytes.
+    ///
+    /// # Errors
+    /// None for a memory file.
+    ///
+    /// See [`fstat(2)`](https://man7.org/linux/man-pages/man2/fstat.2.html).
+    #[inline]
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "a question to the kernel, which may refuse it"
+    )]
+    pub fn len(&self) -> Result<u64, Errno> {
+        sys::stat(self.as_fd()).map(|stat| stat.st_size as u64)
+    }
+
+    /// Sets the length of the file, in bytes: cuts it, or lengthens it with a hole that
+    /// reads as zeros. The offset stays.
+    ///
+    /// # Errors
+    /// - `EFBIG`: above `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the
+    ///   process.
+    /// - `EINVAL`: above `i64::MAX`, where no call is made; not a multiple of the huge page;
+    ///   or the descriptor is not open for writing.
+    /// - `EPERM`: [`Seals::SHRINK`] or [`Seals::GROW`] forbids it.
+    ///
+    /// See [`ftruncate(2)`](https://man7.org/linux/man-pages/man2/ftruncate.2.html).
+    #[inline]
+    pub fn set_len(&self, len: u64) -> Result<(), Errno> {
+        signed(len)?;
+        sys::set_len(self.as_fd(), len)
+    }
+
+    /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it ends
+    /// before: writing there afterwards, also through a mapping, cannot run out of memory.
+    ///
+    /// Up to Linux 6.1 any signal interrupts this and undoes it, so that a timer could
+    /// starve it for ever. After `EINTR` it goes on in smaller and smaller pieces, and
+    /// gives up when 32 attempts in a row were interrupted.
+    ///
+    /// # Errors
+    /// - `EBADF`: the descriptor is not open for writing.
+    /// - `EFBIG`: above `RLIMIT_FSIZE`, or the end is above `i64::MAX`.
+    /// - `EINTR`: interrupted too often; a part may be allocated.
+    /// - `EINVAL`: `len` is 0; or `offset` or `len` is above `i64::MAX`, where no call is
+    ///   made.
+    /// - `ENOSPC`: not enough memory, or huge pages.
+    /// - `EPERM`: [`Seals::GROW`] forbids to lengthen the file.
+    ///
+    /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
+    #[inline]
+    pub fn allocate(&self, offset: u64, len: u64) -> Result<(), Errno> {
+        signed(offset)?;
+        signed(len)?;
+        match sys::fallocate(self.as_fd(), 0, offset, len) {
+            Err(Errno::EINTR) => self.allocate_in_pieces(offset, len),
+            answer => answer,
+        }
+    }
+
+    #[cold]
+    fn allocate_in_pieces(&self, mut offset: u64, mut len: u64) -> Result<(), Errno> {
+        // A piece that takes tens of microseconds, which fits between any timer's ticks.
+        const SMALLEST: u64 = 64 * 1024;
+        const PATIENCE: u32 = 32;
+
+        let (mut piece, mut interruptions) = (len, 1);
+        while len > 0 {
+            piece = piece.min(len);
+            match sys::fallocate(self.as_fd(), 0, offset, piece) {
+                Err(Errno::EINTR) if interruptions < PATIENCE => {
+                    interruptions += 1;
+                    piece = (piece / 2).max(SMALLEST);
+                }
+                answer => {
+                    answer?;
+                    interruptions = 0;
+                    offset = offset.wrapping_add(piece);
+                    len -= piece;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the memory of `len` bytes from `offset` back; they read as zeros. The length
+    /// of the file stays.
+    ///
+    /// # Errors
+    /// - `EBADF`: the descriptor is not open for writing.
+    /// - `EINVAL`: `len` is 0; or `offset` or `len` is above `i64::MAX`, where no call is
+    ///   made.
+    /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] forbids it.
+    ///   [`Seals::SHRINK`] does not.
+    ///
+    /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
+    #[inline]
+    pub fn punch_hole(&self, offset: u64, len: u64) -> Result<(), Errno> {
+        signed(offset)?;
+        signed(len)?;
+        let mode = raw::FALLOC_FL_PUNCH_HOLE | raw::FALLOC_FL_KEEP_SIZE;
+        sys::fallocate(self.as_fd(), mode, offset, len)
+    }
+
+    /// Sets the permission bits of the file, as 0o600.
+    ///
+    /// They say who may open the file again through `/proc`, and whether it may be
+    /// executed. They bind neither its owner nor a privileged process: only a seal does.
+    ///
+    /// # Errors
+    /// - `EPERM`: [`Seals::EXEC`] forbids to change the execute bits, or the caller does not
+    ///   own the file.
+    ///
+    /// See [`fchmod(2)`](https://man7.org/linux/man-pages/man2/fchmod.2.html).
+    #[inline]
+    pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
+        sys::set_mode(self.as_fd(), mode)
+    }
+}
+
+/// Copying within the kernel.
+impl OwnedMemFd {
+    /// Copies up to `len` bytes from `source`'s offset to this file's, moves both, and
+    /// answers how many; fewer only where `source` ends. `u64::MAX` copies all there is.
+    ///
+    /// `source` is anything that can be read: a file, a pipe, a socket, another memory
+    /// file. The kernel copies by itself where it can, and else through a small buffer on
+    /// the stack. A copy from a stream that fails may have taken up to 2 KiB from it that
+    /// did not arrive. A file copied to its own end has no end: give a `len`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), with what was copied until then, and what reading `source`
+    /// answers:
+    /// - `EAGAIN`: it is non-blocking and has nothing now.
+    /// - `EBADF`: it is not open for reading.
+    /// - `EINTR`: a signal came.
+    /// - `EISDIR`: it is a directory.
+    ///
+    /// See [`copy_file_range(2)`](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
+    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) and
+    /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html).
+    #[inline]
+    pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, Incomplete> {
+        self.copy(source.as_fd(), len)
+    }
+
+    fn copy(&self, source: BorrowedFd<'_>, len: u64) -> Result<u64, Incomplete> {
+        type Engine = fn(BorrowedFd<'_>, BorrowedFd<'_>, usize) -> Result<usize, Errno>;
+        // Memory file to memory file; file or procfs; pipe.
+        const ENGINES: [Engine; 3] = [sys::copy_file_range, sys::sendfile, sys::splice];
+
+        let mut done = 0;
+        let stopped = |done, errno| Incomplete {
+            done,
+            reason: Some(errno),
+        };
+        for engine in ENGINES {
+            while done < len {
+                match engine(source, self.as_fd(), (len - done).min(MAX_COUNT) as usize) {
+                    // Not for this pair of descriptors, or not on this kernel. Nor is 0
+                    // always the end: some kernels' copy_file_range answers it for procfs.
+                    // Only `read` below is believed.
+                    Ok(0)
+                    | Err(
+                        Errno::EBADF
+                        | Errno::EINVAL
+                        | Errno::EISDIR
+                        | Errno::ENOSYS
+                        | Errno::EOPNOTSUPP
+                        | Errno::ESPIPE
+                        | Errno::EXDEV,
+                    ) => break,
+                    Ok(count) => done += count as u64,
+                    Err(errno) => return Err(stopped(done, errno)),
+                }
+            }
+        }
+        if done < len {
+            // What is read from a stream is gone from it, so ask first whether it can be
+            // written: nothing at all still meets a read-only descriptor's refusal.
+            let errno = match (self.write(&[]), self.seals()) {
+                (Err(errno), _) | (_, Err(errno)) => Some(errno),
+                (_, Ok(seals)) => seals
+                    .intersects(Seals::WRITE.union(Seals::FUTURE_WRITE))
+                    .then_some(Errno::EPERM),
+            };
+            if let Some(errno) = errno {
+                return Err(stopped(done, errno));
+            }
+        }
+        let mut room = [const { MaybeUninit::uninit() }; 2048];
+        while done < len {
+            let most = (len - done).min(room.len() as u64) as usize;
+            let room = room.get_mut(..most).unwrap_or_default();
+            match sys::read_uninit(source, room) {
+                Ok([]) => break,
+                Ok(bytes) => match self.write_all(bytes) {
+                    Ok(()) => done += bytes.len() as u64,
+                    Err(rest) => {
+                        return Err(Incomplete {
+                            done: done + rest.done,
+                            ..rest
+                        });
+                    }
+                },
+                Err(errno) => return Err(stopped(done, errno)),
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Seals.
+impl OwnedMemFd {
+    /// The seals on the file, those among them that this crate has no name for included.
+    ///
+    /// # Errors
+    /// None for a memory file.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[inline(always)]
+    pub fn seals(&self) -> Result<Seals, Errno> {
+        sys::get_seals(self.as_fd()).map(Seals::from_bits_retain)
+    }
+
+    /// Adds seals to the file: all of them or, on an error, none. Seals that are on it
+    /// already may be among them.
+    ///
+    /// They hold at once and for everybody who has the file, and nobody can remove them.
+    ///
+    /// # Errors
+    /// [`explain_seal_error`](Self::explain_seal_error) tells the causes of one errno apart.
+    ///
+    /// - `EBUSY`: [`Seals::WRITE`], while somebody has the file mapped shared and could
+    ///   write through it, or the kernel still uses its pages.
+    /// - `EINVAL`: this kernel does not know one of the seals.
+    /// - `EPERM`: the descriptor is not open for writing, or [`Seals::SEAL`] is on the file.
+    ///
+    /// Since Linux 3.17, the single seals as [`Seals`] says.
+    /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[inline(always)]
+    pub fn add_seals(&self, seals: Seals) -> Result<(), Errno> {
+        sys::add_seals(self.as_fd(), seals.bits())
+    }
+
+    /// Why [`add_seals`](Self::add_seals) answered `errno`, as far as the kernel can still
+    /// tell.
+    ///
+    /// This asks the kernel now: if others changed the file since, it speaks of the file as
+    /// it is.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, SealRefusal, Seals};
+    ///
+    /// let file = MemFdOptions::new().sealable(false).create(c"open")?;
+    /// let errno = file.add_seals(Seals::WRITE).unwrap_err();
+    /// assert_eq!(file.explain_seal_error(errno), SealRefusal::SealingClosed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn explain_seal_error(&self, errno: Errno) -> SealRefusal {
+        match errno {
+            Errno::EBUSY => SealRefusal::MappedOrPinned,
+            Errno::EINVAL => match self.seals() {
+                Ok(_) => SealRefusal::UnknownSeal,
+                Err(_) => SealRefusal::NotMemFd,
+            },
+            // In the order in which the kernel looks.
+            Errno::EPERM => match (sys::get_status_flags(self.as_fd()), self.seals()) {
+                (Ok(flags), _) if flags & raw::O_ACCMODE == raw::O_RDONLY => SealRefusal::ReadOnly,
+                (_, Ok(seals)) if seals.contains(Seals::SEAL) => SealRefusal::SealingClosed,
+                _ => SealRefusal::Other(errno),
+            },
+            errno => SealRefusal::Other(errno),
+        }
+    }
+}
+
+/// Descriptors.
+impl OwnedMemFd {
+    /// Another descriptor of the same open file, close-on-exec: it shares the offset.
+    ///
+    /// Its number is at least 3, as that of `std::fs::File::try_clone` is, so that a clone
+    /// never becomes somebody's standard input. For an offset of its own, see
+    /// [`reopen_read_only`](Self::reopen_read_only).
+    ///
+    /// # Errors
+    /// - `EMFILE`: the process has too many open files.
+    ///
+    /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[inline]
+    pub fn try_clone(&self) -> Result<Self, Errno> {
+        sys::duplicate(self.as_fd(), 3).map(Self)
+    }
+
+    /// Opens the same file again, read-only and close-on-exec, with an offset of its own.
+    ///
+    /// Through that descriptor the file can be neither written nor sealed. It is no boundary
+    /// by itself: who has it can open the file for writing through `/proc`, if the file's
+    /// mode and owner allow it and no seal forbids it.
+    ///
+    /// `/proc` need not be mounted on Linux 7.2 and later, nor where the process has
+    /// `CAP_DAC_READ_SEARCH`, as early boot has.
+    ///
+    /// # Errors
+    /// - `EACCES`: the file's mode forbids it.
+    /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+    /// - `ENOENT`, `EPERM`: `/proc` is not mounted, and without it this kernel cannot or
+    ///   will not.
+    ///
+    /// See [`proc_pid_fd(5)`](https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html) and
+    /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
+    pub fn reopen_read_only(&self) -> Result<Self, Errno> {
+        let fd = self.as_fd();
+        let reopened = match sys::reopen_read_only(fd) {
+            Err(Errno::ENOENT | Errno::EINVAL) => match self.reopen_by_path() {
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {
+                    sys::handle_of(fd).and_then(|handle| sys::open_by_handle(fd, &handle))
+                }
+                answer => answer,
+            },
+            answer => answer,
+        };
+        reopened.map(Self)
+    }
+
+    /// What stands at the path is whatever somebody mounted there: `ENOENT` unless it leads
+    /// to this very file.
+    fn reopen_by_path(&self) -> Result<OwnedFd, Errno> {
+        let reopened = sys::open_read_only(&self.proc_path())?;
+        let (ours, theirs) = (sys::stat(self.as_fd())?, sys::stat(reopened.as_fd())?);
+        if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino) {
+            Ok(reopened)
+        } else {
+            Err(Errno::ENOENT)
+        }
+    }
+
+    /// The path `/proc/self/fd/N` that names this descriptor, in this process and for as
+    /// long as it is open.
+    #[must_use]
+    pub fn proc_path(&self) -> ProcPath {
+        ProcPath::new(self.as_raw_fd())
+    }
+
+    /// Makes `number` a descriptor of the same open file that an executed program inherits,
+    /// and closes what was open there.
+    ///
+    /// On its own number it only clears close-on-exec.
+    ///
+    /// This is for a child between `fork` and `exec`: at any other moment another thread
+    /// may just be opening something that gets this number, or be starting a program that
+    /// inherits it.
+    ///
+    /// # Errors
+    /// - `EBADF`: `number` is negative or above `RLIMIT_NOFILE`.
+    ///
+    /// See [`dup3(2)`](https://man7.org/linux/man-pages/man2/dup.2.html).
+    ///
+    /// # Safety
+    /// Nothing that still expects its own file at `number` uses it afterwards: whoever owns
+    /// that descriptor agrees to its being replaced.
+    #[inline]
+    pub unsafe fn duplicate_onto(&self, number: RawFd) -> Result<(), Errno> {
+        if number == self.as_raw_fd() {
+            self.set_close_on_exec(false)
+        } else {
+            // SAFETY: the caller's own promise.
+            unsafe { sys::duplicate_onto(self.as_fd(), number) }
+        }
+    }
+
+    /// Whether the descriptor is closed when the process executes another program.
+    ///
+    /// # Errors
+    /// None for an open descriptor.
+    ///
+    /// See [`F_GETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
+    #[inline]
+    pub fn close_on_exec(&self) -> Result<bool, Errno> {
+        sys::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
+    }
+
+    /// Sets whether the descriptor is closed when the process executes another program.
+    ///
+    /// Clear it in the child, between `fork` and `exec`: in the parent, every program that
+    /// another thread starts meanwhile would inherit the descriptor too.
+    ///
+    /// # Errors
+    /// None for an open descriptor.
+    ///
+    /// See [`F_SETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
+    #[inline]
+    pub fn set_close_on_exec(&self, yes: bool) -> Result<(), Errno> {
+        // FD_CLOEXEC is the only flag of a descriptor that Linux has.
+        sys::set_fd_flags(self.as_fd(), if yes { raw::FD_CLOEXEC } else { 0 })
+    }
+
+    /// Closes the descriptor and tells what the kernel says to it, which a drop does not.
+    ///
+    /// # Errors
+    /// None for a memory file. Whatever the answer, the descriptor is closed.
+    ///
+    /// See [`close(2)`](https://man7.org/linux/man-pages/man2/close.2.html).
+    #[inline]
+    pub fn close(self) -> Result<(), Errno> {
+        let fd = self.into_raw_fd();
+        // SAFETY: this value owned the descriptor, and nobody has its number now.
+        unsafe { sys::close(fd) }
+    }
+}
+
+/// A length or offset as the kernel's signed type has it; above `i64::MAX` it would be
+/// negative, which the kernel calls `EINVAL`.
+#[inline(always)]
+fn signed(value: u64) -> Result<i64, Errno> {
+    i64::try_from(value).map_err(|_| Errno::EINVAL)
+}
+
+/// Repeats a transfer, which gets the number of bytes done, until `len` are done. Goes on
+/// after `EINTR`; a step that does nothing ends it, so that it cannot last for ever.
+#[inline(always)]
+fn carry_on(
+    len: usize,
+    mut step: impl FnMut(usize) -> Result<usize, Errno>,
+) -> Result<(), Incomplete> {
+    let mut done = 0;
+    while done < len {
+        let reason = match step(done) {
+            Ok(0) => None,
+            Ok(count) => {
+                done += count;
+                continue;
+            }
+            Err(Errno::EINTR) => continue,
+            Err(errno) => Some(errno),
+        };
+        return Err(Incomplete {
+            done: done as u64,
+            reason,
+        });
+    }
+    Ok(())
+}
+
+/// Why a seal was refused. [`OwnedMemFd::explain_seal_error`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SealRefusal {
+    /// The descriptor is not open for writing. Another one of the file may be.
+    ReadOnly,
+    /// [`Seals::SEAL`] is on the file: sealing was never allowed, or has been closed.
+    SealingClosed,
+    /// Somebody has the file mapped shared and could write through it, here or in another
+    /// process; or the kernel still uses its pages, for direct or asynchronous input and
+    /// output or an undrained pipe. Both can pass: try again when they have ended.
+    MappedOrPinned,
+    /// This kernel does not know one of the seals.
+    UnknownSeal,
+    /// It is not a memory file, or none that has seals.
+    NotMemFd,
+    /// The kernel has no further explanation, or none any more.
+    Other(Errno),
+}
+
+impl fmt::Display for SealRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadOnly => "the descriptor is not open for writing",
+            Self::SealingClosed => "sealing was never allowed or has been closed by F_SEAL_SEAL",
+            Self::MappedOrPinned => "a writable shared mapping exists or the kernel uses pages",
+            Self::UnknownSeal => "this kernel does not know one of the seals",
+            Self::NotMemFd => "not a memory file",
+            Self::Other(errno) => return errno.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for SealRefusal {}
+
+/// The path `/proc/self/fd/N`, made on the stack. [`OwnedMemFd::proc_path`] makes it.
+///
+/// It is a `CStr` that ends in NUL; `Display` prints it.
+#[derive(Clone, Copy)]
+pub struct ProcPath([u8; 25]);
+
+impl ProcPath {
+    const START: &'static [u8; 14] = b"/proc/self/fd/";
+
+    fn new(fd: RawFd) -> Self {
+        let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
+        let mut rest = fd.unsigned_abs();
+        let digits = rest.checked_ilog10().unwrap_or(0) as usize + 1;
+        let start = Self::START.len();
+        for slot in path.iter_mut().skip(start).take(digits).rev() {
+            *slot = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        Self(path)
+    }
+}
+
+impl Deref for ProcPath {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        // The last byte is never written, and stays NUL.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ProcPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // ASCII throughout.
+        f.write_str(self.to_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ProcPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
+/// shared memory, or huge pages, and that nobody can link into a directory.
+///
+/// That seals can be asked for is no proof: every tmpfs file answers. This is for good
+/// errors only; nothing that is sound depends on it.
+fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
+    match sys::get_seals(fd) {
+        Ok(_) => {}
+        Err(Errno::EINVAL) => return Err(Reason::NotMemFd),
+        Err(Errno::EBADF)
+            if sys::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
+        {
+            return Err(Reason::PathOnly);
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    let stat = sys::stat(fd)?;
+    if stat.st_nlink != 0 {
+        return Err(Reason::NotMemFd);
+    }
+    let file_system = sys::stat_fs(fd)?;
+    let pages = match file_system.f_type as u32 {
+        raw::TMPFS_MAGIC => MemFdFlags::empty(),
+        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.f_bsize as u64)
+            .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
+        _ => return Err(Reason::NotMemFd),
+    };
+    // The kernel keeps one mount for all memory files with pages of one size. Where it will
+    // not make another one to compare with, because of a sandbox or a full table of
+    // descriptors, the file system's type and the missing link must do.
+    match OwnedMemFd::create(c"owned-memfd", pages | MemFdFlags::CLOEXEC) {
+        Ok(fresh) if sys::stat(fresh.as_fd())?.st_dev != stat.st_dev => Err(Reason::NotMemFd),
+        _ => Ok(()),
+    }
+}
+
+impl TryFrom<OwnedFd> for OwnedMemFd {
+    type Error = Refused<OwnedFd>;
+
+    /// Takes a descriptor from elsewhere, if it is one of a memory file.
+    ///
+    /// That says nothing of its seals, and nothing of what others do to the file meanwhile.
+    ///
+    /// # Errors
+    /// The descriptor, open and unchanged, and the reason:
+    /// - [`Reason::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
+    ///   of a tmpfs, which has seals too.
+    /// - [`Reason::PathOnly`]: it is open with `O_PATH`.
+    /// - [`Reason::Kernel`]: the kernel refused to say.
+    fn try_from(fd: OwnedFd) -> Result<Self, Refused<OwnedFd>> {
+        match check_identity(fd.as_fd()) {
+            Ok(()) => Ok(Self(fd)),
+            Err(reason) => Err(Refused { value: fd, reason }),
+        }
+    }
+}
+
+impl From<OwnedMemFd> for OwnedFd {
+    #[inline]
+    fn from(file: OwnedMemFd) -> Self {
+        file.0
+    }
+}
+
+impl AsFd for OwnedMemFd {
+    #[inline(always)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for OwnedMemFd {
+    #[inline(always)]
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl IntoRawFd for OwnedMemFd {
+    #[inline(always)]
+    fn into_raw_fd(self) -> RawFd {
+        self.0.into_raw_fd()
+    }
+}
+
+impl FromRawFd for OwnedMemFd {
+    /// Takes ownership of the number, and believes that it is a memory file.
+    ///
+    /// # Safety
+    /// The descriptor is open, nobody else owns it, and it is not -1. If it is not a memory
+    /// file, methods answer errors, and no more than that.
+    #[inline(always)]
+    unsafe fn from_raw_fd(fd: RawFd) -> Self {
+        // SAFETY: the caller's own promise.
+        Self(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
+
+impl fmt::Debug for OwnedMemFd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fd = self.as_raw_fd();
+        f.debug_struct("OwnedMemFd").field("fd", &fd).finish()
+    }
+}

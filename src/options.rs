@@ -1,0 +1,247 @@
+//! Creation policy: what a caller means, on kernels that differ in how to say it.
+//!
+//! The kernel's own flags, without policy, are `OwnedMemFd::create`'s.
+
+use crate::{
+    errno::Errno,
+    flags::{HugePageSize, MemFdFlags, Seals},
+    memfd::OwnedMemFd,
+    sys,
+};
+use core::{ffi::CStr, fmt, mem::MaybeUninit};
+
+/// The longest name that the kernel takes, in bytes, without its NUL: `NAME_MAX` less the
+/// `memfd:` that the kernel puts before it.
+const NAME_MAX: usize = 249;
+
+/// How to create a memory file.
+///
+/// The defaults are close-on-exec, sealable and not executable. What is asked for holds on
+/// every kernel, or creation fails:
+///
+/// - The execute flags are unknown before Linux 6.3. There, and only there (`EINVAL`), the
+///   file is created without them and its mode is set to match.
+/// - A file that is not executable is always sealable to newer kernels: `sealable(false)`
+///   then adds [`Seals::SEAL`].
+/// - Where `vm.memfd_noexec` forbids executable files, asking for one is `EACCES`.
+///
+/// ```
+/// use owned_memfd::{MemFdOptions, Seals};
+///
+/// let file = MemFdOptions::new().create(c"settings")?;
+/// file.write_all(b"sealed soon")?;
+/// file.add_seals(Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL)?;
+/// assert!(file.write_all(b"too late").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "options create nothing until `create` is called"]
+pub struct MemFdOptions {
+    flags: MemFdFlags,
+}
+
+impl MemFdOptions {
+    /// Close-on-exec, sealable, not executable, on pages of the usual size.
+    pub const fn new() -> Self {
+        Self {
+            flags: MemFdFlags::CLOEXEC
+                .union(MemFdFlags::ALLOW_SEALING)
+                .union(MemFdFlags::NOEXEC_SEAL),
+        }
+    }
+
+    /// Whether the file may be executed: mode 0777, else 0666.
+    ///
+    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`] and
+    /// can never become executable.
+    pub const fn executable(self, yes: bool) -> Self {
+        let flags = self
+            .flags
+            .difference(MemFdFlags::EXEC.union(MemFdFlags::NOEXEC_SEAL));
+        Self {
+            flags: flags.union(if yes {
+                MemFdFlags::EXEC
+            } else {
+                MemFdFlags::NOEXEC_SEAL
+            }),
+        }
+    }
+
+    /// Whether seals can be added; if not, [`Seals::SEAL`] is on the file from the start.
+    pub const fn sealable(self, yes: bool) -> Self {
+        self.with(MemFdFlags::ALLOW_SEALING, yes)
+    }
+
+    /// Whether the descriptor is closed when the process executes another program.
+    pub const fn close_on_exec(self, yes: bool) -> Self {
+        self.with(MemFdFlags::CLOEXEC, yes)
+    }
+
+    /// Use huge pages of this size.
+    ///
+    /// Such a file's length is a multiple of the size, and its content is written through a
+    /// mapping: `write` is `EINVAL`. Its pages come from a pool that the administrator
+    /// reserves, and an empty pool shows when the content is allocated, not at creation.
+    pub const fn huge_pages(self, size: HugePageSize) -> Self {
+        // A size asked for earlier is a number, not a flag, and leaves no bit behind.
+        Self {
+            flags: self
+                .flags
+                .intersection(MemFdFlags::KNOWN)
+                .union(MemFdFlags::huge_pages(size)),
+        }
+    }
+
+    const fn with(self, flag: MemFdFlags, yes: bool) -> Self {
+        let flags = self.flags.difference(flag);
+        Self {
+            flags: if yes { flags.union(flag) } else { flags },
+        }
+    }
+
+    /// Creates the memory file: empty, open for reading and writing.
+    ///
+    /// `name` is a `&CStr` or a `&str` of at most 249 bytes. It shows in `/proc/PID/fd` and
+    /// `/proc/PID/maps`; it need not be unique and opens nothing.
+    ///
+    /// # Errors
+    /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call was made.
+    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids; or a security
+    ///   module refuses.
+    /// - `EINVAL`: sealable huge pages before Linux 4.16, or huge pages before 4.14.
+    /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+    /// - `ENODEV`: this machine has no huge pages of that size.
+    /// - `ENOMEM`: no memory for the file.
+    /// - `ENOSYS`, `EPERM`: the kernel is built without memory files, or a seccomp filter
+    ///   refuses.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[inline]
+    pub fn create(self, name: impl Name) -> Result<OwnedMemFd, CreateError> {
+        name.pass_to(|name| self.create_named(name))
+    }
+
+    #[inline(always)]
+    fn create_named(self, name: &CStr) -> Result<OwnedMemFd, CreateError> {
+        let exec = MemFdFlags::EXEC.union(MemFdFlags::NOEXEC_SEAL);
+        let file = match OwnedMemFd::create(name, self.flags) {
+            Err(Errno::EINVAL) => {
+                let file = OwnedMemFd::create(name, self.flags.difference(exec))?;
+                // The mode is already that of an executable file.
+                if self.flags.contains(MemFdFlags::NOEXEC_SEAL) {
+                    file.set_mode(0o666)?;
+                }
+                file
+            }
+            answer => answer?,
+        };
+        // Without ALLOW_SEALING a kernel starts the file with F_SEAL_SEAL, unless
+        // NOEXEC_SEAL, or a sysctl that implies it, has allowed sealing after all.
+        if !self.flags.contains(MemFdFlags::ALLOW_SEALING) && !file.seals()?.contains(Seals::SEAL) {
+            file.add_seals(Seals::SEAL)?;
+        }
+        Ok(file)
+    }
+}
+
+impl Default for MemFdOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why [`MemFdOptions::create`] made no memory file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The name has a NUL inside, where the kernel would cut it off.
+    NameHasNul {
+        /// The index of its first NUL, in bytes.
+        at: usize,
+    },
+    /// The name is longer than the 249 bytes that the kernel takes.
+    NameTooLong {
+        /// The length of the name, in bytes.
+        len: usize,
+    },
+    /// The kernel refused.
+    Kernel(Errno),
+}
+
+impl From<Errno> for CreateError {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameHasNul { at } => write!(f, "the name has a NUL at byte {at}"),
+            Self::NameTooLong { len } => {
+                write!(f, "the name has {len} bytes, more than {NAME_MAX}")
+            }
+            Self::Kernel(errno) => errno.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CreateError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Kernel(errno) => Some(errno),
+            _ => None,
+        }
+    }
+}
+
+/// What can name a memory file: `&CStr`, and `&str` by a copy on the stack.
+pub trait Name: sealed::Name {}
+
+impl Name for &CStr {}
+impl Name for &str {}
+
+mod sealed {
+    use super::{CStr, CreateError, MaybeUninit, NAME_MAX, sys};
+
+    pub trait Name {
+        /// Calls `create` with the name, if the kernel would take it.
+        fn pass_to<T>(
+            self,
+            create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+        ) -> Result<T, CreateError>;
+    }
+
+    impl Name for &CStr {
+        #[inline(always)]
+        fn pass_to<T>(
+            self,
+            create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+        ) -> Result<T, CreateError> {
+            let len = self.count_bytes();
+            if len > NAME_MAX {
+                return Err(CreateError::NameTooLong { len });
+            }
+            create(self)
+        }
+    }
+
+    impl Name for &str {
+        #[inline]
+        fn pass_to<T>(
+            self,
+            create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+        ) -> Result<T, CreateError> {
+            let len = self.len();
+            if len > NAME_MAX {
+                return Err(CreateError::NameTooLong { len });
+            }
+            let mut room = [const { MaybeUninit::uninit() }; NAME_MAX + 1];
+            match sys::nul_terminated(self, &mut room) {
+                Ok(name) => create(name),
+                Err(at) => Err(CreateError::NameHasNul { at }),
+            }
+        }
+    }
+}

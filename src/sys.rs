@@ -1,0 +1,312 @@
+//! One typed function for each system call, and no policy: each makes exactly one call and
+//! decodes its answer. Only this file calls `arch`.
+//!
+//! Constants are `linux-raw-sys`'s; the few it lacks are named here with the kernel header
+//! that they are from.
+#![allow(unsafe_code)]
+
+use crate::{
+    arch,
+    errno::Errno,
+    fd::{self, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+};
+use core::{
+    ffi::{CStr, c_char},
+    mem::MaybeUninit,
+    ptr,
+};
+use linux_raw_sys::general as raw;
+
+pub(crate) use raw::{stat as Stat, statfs as StatFs};
+
+/// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
+/// Since Linux 7.2; before, an empty path is `ENOENT`.
+const O_EMPTYPATH: u32 = 1 << 26;
+/// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
+const MAX_HANDLE_SIZE: usize = 128;
+
+/// `struct file_handle`, include/linux/fs.h, with room for every file system's handle.
+#[repr(C)]
+pub(crate) struct FileHandle {
+    bytes: u32,
+    kind: i32,
+    handle: MaybeUninit<[u8; MAX_HANDLE_SIZE]>,
+}
+
+/// The number as the kernel takes it: never negative, so never sign-extended.
+#[inline(always)]
+fn number(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd() as u32
+}
+
+/// Takes what a call that makes a descriptor has answered.
+///
+/// # Safety
+/// The answer is that of such a call.
+#[inline(always)]
+unsafe fn take(answer: usize) -> Result<OwnedFd, Errno> {
+    let fd = Errno::decode(answer)?;
+    // SAFETY: the kernel has just made this descriptor and given it to us alone.
+    Ok(unsafe { fd::take(fd as u32) })
+}
+
+/// The text as the kernel takes it, in `room`, which is at least one byte longer. The error
+/// is the index of a NUL inside the text.
+#[inline]
+pub(crate) fn nul_terminated<'a>(
+    text: &str,
+    room: &'a mut [MaybeUninit<u8>],
+) -> Result<&'a CStr, usize> {
+    // A loop that may end early stays a loop: a plain copy would become a call of `memcpy`,
+    // which a program without libc need not have.
+    for (at, (byte, slot)) in text.bytes().chain([0]).zip(&mut *room).enumerate() {
+        slot.write(byte);
+        if byte == 0 && at < text.len() {
+            return Err(at);
+        }
+    }
+    let start: *const c_char = room.as_ptr().cast();
+    // SAFETY: the loop has written the text and the NUL behind it, and no other NUL; `room`
+    // stays borrowed as long as the answer lives.
+    Ok(unsafe { CStr::from_ptr(start) })
+}
+
+#[inline(always)]
+pub(crate) fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: `name` ends in NUL and outlives the call, which only reads it.
+    let answer = unsafe { arch::memfd_create(name.as_ptr(), flags) };
+    // SAFETY: `memfd_create` makes a descriptor.
+    unsafe { take(answer) }
+}
+
+/// # Safety
+/// The caller owns the descriptor and does not use it again.
+#[inline(always)]
+pub(crate) unsafe fn close(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: no pointers; the caller owns the descriptor.
+    Errno::decode_unit(unsafe { arch::close(fd as u32) })
+}
+
+#[inline(always)]
+fn fcntl(fd: BorrowedFd<'_>, command: u32) -> Result<u32, Errno> {
+    // SAFETY: no pointers. The commands used here only answer.
+    Errno::decode_int(unsafe { arch::fcntl(number(fd), command) })
+}
+
+#[inline(always)]
+fn fcntl_with(fd: BorrowedFd<'_>, command: u32, argument: u32) -> usize {
+    // SAFETY: the commands used here take a number for their argument, not a pointer, and
+    // change no other descriptor.
+    unsafe { arch::fcntl_with(number(fd), command, argument) }
+}
+
+#[inline(always)]
+pub(crate) fn get_seals(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GET_SEALS)
+}
+
+#[inline(always)]
+pub(crate) fn add_seals(fd: BorrowedFd<'_>, seals: u32) -> Result<(), Errno> {
+    Errno::decode_unit(fcntl_with(fd, raw::F_ADD_SEALS, seals))
+}
+
+/// The descriptor's flags: `FD_CLOEXEC`.
+#[inline(always)]
+pub(crate) fn get_fd_flags(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GETFD)
+}
+
+#[inline(always)]
+pub(crate) fn set_fd_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<(), Errno> {
+    Errno::decode_unit(fcntl_with(fd, raw::F_SETFD, flags))
+}
+
+/// The open file's flags: `O_RDWR`, `O_PATH` and the like.
+#[inline(always)]
+pub(crate) fn get_status_flags(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GETFL)
+}
+
+/// A close-on-exec duplicate with a number of at least `lowest`.
+#[inline(always)]
+pub(crate) fn duplicate(fd: BorrowedFd<'_>, lowest: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: `F_DUPFD_CLOEXEC` makes a descriptor.
+    unsafe { take(fcntl_with(fd, raw::F_DUPFD_CLOEXEC, lowest)) }
+}
+
+/// Makes `onto` a duplicate that an executed program inherits.
+///
+/// # Safety
+/// Whoever owns `onto`, which this closes, agrees.
+#[inline(always)]
+pub(crate) unsafe fn duplicate_onto(fd: BorrowedFd<'_>, onto: RawFd) -> Result<(), Errno> {
+    // SAFETY: no pointers; the caller answers for `onto`.
+    Errno::decode_unit(unsafe { arch::dup3(number(fd), onto as u32, 0) })
+}
+
+#[inline(always)]
+pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    Errno::decode(unsafe { arch::read(number(fd), buffer.as_mut_ptr(), buffer.len()) })
+}
+
+/// Reads into memory that holds nothing yet and answers the part that now does.
+#[inline(always)]
+pub(crate) fn read_uninit<'a>(
+    fd: BorrowedFd<'_>,
+    buffer: &'a mut [MaybeUninit<u8>],
+) -> Result<&'a [u8], Errno> {
+    let start: *mut u8 = buffer.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    let count = Errno::decode(unsafe { arch::read(number(fd), start, buffer.len()) })?;
+    // SAFETY: the kernel has written the first `count` bytes of `buffer`, which stays
+    // borrowed as long as the answer lives.
+    Ok(unsafe { core::slice::from_raw_parts(start, count) })
+}
+
+#[inline(always)]
+pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    Errno::decode(unsafe { arch::pread(number(fd), buffer.as_mut_ptr(), buffer.len(), offset) })
+}
+
+#[inline(always)]
+pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
+    Errno::decode(unsafe { arch::write(number(fd), bytes.as_ptr(), bytes.len()) })
+}
+
+#[inline(always)]
+pub(crate) fn write_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
+    Errno::decode(unsafe { arch::pwrite(number(fd), bytes.as_ptr(), bytes.len(), offset) })
+}
+
+#[inline(always)]
+pub(crate) fn seek(fd: BorrowedFd<'_>, offset: i64, whence: u32) -> Result<u64, Errno> {
+    // SAFETY: no pointers.
+    Errno::decode(unsafe { arch::lseek(number(fd), offset, whence) }).map(|at| at as u64)
+}
+
+#[inline(always)]
+pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::ftruncate(number(fd), len) })
+}
+
+#[inline(always)]
+pub(crate) fn fallocate(fd: BorrowedFd<'_>, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::fallocate(number(fd), mode, offset, len) })
+}
+
+#[inline(always)]
+pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::fchmod(number(fd), mode) })
+}
+
+#[inline(always)]
+pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
+    let mut answer = MaybeUninit::uninit();
+    // SAFETY: `answer` has room for the structure that the kernel writes.
+    Errno::decode_unit(unsafe { arch::fstat(number(fd), answer.as_mut_ptr()) })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    Ok(unsafe { answer.assume_init() })
+}
+
+#[inline(always)]
+pub(crate) fn stat_fs(fd: BorrowedFd<'_>) -> Result<StatFs, Errno> {
+    let mut answer = MaybeUninit::uninit();
+    // SAFETY: `answer` has room for the structure that the kernel writes.
+    Errno::decode_unit(unsafe { arch::fstatfs(number(fd), answer.as_mut_ptr()) })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    Ok(unsafe { answer.assume_init() })
+}
+
+/// Copies from the one's offset to the other's within the kernel.
+#[inline(always)]
+pub(crate) fn copy_file_range(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    let at = ptr::null_mut();
+    // SAFETY: null offsets mean the descriptors' own; there is no other pointer.
+    Errno::decode(unsafe { arch::copy_file_range(from, at, to, at, len, 0) })
+}
+
+/// Copies from the one's offset to the other's within the kernel.
+#[inline(always)]
+pub(crate) fn sendfile(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    // SAFETY: a null offset means the descriptor's own; there is no other pointer.
+    Errno::decode(unsafe { arch::sendfile(number(target), number(source), ptr::null_mut(), len) })
+}
+
+/// Copies from a pipe to the file's offset within the kernel.
+#[inline(always)]
+pub(crate) fn splice(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    let at = ptr::null_mut();
+    // SAFETY: null offsets mean the descriptors' own; there is no other pointer.
+    Errno::decode(unsafe { arch::splice(from, at, to, at, len, 0) })
+}
+
+/// Opens `path`, which is absolute, read-only and close-on-exec.
+#[inline(always)]
+pub(crate) fn open_read_only(path: &CStr) -> Result<OwnedFd, Errno> {
+    let directory = raw::AT_FDCWD as u32;
+    let flags = raw::O_RDONLY | raw::O_CLOEXEC;
+    // SAFETY: `path` ends in NUL and outlives the call, which only reads it.
+    let answer = unsafe { arch::openat(directory, path.as_ptr(), flags) };
+    // SAFETY: `openat` makes a descriptor.
+    unsafe { take(answer) }
+}
+
+/// Opens the file of `fd` again, read-only and close-on-exec, where the kernel has
+/// `O_EMPTYPATH`.
+#[inline(always)]
+pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = raw::O_RDONLY | raw::O_CLOEXEC | O_EMPTYPATH;
+    // SAFETY: the path ends in NUL and is static.
+    let answer = unsafe { arch::openat(number(fd), c"".as_ptr(), flags) };
+    // SAFETY: `openat` makes a descriptor.
+    unsafe { take(answer) }
+}
+
+/// The handle by which [`open_by_handle`] finds the file again.
+#[inline(always)]
+pub(crate) fn handle_of(fd: BorrowedFd<'_>) -> Result<FileHandle, Errno> {
+    let mut handle = FileHandle {
+        bytes: MAX_HANDLE_SIZE as u32,
+        kind: 0,
+        handle: MaybeUninit::uninit(),
+    };
+    let (to, mut mount) = ((&raw mut handle).cast(), 0);
+    let (path, flags) = (c"".as_ptr(), raw::AT_EMPTY_PATH);
+    // SAFETY: the path ends in NUL and is static; `handle` has the room that its first
+    // field states, and `mount` that of an `int`.
+    let answer = unsafe { arch::name_to_handle_at(number(fd), path, to, &raw mut mount, flags) };
+    Errno::decode_unit(answer).map(|()| handle)
+}
+
+/// Opens a file of `fd`'s file system by its handle, read-only and close-on-exec.
+#[inline(always)]
+pub(crate) fn open_by_handle(fd: BorrowedFd<'_>, handle: &FileHandle) -> Result<OwnedFd, Errno> {
+    let start = ptr::from_ref(handle).cast();
+    let flags = raw::O_RDONLY | raw::O_CLOEXEC;
+    // SAFETY: the handle is one that the kernel made, and outlives the call, which only
+    // reads it.
+    let answer = unsafe { arch::open_by_handle_at(number(fd), start, flags) };
+    // SAFETY: `open_by_handle_at` makes a descriptor.
+    unsafe { take(answer) }
+}

@@ -1,0 +1,117 @@
+//! The feature `std`: errors as `std::io::Error`, the input and output traits, and
+//! conversions to and from what std has for a descriptor.
+//!
+//! Nothing here does anything that the crate does not do without std.
+
+use crate::{
+    errno::{Errno, Incomplete, Refused},
+    memfd::OwnedMemFd,
+    options::CreateError,
+};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::{fd::OwnedFd, unix::fs::FileExt},
+    process::Stdio,
+};
+
+impl From<Errno> for io::Error {
+    fn from(errno: Errno) -> Self {
+        Self::from_raw_os_error(errno.raw_os_error())
+    }
+}
+
+impl From<Incomplete> for io::Error {
+    /// The kernel's reason; without one, `UnexpectedEof`. The count of bytes is lost.
+    fn from(stopped: Incomplete) -> Self {
+        match stopped.reason {
+            Some(errno) => errno.into(),
+            None => Self::new(io::ErrorKind::UnexpectedEof, stopped),
+        }
+    }
+}
+
+impl From<CreateError> for io::Error {
+    /// The kernel's reason; a name that was refused before is `InvalidInput`.
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Kernel(errno) => errno.into(),
+            name => Self::new(io::ErrorKind::InvalidInput, name),
+        }
+    }
+}
+
+impl Read for &OwnedMemFd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(OwnedMemFd::read(self, buffer)?)
+    }
+}
+
+impl Write for &OwnedMemFd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(OwnedMemFd::write(self, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for &OwnedMemFd {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        Ok(OwnedMemFd::seek(self, to)?)
+    }
+}
+
+impl Read for OwnedMemFd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut &*self, buffer)
+    }
+}
+
+impl Write for OwnedMemFd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &*self, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for OwnedMemFd {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        Seek::seek(&mut &*self, to)
+    }
+}
+
+impl FileExt for OwnedMemFd {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(OwnedMemFd::read_at(self, buffer, offset)?)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        Ok(OwnedMemFd::write_at(self, bytes, offset)?)
+    }
+}
+
+impl From<OwnedMemFd> for File {
+    fn from(file: OwnedMemFd) -> Self {
+        OwnedFd::from(file).into()
+    }
+}
+
+impl From<OwnedMemFd> for Stdio {
+    fn from(file: OwnedMemFd) -> Self {
+        OwnedFd::from(file).into()
+    }
+}
+
+impl TryFrom<File> for OwnedMemFd {
+    type Error = Refused<File>;
+
+    /// Takes a file from elsewhere, if it is a memory file; else gives it back.
+    fn try_from(file: File) -> Result<Self, Refused<File>> {
+        Self::try_from(OwnedFd::from(file)).map_err(|refused| refused.map(File::from))
+    }
+}
