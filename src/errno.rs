@@ -80,6 +80,23 @@ impl Errno {
     }
 }
 
+/// The kernel's answer to a transfer, not yet decoded: loops compare it as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer(pub(crate) usize);
+
+impl Answer {
+    /// What the kernel answers when it has transferred `bytes` bytes.
+    #[inline(always)]
+    pub(crate) const fn count(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn decode(self) -> Result<usize, Errno> {
+        Errno::decode(self.0)
+    }
+}
+
 macro_rules! errnos {
     ($($name:ident: $message:literal,)*) => {
         impl Errno {

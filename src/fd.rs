@@ -24,22 +24,43 @@ pub(crate) unsafe fn take(answer: u32) -> OwnedFd {
 #[cfg(not(feature = "std"))]
 mod ours {
     use crate::sys;
-    use core::{fmt, marker::PhantomData, mem::ManuallyDrop};
+    use core::{fmt, marker::PhantomData, mem::ManuallyDrop, num::NonZeroU32};
 
     /// A descriptor's number, which says nothing of its lifetime. As `std::os::fd::RawFd`.
     pub type RawFd = i32;
+
+    /// The number with every bit inverted: of -1, which no descriptor has, that is the zero
+    /// by which an `Option` of an owner stays four bytes.
+    #[derive(Clone, Copy)]
+    #[repr(transparent)]
+    struct Number(NonZeroU32);
+
+    impl Number {
+        /// # Safety
+        /// The descriptor is not -1.
+        #[inline(always)]
+        const unsafe fn new(fd: RawFd) -> Self {
+            // SAFETY: the caller's promise: only -1 inverts to 0.
+            Self(unsafe { NonZeroU32::new_unchecked(!fd as u32) })
+        }
+
+        #[inline(always)]
+        const fn get(self) -> RawFd {
+            !self.0.get() as RawFd
+        }
+    }
 
     /// A descriptor that is closed when it is dropped. As `std::os::fd::OwnedFd`.
     ///
     /// Every number from 0 up is valid: a program that runs before anything is opened gets
     /// 0 first.
     #[repr(transparent)]
-    pub struct OwnedFd(RawFd);
+    pub struct OwnedFd(Number);
 
     /// A descriptor that somebody else keeps open for `'fd`. As `std::os::fd::BorrowedFd`.
     #[derive(Clone, Copy)]
     #[repr(transparent)]
-    pub struct BorrowedFd<'fd>(RawFd, PhantomData<&'fd OwnedFd>);
+    pub struct BorrowedFd<'fd>(Number, PhantomData<&'fd OwnedFd>);
 
     impl BorrowedFd<'_> {
         /// Borrows a number.
@@ -49,7 +70,8 @@ mod ours {
         /// -1.
         #[must_use]
         pub const unsafe fn borrow_raw(fd: RawFd) -> Self {
-            Self(fd, PhantomData)
+            // SAFETY: the caller's promise: not -1.
+            Self(unsafe { Number::new(fd) }, PhantomData)
         }
     }
 
@@ -87,7 +109,7 @@ mod ours {
             // answers, so that there is nothing to do again, and a memory file has nothing
             // left to write back.
             // SAFETY: this value owns the descriptor and is going away.
-            let _ = unsafe { sys::close(self.0) };
+            let _ = unsafe { sys::close(self.0.get()) };
         }
     }
 
@@ -122,14 +144,14 @@ mod ours {
     impl AsRawFd for OwnedFd {
         #[inline(always)]
         fn as_raw_fd(&self) -> RawFd {
-            self.0
+            self.0.get()
         }
     }
 
     impl AsRawFd for BorrowedFd<'_> {
         #[inline(always)]
         fn as_raw_fd(&self) -> RawFd {
-            self.0
+            self.0.get()
         }
     }
 
@@ -143,7 +165,8 @@ mod ours {
     impl FromRawFd for OwnedFd {
         #[inline(always)]
         unsafe fn from_raw_fd(fd: RawFd) -> Self {
-            Self(fd)
+            // SAFETY: the caller's promise: not -1.
+            Self(unsafe { Number::new(fd) })
         }
     }
 
@@ -157,7 +180,7 @@ mod ours {
     impl IntoRawFd for OwnedFd {
         #[inline(always)]
         fn into_raw_fd(self) -> RawFd {
-            ManuallyDrop::new(self).0
+            ManuallyDrop::new(self).0.get()
         }
     }
 
@@ -170,13 +193,17 @@ mod ours {
 
     impl fmt::Debug for OwnedFd {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("OwnedFd").field("fd", &self.0).finish()
+            f.debug_struct("OwnedFd")
+                .field("fd", &self.0.get())
+                .finish()
         }
     }
 
     impl fmt::Debug for BorrowedFd<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("BorrowedFd").field("fd", &self.0).finish()
+            f.debug_struct("BorrowedFd")
+                .field("fd", &self.0.get())
+                .finish()
         }
     }
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, Incomplete, Reason, Refused},
+    errno::{Answer, Errno, Incomplete, Reason, Refused},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{HugePageSize, MemFdFlags, Seals},
     sys,
@@ -108,7 +108,7 @@ impl OwnedMemFd {
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     #[inline(always)]
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        sys::read_at(self.as_fd(), buffer, offset)
+        sys::read_at(self.as_fd(), buffer, offset).decode()
     }
 
     /// Fills `buffer` from `offset`, in bytes from the start. Carries on after `EINTR`.
@@ -120,9 +120,13 @@ impl OwnedMemFd {
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     #[inline]
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Incomplete> {
-        carry_on(buffer.len(), |done| match buffer.get_mut(done..) {
-            Some(rest) => self.read_at(rest, offset.wrapping_add(done as u64)),
-            None => Ok(0),
+        let first = sys::read_at(self.as_fd(), buffer, offset);
+        if first == Answer::count(buffer.len()) {
+            return Ok(());
+        }
+        carry_on(first, buffer.len(), |done| {
+            let rest = buffer.get_mut(done..).unwrap_or_default();
+            sys::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
     }
 
@@ -143,7 +147,7 @@ impl OwnedMemFd {
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        sys::write(self.as_fd(), bytes)
+        sys::write(self.as_fd(), bytes).decode()
     }
 
     /// Writes at `offset`, in bytes from the start, and answers how many bytes.
@@ -155,7 +159,7 @@ impl OwnedMemFd {
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
     #[inline(always)]
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
-        sys::write_at(self.as_fd(), bytes, offset)
+        sys::write_at(self.as_fd(), bytes, offset).decode()
     }
 
     /// Writes all of `bytes` at the offset and moves it. Carries on after `EINTR` and after
@@ -167,9 +171,12 @@ impl OwnedMemFd {
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), Incomplete> {
-        carry_on(bytes.len(), |done| match bytes.get(done..) {
-            Some(rest) => self.write(rest),
-            None => Ok(0),
+        let first = sys::write(self.as_fd(), bytes);
+        if first == Answer::count(bytes.len()) {
+            return Ok(());
+        }
+        carry_on(first, bytes.len(), |done| {
+            sys::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
         })
     }
 
@@ -182,9 +189,13 @@ impl OwnedMemFd {
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
     #[inline]
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), Incomplete> {
-        carry_on(bytes.len(), |done| match bytes.get(done..) {
-            Some(rest) => self.write_at(rest, offset.wrapping_add(done as u64)),
-            None => Ok(0),
+        let first = sys::write_at(self.as_fd(), bytes, offset);
+        if first == Answer::count(bytes.len()) {
+            return Ok(());
+        }
+        carry_on(first, bytes.len(), |done| {
+            let rest = bytes.get(done..).unwrap_or_default();
+            sys::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
     }
 
@@ -623,30 +634,37 @@ fn signed(value: u64) -> Result<i64, Errno> {
     i64::try_from(value).map_err(|_| Errno::EINVAL)
 }
 
-/// Repeats a transfer, which gets the number of bytes done, until `len` are done. Goes on
-/// after `EINTR`; a step that does nothing ends it, so that it cannot last for ever.
-#[inline(always)]
+/// Goes on with a transfer of `len` bytes after its first answer: `step` gets the number
+/// of bytes done, until all are. `EINTR` is no end; a step that does nothing is one, so
+/// that it cannot last for ever.
+// The callers look for the whole transfer first: it is nearly always that, and then costs
+// no more than a bare call and its check.
+#[inline]
 fn carry_on(
+    mut answer: Answer,
     len: usize,
-    mut step: impl FnMut(usize) -> Result<usize, Errno>,
+    mut step: impl FnMut(usize) -> Answer,
 ) -> Result<(), Incomplete> {
     let mut done = 0;
-    while done < len {
-        let reason = match step(done) {
-            Ok(0) => None,
+    loop {
+        let reason = match answer.decode() {
+            Ok(count) if done + count >= len => return Ok(()),
+            Ok(0) => Some(None),
             Ok(count) => {
                 done += count;
-                continue;
+                None
             }
-            Err(Errno::EINTR) => continue,
-            Err(errno) => Some(errno),
+            Err(Errno::EINTR) => None,
+            Err(errno) => Some(Some(errno)),
         };
-        return Err(Incomplete {
-            done: done as u64,
-            reason,
-        });
+        if let Some(reason) = reason {
+            return Err(Incomplete {
+                done: done as u64,
+                reason,
+            });
+        }
+        answer = step(done);
     }
-    Ok(())
 }
 
 /// Why a seal was refused. [`OwnedMemFd::explain_seal_error`] tells.

@@ -126,6 +126,7 @@ impl MemFdOptions {
     fn create_named(self, name: &CStr) -> Result<OwnedMemFd, CreateError> {
         let exec = MemFdFlags::EXEC.union(MemFdFlags::NOEXEC_SEAL);
         let file = match OwnedMemFd::create(name, self.flags) {
+            Ok(file) => file,
             Err(Errno::EINVAL) => {
                 let file = OwnedMemFd::create(name, self.flags.difference(exec))?;
                 // The mode is already that of an executable file.
@@ -134,7 +135,7 @@ impl MemFdOptions {
                 }
                 file
             }
-            answer => answer?,
+            Err(errno) => return Err(errno.into()),
         };
         // Without ALLOW_SEALING a kernel starts the file with F_SEAL_SEAL, unless
         // NOEXEC_SEAL, or a sysctl that implies it, has allowed sealing after all.

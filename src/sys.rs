@@ -7,7 +7,7 @@
 
 use crate::{
     arch,
-    errno::Errno,
+    errno::{Answer, Errno},
     fd::{self, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 use core::{
@@ -165,21 +165,21 @@ pub(crate) fn read_uninit<'a>(
 }
 
 #[inline(always)]
-pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Answer {
     // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
-    Errno::decode(unsafe { arch::pread(number(fd), buffer.as_mut_ptr(), buffer.len(), offset) })
+    Answer(unsafe { arch::pread(number(fd), buffer.as_mut_ptr(), buffer.len(), offset) })
 }
 
 #[inline(always)]
-pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Answer {
     // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
-    Errno::decode(unsafe { arch::write(number(fd), bytes.as_ptr(), bytes.len()) })
+    Answer(unsafe { arch::write(number(fd), bytes.as_ptr(), bytes.len()) })
 }
 
 #[inline(always)]
-pub(crate) fn write_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+pub(crate) fn write_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Answer {
     // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
-    Errno::decode(unsafe { arch::pwrite(number(fd), bytes.as_ptr(), bytes.len(), offset) })
+    Answer(unsafe { arch::pwrite(number(fd), bytes.as_ptr(), bytes.len(), offset) })
 }
 
 #[inline(always)]
