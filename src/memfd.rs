@@ -532,7 +532,8 @@ impl OwnedMemFd {
         let reopened = match sys::reopen_read_only(fd) {
             Err(Errno::ENOENT | Errno::EINVAL) => match self.reopen_by_path() {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {
-                    sys::handle_of(fd).and_then(|handle| sys::open_by_handle(fd, &handle))
+                    let mut handle = sys::FileHandle::new();
+                    sys::get_handle(fd, &mut handle).and_then(|()| sys::open_by_handle(fd, &handle))
                 }
                 answer => answer,
             },
@@ -705,22 +706,25 @@ impl core::error::Error for SealRefusal {}
 /// The path `/proc/self/fd/N`, made on the stack. [`OwnedMemFd::proc_path`] makes it.
 ///
 /// It is a `CStr` that ends in NUL; `Display` prints it.
+// Aligned and padded to whole registers: moved byte by byte it would, on riscv64, become a
+// call of `memcpy`, which a program without libc need not have.
 #[derive(Clone, Copy)]
-pub struct ProcPath([u8; 25]);
+#[repr(align(8))]
+pub struct ProcPath([u8; 32]);
 
 impl ProcPath {
-    const START: &'static [u8; 14] = b"/proc/self/fd/";
+    const START: usize = b"/proc/self/fd/".len();
+    const EMPTY: Self = Self(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
     fn new(fd: RawFd) -> Self {
-        let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0";
+        let mut path = Self::EMPTY;
         let mut rest = fd.unsigned_abs();
         let digits = rest.checked_ilog10().unwrap_or(0) as usize + 1;
-        let start = Self::START.len();
-        for slot in path.iter_mut().skip(start).take(digits).rev() {
+        for slot in path.0.iter_mut().skip(Self::START).take(digits).rev() {
             *slot = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        Self(path)
+        path
     }
 }
 
@@ -728,7 +732,7 @@ impl Deref for ProcPath {
     type Target = CStr;
 
     fn deref(&self) -> &CStr {
-        // The last byte is never written, and stays NUL.
+        // At most ten digits are written, so that there is a NUL behind them.
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }

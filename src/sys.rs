@@ -33,6 +33,17 @@ pub(crate) struct FileHandle {
     handle: MaybeUninit<[u8; MAX_HANDLE_SIZE]>,
 }
 
+impl FileHandle {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: MAX_HANDLE_SIZE as u32,
+            kind: 0,
+            handle: MaybeUninit::uninit(),
+        }
+    }
+}
+
 /// The number as the kernel takes it: never negative, so never sign-extended.
 #[inline(always)]
 fn number(fd: BorrowedFd<'_>) -> u32 {
@@ -283,20 +294,19 @@ pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     unsafe { take(answer) }
 }
 
-/// The handle by which [`open_by_handle`] finds the file again.
+/// Fills in the handle by which [`open_by_handle`] finds the file again.
 #[inline(always)]
-pub(crate) fn handle_of(fd: BorrowedFd<'_>) -> Result<FileHandle, Errno> {
-    let mut handle = FileHandle {
-        bytes: MAX_HANDLE_SIZE as u32,
-        kind: 0,
-        handle: MaybeUninit::uninit(),
-    };
-    let (to, mut mount) = ((&raw mut handle).cast(), 0);
-    let (path, flags) = (c"".as_ptr(), raw::AT_EMPTY_PATH);
+pub(crate) fn get_handle(fd: BorrowedFd<'_>, handle: &mut FileHandle) -> Result<(), Errno> {
+    let mut mount = 0;
+    let (path, to, flags) = (
+        c"".as_ptr(),
+        ptr::from_mut(handle).cast(),
+        raw::AT_EMPTY_PATH,
+    );
     // SAFETY: the path ends in NUL and is static; `handle` has the room that its first
     // field states, and `mount` that of an `int`.
     let answer = unsafe { arch::name_to_handle_at(number(fd), path, to, &raw mut mount, flags) };
-    Errno::decode_unit(answer).map(|()| handle)
+    Errno::decode_unit(answer)
 }
 
 /// Opens a file of `fd`'s file system by its handle, read-only and close-on-exec.
