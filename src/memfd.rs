@@ -41,7 +41,8 @@ const MAX_COUNT: u64 = 0x7fff_f000;
 ///
 /// No method retries, except where its documentation says so: an interrupted call
 /// (`EINTR`) comes back as an error. Errors that any method may answer and that are not
-/// listed there mean that the descriptor is none of a memory file.
+/// listed there mean that the descriptor is none of a memory file. Since Linux 3.17, unless
+/// a method says otherwise.
 ///
 /// ```
 /// use owned_memfd::{MemFdFlags, OwnedMemFd, Seals};
