@@ -1,0 +1,603 @@
+//! Claims about getting another descriptor of a file, giving one away, and taking one from
+//! elsewhere.
+
+use crate::{
+    Stop, Verdict, World,
+    children::{self, Child, PATIENCE, Steps},
+    claim::Text,
+    kernel,
+    raw::{self, Descriptors, Which},
+    world,
+};
+use owned_memfd::{
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Reason, Seals, SeekFrom,
+    fd::{AsRawFd, IntoRawFd, OwnedFd},
+};
+use rustix::{
+    fs::OFlags,
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    process::Resource,
+    thread::UnshareFlags,
+};
+
+claims!("descriptors":
+    a_clone_is_another_number_of_the_same_open_file,
+    a_clone_is_closed_on_exec_and_never_a_standard_stream,
+    a_clone_in_a_full_table_is_emfile,
+    a_file_opened_again_has_an_offset_of_its_own,
+    a_file_opened_again_is_only_read,
+    a_file_is_opened_again_in_a_full_table_with_emfile,
+    a_file_is_opened_again_without_proc,
+    a_false_proc_is_not_believed,
+    without_proc_and_privilege_opening_again_is_refused,
+    the_mode_stops_others_from_opening_again,
+    another_process_opens_the_file_by_its_number,
+    a_number_becomes_a_duplicate,
+    a_number_that_was_open_is_closed_first,
+    its_own_number_only_stays_open_on_exec,
+    a_number_that_cannot_be_is_refused,
+    the_path_of_a_descriptor_leads_to_it,
+    the_path_of_any_number_is_written_right,
+    close_on_exec_is_what_was_set,
+    closing_tells_what_the_kernel_says,
+    a_memory_file_is_taken_from_elsewhere,
+    a_memory_file_on_huge_pages_is_taken_from_elsewhere,
+    a_file_received_over_a_socket_shares_the_offset,
+    what_is_no_regular_file_is_not_taken,
+    what_is_an_ordinary_file_is_not_taken,
+    a_file_of_a_tmpfs_is_not_taken,
+    a_device_is_not_taken,
+    a_descriptor_without_access_is_not_taken,
+    secret_memory_is_not_taken,
+    the_descriptor_that_is_not_taken_is_handed_back,
+    taking_a_descriptor_leaves_it_as_it_was,
+    a_kernel_that_answers_nothing_is_not_taken_for_a_yes,
+);
+
+// row 20
+fn a_clone_is_another_number_of_the_same_open_file(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(Seals::GROW));
+    let clone = ok!(file.try_clone());
+    holds!(clone.as_raw_fd() != file.as_raw_fd());
+    same!(clone.len(), Ok(4));
+    same!(clone.seals(), file.seals());
+    // One offset.
+    same!(file.seek(SeekFrom::Start(2)), Ok(2));
+    same!(clone.seek(SeekFrom::Current(0)), Ok(2));
+    same!(clone.read(&mut [0]), Ok(1));
+    same!(file.seek(SeekFrom::Current(0)), Ok(3));
+    // The one lives without the other.
+    drop(file);
+    ok!(clone.write_all_at(b"x", 0));
+    Ok(())
+}
+
+fn a_clone_is_closed_on_exec_and_never_a_standard_stream(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    ok!(file.set_close_on_exec(false));
+    same!(kernel::close_on_exec(&ok!(file.try_clone())), Ok(true));
+    same!(kernel::close_on_exec(&file), Ok(false));
+    children::apart(|| {
+        for number in 0..3 {
+            raw::close(number);
+        }
+        holds!(ok!(file.try_clone()).as_raw_fd() >= 3);
+        Ok(())
+    })
+}
+
+fn a_clone_in_a_full_table_is_emfile(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    ok!(kernel::fill_the_table());
+    refused!(file.try_clone(), Errno::EMFILE);
+    Ok(())
+}
+
+fn a_file_opened_again_has_an_offset_of_its_own(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    same!(file.seek(SeekFrom::Start(3)), Ok(3));
+    has_an_offset_of_its_own(&file, &ok!(file.reopen_read_only()))
+}
+
+fn has_an_offset_of_its_own(file: &OwnedMemFd, reader: &OwnedMemFd) -> Verdict {
+    let before = file.seek(SeekFrom::Current(0));
+    same!(reader.seek(SeekFrom::Current(0)), Ok(0));
+    let mut found = [0; 2];
+    same!(reader.read(&mut found), Ok(2));
+    same!(&found, b"01");
+    same!(reader.seek(SeekFrom::Current(0)), Ok(2));
+    same!(file.seek(SeekFrom::Current(0)), before);
+    // What is written later is read too.
+    ok!(file.write_all_at(b"new", 2));
+    same!(reader.read(&mut found), Ok(2));
+    same!(&found, b"ne");
+    Ok(())
+}
+
+fn a_file_opened_again_is_only_read(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let reader = ok!(file.reopen_read_only());
+    is_only_read(&file, &reader)
+}
+
+fn is_only_read(file: &OwnedMemFd, reader: &OwnedMemFd) -> Verdict {
+    same!(
+        ok!(kernel::status_flags(reader)) & OFlags::ACCMODE,
+        OFlags::RDONLY
+    );
+    same!(kernel::close_on_exec(reader), Ok(true));
+    same!(kernel::identity(reader), kernel::identity(file));
+    refused!(reader.write(b"x"), Errno::EBADF);
+    refused!(reader.write_at(b"x", 0), Errno::EBADF);
+    refused!(reader.set_len(0), Errno::EINVAL);
+    refused!(reader.allocate(0, 1), Errno::EBADF);
+    refused!(reader.punch_hole(0, 1), Errno::EBADF);
+    refused!(reader.add_seals(Seals::WRITE), Errno::EPERM);
+    same!(reader.len(), file.len());
+    Ok(())
+}
+
+fn a_file_is_opened_again_in_a_full_table_with_emfile(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::sealable());
+    ok!(kernel::fill_the_table());
+    refused!(file.reopen_read_only(), Errno::EMFILE);
+    Ok(())
+}
+
+/// Changes this process's mounts and nobody else's.
+fn with_own_mounts() -> Verdict {
+    ok!(raw::unshare(UnshareFlags::NEWNS));
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    ok!(rustix::mount::mount_change("/", private));
+    Ok(())
+}
+
+/// Takes `/proc` away, whatever is mounted on it and in it.
+fn without_proc() -> Verdict {
+    with_own_mounts()?;
+    while kernel::open(c"/proc/self", OFlags::PATH).is_ok() {
+        ok!(rustix::mount::unmount("/proc", UnmountFlags::DETACH));
+    }
+    Ok(())
+}
+
+fn a_file_is_opened_again_without_proc(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(
+        world.handles || world.empty_path,
+        world::NO_WAY_WITHOUT_PROC
+    );
+    without_proc()?;
+    let file = ok!(kernel::holding(b"0123"));
+    refused!(kernel::reopen(&file, OFlags::RDONLY), Errno::ENOENT);
+    let reader = ok!(file.reopen_read_only());
+    has_an_offset_of_its_own(&file, &reader)?;
+    is_only_read(&file, &reader)
+}
+
+fn a_false_proc_is_not_believed(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(!world.empty_path, world::NO_NEED_OF_PROC);
+    with_own_mounts()?;
+    ok!(rustix::mount::mount(
+        c"none",
+        c"/proc",
+        c"tmpfs",
+        MountFlags::empty(),
+        None
+    ));
+    let file = ok!(kernel::holding(b"0123"));
+    // At the file's very path stands another file.
+    let mode = rustix::fs::Mode::RWXU;
+    for directory in [c"/proc/self", c"/proc/self/fd"] {
+        ok!(rustix::fs::mkdir(directory, mode));
+    }
+    let decoy = ok!(kernel::open(
+        &file.proc_path(),
+        OFlags::CREATE | OFlags::RDWR
+    ));
+    ok!(kernel::write(&decoy, b"false"));
+    match file.reopen_read_only() {
+        Ok(reader) => {
+            holds!(world.handles);
+            same!(kernel::holds_exactly(&reader, b"0123"), Ok(true));
+        }
+        Err(error) => {
+            holds!(!world.handles, "{error:?}");
+            holds!(matches!(error, Errno::ENOENT | Errno::EPERM), "{error:?}");
+        }
+    }
+    Ok(())
+}
+
+fn without_proc_and_privilege_opening_again_is_refused(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(!world.empty_path, world::NO_NEED_OF_PROC);
+    without_proc()?;
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(rustix::thread::set_thread_uid(
+        rustix::thread::Uid::from_raw(65534)
+    ));
+    refused!(file.reopen_read_only(), Errno::ENOENT | Errno::EPERM);
+    // The file itself is as usable as before.
+    ok!(file.write_all_at(b"x", 0));
+    Ok(())
+}
+
+fn the_mode_stops_others_from_opening_again(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.set_mode(0o444));
+    ok!(rustix::thread::set_thread_uid(
+        rustix::thread::Uid::from_raw(65534)
+    ));
+    // A process that has changed its user is shown no more of itself until it says so.
+    ok!(rustix::process::set_dumpable_behavior(
+        rustix::process::DumpableBehavior::Dumpable
+    ));
+    ok!(file.reopen_read_only());
+    refused!(kernel::reopen(&file, OFlags::RDWR), Errno::EACCES);
+    // Who is not the owner cannot change that.
+    refused!(file.set_mode(0o666), Errno::EPERM);
+    Ok(())
+}
+
+// row 88
+fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    same!(file.seek(SeekFrom::Start(4)), Ok(4));
+    let mut room = [0; 16];
+    let this_process = ok!(kernel::number_in_proc(&mut room));
+    let path = Text::of(format_args!(
+        "/proc/{this_process}/fd/{}\0",
+        file.as_raw_fd()
+    ));
+    let steps = ok!(Steps::new());
+    let mut child = ok!(Child::start(Descriptors::Copied, || {
+        // Not by the descriptor that it has inherited.
+        raw::close(file.as_raw_fd());
+        let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
+            fail!("{path:?}");
+        };
+        let reader = ok!(kernel::open(path, OFlags::RDONLY));
+        let mut found = [0; 8];
+        same!(kernel::read(&reader, &mut found), Ok(4));
+        same!(&found[..4], b"0123");
+        steps.reach(1);
+        steps.wait_for(2)?;
+        // From its own offset on, what was written since.
+        same!(kernel::read(&reader, &mut found), Ok(2));
+        same!(&found[..2], b"45");
+        refused!(kernel::write(&reader, b"x"), Errno::EBADF);
+        Ok(())
+    }));
+    child.reaches(1, &steps)?;
+    same!(file.seek(SeekFrom::Current(0)), Ok(4));
+    ok!(file.write_all(b"45"));
+    steps.reach(2);
+    child.finish(PATIENCE)?;
+    same!(file.seek(SeekFrom::Current(0)), Ok(6));
+    Ok(())
+}
+
+/// A number that is open only to be given to `duplicate_onto`.
+fn a_number() -> Result<i32, Errno> {
+    Ok(OwnedFd::from(kernel::sealable()?).into_raw_fd())
+}
+
+fn a_number_becomes_a_duplicate(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    let number = ok!(a_number());
+    raw::close(number);
+    ok!(raw::duplicate_onto(&file, number));
+    let duplicate = raw::disguise(raw::take(number));
+    same!(kernel::close_on_exec(&duplicate), Ok(false));
+    same!(kernel::close_on_exec(&file), Ok(true));
+    same!(file.seek(SeekFrom::Start(3)), Ok(3));
+    same!(duplicate.seek(SeekFrom::Current(0)), Ok(3));
+    same!(kernel::identity(&duplicate), kernel::identity(&file));
+    Ok(())
+}
+
+fn a_number_that_was_open_is_closed_first(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let (read_end, write_end) = ok!(kernel::pipe());
+    let number = write_end.into_raw_fd();
+    ok!(raw::duplicate_onto(&file, number));
+    // The pipe has no writer any more.
+    same!(kernel::read(&read_end, &mut [0]), Ok(0));
+    let duplicate = raw::take(number);
+    same!(kernel::identity(&duplicate), kernel::identity(&file));
+    // What a program that is started with standard streams gets.
+    children::apart(|| {
+        ok!(raw::duplicate_onto(&file, 0));
+        ok!(kernel::write(&raw::disguise(raw::take(0)), b"x"));
+        same!(file.len(), Ok(1));
+        Ok(())
+    })
+}
+
+fn its_own_number_only_stays_open_on_exec(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    same!(kernel::close_on_exec(&file), Ok(true));
+    for _ in 0..2 {
+        ok!(raw::duplicate_onto(&file, file.as_raw_fd()));
+        same!(kernel::close_on_exec(&file), Ok(false));
+        same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
+    }
+    Ok(())
+}
+
+fn a_number_that_cannot_be_is_refused(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    for number in [-1, i32::MIN, i32::MAX] {
+        refused!(raw::duplicate_onto(&file, number), Errno::EBADF);
+    }
+    ok!(kernel::limit(Resource::Nofile, 100));
+    refused!(raw::duplicate_onto(&file, 100), Errno::EBADF);
+    ok!(raw::duplicate_onto(&file, 99));
+    drop(raw::take(99));
+    same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
+    Ok(())
+}
+
+fn the_path_of_a_descriptor_leads_to_it(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let again = ok!(kernel::open(&file.proc_path(), OFlags::RDONLY));
+    same!(kernel::identity(&again), kernel::identity(&file));
+    Ok(())
+}
+
+fn the_path_of_any_number_is_written_right(_: &World) -> Verdict {
+    // A path is only written, so that any number will do, whether it is open or not.
+    for number in [0, 1, 9, 10, 11, 99, 100, 1_234_567_890, i32::MAX] {
+        let file = core::mem::ManuallyDrop::new(raw::disguise(raw::take(number)));
+        let path = file.proc_path();
+        let expected = Text::of(format_args!("/proc/self/fd/{number}"));
+        same!(Text::of(path).as_str(), expected.as_str());
+        same!(path.to_bytes(), expected.as_str().as_bytes());
+    }
+    Ok(())
+}
+
+fn close_on_exec_is_what_was_set(_: &World) -> Verdict {
+    let file = ok!(OwnedMemFd::create(c"exec", MemFdFlags::empty()));
+    same!(file.close_on_exec(), Ok(false));
+    for yes in [true, true, false, false, true] {
+        ok!(file.set_close_on_exec(yes));
+        same!(file.close_on_exec(), Ok(yes));
+        same!(kernel::close_on_exec(&file), Ok(yes));
+    }
+    // A duplicate has its own.
+    let dup = raw::disguise(ok!(kernel::dup(&file)));
+    same!(dup.close_on_exec(), Ok(false));
+    same!(file.close_on_exec(), Ok(true));
+    Ok(())
+}
+
+fn closing_tells_what_the_kernel_says(_: &World) -> Verdict {
+    ok!(ok!(kernel::sealable()).close());
+    children::apart(|| {
+        let file = ok!(kernel::sealable());
+        raw::close(file.as_raw_fd());
+        refused!(file.close(), Errno::EBADF);
+        Ok(())
+    })
+}
+
+/// Takes a descriptor as a memory file, and gives up with the reason where it is refused.
+fn taken(fd: OwnedFd) -> Result<OwnedMemFd, Stop> {
+    match OwnedMemFd::try_from(fd) {
+        Ok(file) => Ok(file),
+        Err(refused) => fail!("refused: {:?}", refused.reason),
+    }
+}
+
+fn a_memory_file_is_taken_from_elsewhere(world: &World) -> Verdict {
+    let flags = MemFdFlags::CLOEXEC;
+    for flags in [flags, flags | MemFdFlags::ALLOW_SEALING] {
+        let file = ok!(OwnedMemFd::create(c"elsewhere", flags));
+        ok!(file.write_all(b"0123"));
+        let dup = taken(ok!(kernel::dup(&file)))?;
+        same!(dup.len(), Ok(4));
+        if world.proc {
+            for flags in [OFlags::RDONLY, OFlags::WRONLY, OFlags::RDWR] {
+                let again = taken(ok!(kernel::reopen(&file, flags)))?;
+                same!(again.len(), Ok(4));
+            }
+        }
+        let number = file.as_raw_fd();
+        same!(taken(file.into())?.as_raw_fd(), number);
+    }
+    // Sealed as much as can be, or empty, it is one too.
+    let sealed = ok!(kernel::sealable());
+    ok!(sealed.add_seals(Seals::SEAL | Seals::WRITE | Seals::SHRINK | Seals::GROW));
+    taken(sealed.into())?;
+    taken(ok!(MemFdOptions::new().create("options")).into())?;
+    Ok(())
+}
+
+fn a_memory_file_on_huge_pages_is_taken_from_elsewhere(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let mut sizes = 0;
+    for power in 1..64 {
+        let size = HugePageSize::from_bytes(1 << power).unwrap_or(HugePageSize::DEFAULT);
+        let flags = MemFdFlags::huge_pages(size) | MemFdFlags::CLOEXEC;
+        if let Ok(file) = OwnedMemFd::create(c"huge", flags) {
+            taken(file.into())?;
+            sizes += 1;
+        }
+    }
+    holds!(sizes > 0);
+    Ok(())
+}
+
+// row 89
+fn a_file_received_over_a_socket_shares_the_offset(_: &World) -> Verdict {
+    let (one, other) = ok!(kernel::socket_pair());
+    let file = ok!(kernel::holding(b"0123456789"));
+    ok!(file.set_close_on_exec(false));
+    ok!(kernel::send(&one, &file));
+    let received = taken(ok!(kernel::receive(&other)))?;
+    holds!(received.as_raw_fd() != file.as_raw_fd());
+    same!(kernel::close_on_exec(&received), Ok(true));
+    same!(file.seek(SeekFrom::Start(4)), Ok(4));
+    same!(received.seek(SeekFrom::Current(0)), Ok(4));
+    // Reading by position does not disturb the sender.
+    let mut found = [0; 4];
+    ok!(received.read_exact_at(&mut found, 1));
+    same!(&found, b"1234");
+    same!(file.seek(SeekFrom::Current(0)), Ok(4));
+    same!(received.read(&mut found), Ok(4));
+    same!(file.seek(SeekFrom::Current(0)), Ok(8));
+    Ok(())
+}
+
+/// The descriptor is refused for this reason and comes back open, unchanged, and the same.
+fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
+    let number = fd.as_raw_fd();
+    let before = (kernel::status_flags(&fd), kernel::close_on_exec(&fd));
+    match OwnedMemFd::try_from(fd) {
+        Ok(file) => fail!("taken: {file:?}"),
+        Err(refused) => {
+            same!(refused.reason, reason);
+            let fd: OwnedFd = refused.value;
+            same!(fd.as_raw_fd(), number);
+            holds!(raw::is_open(number));
+            same!(
+                (kernel::status_flags(&fd), kernel::close_on_exec(&fd)),
+                before
+            );
+            drop(fd);
+            holds!(!raw::is_open(number));
+        }
+    }
+    Ok(())
+}
+
+// row 18
+fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
+    let (read_end, write_end) = ok!(kernel::pipe());
+    is_refused(read_end, Reason::NotMemFd)?;
+    is_refused(write_end, Reason::NotMemFd)?;
+    let (socket, _other_end) = ok!(kernel::socket_pair());
+    is_refused(socket, Reason::NotMemFd)?;
+    is_refused(ok!(kernel::event_counter()), Reason::NotMemFd)?;
+    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
+    is_refused(root, Reason::NotMemFd)
+}
+
+fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
+        is_refused(ok!(kernel::open(path, OFlags::RDONLY)), Reason::NotMemFd)?;
+    }
+    // Deleted, or never linked: as nameless as a memory file, and still none.
+    if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
+        is_refused(file, Reason::NotMemFd)?;
+    }
+    Ok(())
+}
+
+fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
+    needs!(world.tmpfs, world::NO_TMPFS);
+    // It answers the question for seals.
+    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    same!(raw::seals(&nameless), Ok(1));
+    same!(kernel::links(&nameless), Ok(0));
+    is_refused(nameless, Reason::NotMemFd)?;
+
+    let path = Text::of(format_args!(
+        "/dev/shm/owned-memfd-suite-{}\0",
+        rustix::process::getpid().as_raw_nonzero()
+    ));
+    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
+        fail!("{path:?}");
+    };
+    let named = ok!(kernel::open(
+        path,
+        OFlags::CREATE | OFlags::EXCL | OFlags::RDWR
+    ));
+    let deleted = ok!(kernel::dup(&named));
+    let verdict = is_refused(named, Reason::NotMemFd);
+    ok!(kernel::unlink(path));
+    verdict?;
+    same!(raw::seals(&deleted), Ok(1));
+    is_refused(deleted, Reason::NotMemFd)?;
+    is_refused(
+        ok!(kernel::open(c"/dev/shm", OFlags::RDONLY)),
+        Reason::NotMemFd,
+    )
+}
+
+fn a_device_is_not_taken(world: &World) -> Verdict {
+    needs!(world.devices, world::NO_DEVICES);
+    for path in [c"/dev/null", c"/dev/zero"] {
+        is_refused(ok!(kernel::open(path, OFlags::RDWR)), Reason::NotMemFd)?;
+    }
+    Ok(())
+}
+
+fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
+    is_refused(ok!(kernel::open(c"/", OFlags::PATH)), Reason::PathOnly)?;
+    needs!(world.proc, world::NO_PROC);
+    // Even of a memory file.
+    let file = ok!(kernel::sealable());
+    is_refused(ok!(kernel::reopen(&file, OFlags::PATH)), Reason::PathOnly)
+}
+
+fn secret_memory_is_not_taken(_: &World) -> Verdict {
+    match raw::memfd_secret() {
+        Ok(fd) => is_refused(fd, Reason::NotMemFd),
+        Err(Errno::ENOSYS) => Err(Stop::Skipped(world::NO_SECRET_MEMORY)),
+        Err(error) => fail!("memfd_secret fails with {error:?}"),
+    }
+}
+
+// row 18
+fn the_descriptor_that_is_not_taken_is_handed_back(_: &World) -> Verdict {
+    let (read_end, write_end) = ok!(kernel::pipe());
+    let Err(refused) = OwnedMemFd::try_from(write_end) else {
+        fail!("a pipe is taken");
+    };
+    // Still the pipe that it was.
+    same!(kernel::write(&refused.value, b"x"), Ok(1));
+    same!(kernel::read(&read_end, &mut [0]), Ok(1));
+    Ok(())
+}
+
+fn taking_a_descriptor_leaves_it_as_it_was(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123456789"));
+    same!(file.seek(SeekFrom::Start(7)), Ok(7));
+    ok!(file.set_close_on_exec(false));
+    let file = taken(file.into())?;
+    same!(file.seek(SeekFrom::Current(0)), Ok(7));
+    same!(file.close_on_exec(), Ok(false));
+    same!(kernel::holds_exactly(&file, b"0123456789"), Ok(true));
+    Ok(())
+}
+
+fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    for number in [sc::nr::FCNTL, sc::nr::FSTAT, sc::nr::FSTATFS] {
+        children::apart(|| {
+            let fd = OwnedFd::from(ok!(kernel::sealable()));
+            let number_of_fd = fd.as_raw_fd();
+            ok!(raw::refuse(Which::All(number), Errno::EIO));
+            let Err(refused) = OwnedMemFd::try_from(fd) else {
+                fail!("taken without a look");
+            };
+            same!(refused.reason, Reason::Kernel(Errno::EIO));
+            same!(refused.value.as_raw_fd(), number_of_fd);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Claims about errors: every number of Linux on these CPUs has its name and a message, and
+//! the kernel's answers become them.
+
+use crate::{Verdict, World, claim::Text, kernel};
+use core::fmt::Write;
+use owned_memfd::{Errno, Incomplete, Reason, Refused};
+
+claims!("errno":
+    every_error_of_linux_has_its_number_and_name,
+    other_numbers_have_no_name,
+    the_other_spellings_are_the_same_errors,
+    every_error_has_a_message_of_its_own,
+    numbers_survive_the_way_there_and_back,
+    an_error_is_four_bytes_and_an_error_for_core,
+    the_kernels_answer_becomes_the_error_of_that_number,
+    refusals_and_stops_say_why,
+);
+
+/// Number and name as asm-generic/errno-base.h and errno.h have them, which all three CPUs
+/// use; the constants of the library are looked up by the same names.
+macro_rules! table {
+    ($($name:ident = $number:literal),* $(,)?) => {
+        const TABLE: &[(i32, &str, Errno)] = &[$(($number, stringify!($name), Errno::$name)),*];
+    };
+}
+
+#[rustfmt::skip]
+table! {
+    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4,
+    EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8,
+    EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12,
+    EACCES = 13, EFAULT = 14, ENOTBLK = 15, EBUSY = 16,
+    EEXIST = 17, EXDEV = 18, ENODEV = 19, ENOTDIR = 20,
+    EISDIR = 21, EINVAL = 22, ENFILE = 23, EMFILE = 24,
+    ENOTTY = 25, ETXTBSY = 26, EFBIG = 27, ENOSPC = 28,
+    ESPIPE = 29, EROFS = 30, EMLINK = 31, EPIPE = 32,
+    EDOM = 33, ERANGE = 34, EDEADLK = 35, ENAMETOOLONG = 36,
+    ENOLCK = 37, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40,
+    ENOMSG = 42, EIDRM = 43, ECHRNG = 44, EL2NSYNC = 45,
+    EL3HLT = 46, EL3RST = 47, ELNRNG = 48, EUNATCH = 49,
+    ENOCSI = 50, EL2HLT = 51, EBADE = 52, EBADR = 53,
+    EXFULL = 54, ENOANO = 55, EBADRQC = 56, EBADSLT = 57,
+    EBFONT = 59, ENOSTR = 60, ENODATA = 61, ETIME = 62,
+    ENOSR = 63, ENONET = 64, ENOPKG = 65, EREMOTE = 66,
+    ENOLINK = 67, EADV = 68, ESRMNT = 69, ECOMM = 70,
+    EPROTO = 71, EMULTIHOP = 72, EDOTDOT = 73, EBADMSG = 74,
+    EOVERFLOW = 75, ENOTUNIQ = 76, EBADFD = 77, EREMCHG = 78,
+    ELIBACC = 79, ELIBBAD = 80, ELIBSCN = 81, ELIBMAX = 82,
+    ELIBEXEC = 83, EILSEQ = 84, ERESTART = 85, ESTRPIPE = 86,
+    EUSERS = 87, ENOTSOCK = 88, EDESTADDRREQ = 89, EMSGSIZE = 90,
+    EPROTOTYPE = 91, ENOPROTOOPT = 92, EPROTONOSUPPORT = 93, ESOCKTNOSUPPORT = 94,
+    EOPNOTSUPP = 95, EPFNOSUPPORT = 96, EAFNOSUPPORT = 97, EADDRINUSE = 98,
+    EADDRNOTAVAIL = 99, ENETDOWN = 100, ENETUNREACH = 101, ENETRESET = 102,
+    ECONNABORTED = 103, ECONNRESET = 104, ENOBUFS = 105, EISCONN = 106,
+    ENOTCONN = 107, ESHUTDOWN = 108, ETOOMANYREFS = 109, ETIMEDOUT = 110,
+    ECONNREFUSED = 111, EHOSTDOWN = 112, EHOSTUNREACH = 113, EALREADY = 114,
+    EINPROGRESS = 115, ESTALE = 116, EUCLEAN = 117, ENOTNAM = 118,
+    ENAVAIL = 119, EISNAM = 120, EREMOTEIO = 121, EDQUOT = 122,
+    ENOMEDIUM = 123, EMEDIUMTYPE = 124, ECANCELED = 125, ENOKEY = 126,
+    EKEYEXPIRED = 127, EKEYREVOKED = 128, EKEYREJECTED = 129, EOWNERDEAD = 130,
+    ENOTRECOVERABLE = 131, ERFKILL = 132, EHWPOISON = 133,
+}
+
+fn every_error_of_linux_has_its_number_and_name(_: &World) -> Verdict {
+    // 133 is the highest; the headers leave out 41 and 58.
+    same!(TABLE.len(), 131);
+    for &(number, name, errno) in TABLE {
+        same!(errno.raw_os_error(), number);
+        same!(errno.name(), Some(name));
+        same!(Text::of(format_args!("{errno:?}")).as_str(), name);
+    }
+    Ok(())
+}
+
+fn other_numbers_have_no_name(_: &World) -> Verdict {
+    for number in [0, 41, 58, 134, 512, 4095, -1, i32::MAX, i32::MIN] {
+        let errno = Errno::from_raw_os_error(number);
+        same!(errno.name(), None);
+        // The number is what there is to say.
+        let digits = Text::of(number);
+        for said in [Text::of(errno), Text::of(format_args!("{errno:?}"))] {
+            holds!(
+                said.as_str().contains(digits.as_str()),
+                "{said:?} lacks {number}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn the_other_spellings_are_the_same_errors(_: &World) -> Verdict {
+    same!(Errno::EWOULDBLOCK, Errno::EAGAIN);
+    same!(Errno::EDEADLOCK, Errno::EDEADLK);
+    same!(Errno::ENOTSUP, Errno::EOPNOTSUPP);
+    holds!(Errno::EPERM != Errno::EACCES);
+    Ok(())
+}
+
+fn every_error_has_a_message_of_its_own(_: &World) -> Verdict {
+    for (index, &(number, _, errno)) in TABLE.iter().enumerate() {
+        let message = Text::of(errno);
+        let message = message.as_str();
+        holds!(
+            message.len() > 3 && !message.ends_with('.'),
+            "{number}: {message:?}"
+        );
+        holds!(!message.contains("unknown"), "{number}: {message:?}");
+        for &(_, _, other) in &TABLE[..index] {
+            holds!(
+                Text::of(other).as_str() != message,
+                "{other:?} and {errno:?}: {message:?}"
+            );
+        }
+    }
+    same!(Text::of(Errno::EPERM).as_str(), "operation not permitted");
+    same!(
+        Text::of(Errno::EHWPOISON).as_str(),
+        "memory page has hardware error"
+    );
+    Ok(())
+}
+
+fn numbers_survive_the_way_there_and_back(_: &World) -> Verdict {
+    for number in (0..=4095).chain([-1, i32::MAX, i32::MIN]) {
+        same!(Errno::from_raw_os_error(number).raw_os_error(), number);
+    }
+    Ok(())
+}
+
+fn an_error_is_four_bytes_and_an_error_for_core(_: &World) -> Verdict {
+    fn is_an_error<T: core::error::Error + Copy + Eq + Send + Sync + 'static>() {}
+    is_an_error::<Errno>();
+    is_an_error::<Incomplete>();
+    is_an_error::<Reason>();
+    same!(size_of::<Errno>(), 4);
+    Ok(())
+}
+
+fn the_kernels_answer_becomes_the_error_of_that_number(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    // As a count, as a set of bits and as nothing but done or refused.
+    refused!(file.read_at(&mut [0], u64::MAX), Errno::EINVAL);
+    let (pipe, _other_end) = ok!(kernel::pipe());
+    let pipe = crate::raw::disguise(pipe);
+    refused!(pipe.seals(), Errno::EINVAL);
+    refused!(pipe.seek(owned_memfd::SeekFrom::Start(0)), Errno::ESPIPE);
+    refused!(pipe.write(b"x"), Errno::EBADF);
+    refused!(pipe.set_len(0), Errno::EINVAL);
+    Ok(())
+}
+
+fn refusals_and_stops_say_why(_: &World) -> Verdict {
+    use core::error::Error;
+
+    let refused = Refused {
+        value: 7,
+        reason: Reason::Kernel(Errno::EBADF),
+    };
+    same!(Text::of(refused).as_str(), Text::of(Errno::EBADF).as_str());
+    holds!(refused.source().is_some());
+    let mut reasons = Text::default();
+    for reason in [Reason::NotMemFd, Reason::PathOnly] {
+        holds!(reason.source().is_none());
+        let said = Text::of(reason);
+        holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
+        ok!(reasons.write_str(said.as_str()));
+    }
+    let stop = Incomplete {
+        done: 12,
+        reason: Some(Errno::EPERM),
+    };
+    let said = Text::of(stop);
+    holds!(
+        said.as_str().contains("12") && said.as_str().contains("not permitted"),
+        "{said:?}"
+    );
+    let stop = Incomplete {
+        done: 12,
+        reason: None,
+    };
+    let said = Text::of(stop);
+    holds!(
+        said.as_str().contains("12") && !said.as_str().contains("not permitted"),
+        "{said:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Claims about owning and lending descriptors, with std's types and with the library's own:
+//! this file is the consumer that compiles unchanged with both.
+
+use crate::{Verdict, World, children, kernel, raw};
+use owned_memfd::{
+    MemFdFlags, OwnedMemFd,
+    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+};
+
+claims!("fd":
+    a_memory_file_is_four_bytes_and_so_is_none,
+    a_descriptor_is_closed_when_its_owner_goes,
+    a_number_given_away_stays_open,
+    lending_closes_nothing_and_shows_the_same_number,
+    a_memory_file_keeps_its_number_through_every_conversion,
+    descriptors_print_their_number,
+    descriptor_0_works,
+);
+
+fn a_memory_file_is_four_bytes_and_so_is_none(_: &World) -> Verdict {
+    same!(size_of::<OwnedMemFd>(), 4);
+    same!(size_of::<Option<OwnedMemFd>>(), 4);
+    same!(size_of::<OwnedFd>(), 4);
+    same!(size_of::<Option<OwnedFd>>(), 4);
+    same!(size_of::<BorrowedFd<'_>>(), 4);
+    same!(size_of::<Option<BorrowedFd<'_>>>(), 4);
+    Ok(())
+}
+
+fn a_descriptor_is_closed_when_its_owner_goes(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let number = file.as_raw_fd();
+    holds!(raw::is_open(number));
+    drop(file);
+    holds!(!raw::is_open(number));
+
+    let fd = OwnedFd::from(ok!(kernel::sealable()));
+    let number = fd.as_raw_fd();
+    drop(fd);
+    holds!(!raw::is_open(number));
+
+    let file = ok!(kernel::sealable());
+    let number = file.as_raw_fd();
+    ok!(file.close());
+    holds!(!raw::is_open(number));
+    Ok(())
+}
+
+fn a_number_given_away_stays_open(_: &World) -> Verdict {
+    let number = ok!(kernel::sealable()).into_raw_fd();
+    holds!(raw::is_open(number));
+    let fd = raw::take(number);
+    same!(fd.as_raw_fd(), number);
+    let number = fd.into_raw_fd();
+    holds!(raw::is_open(number));
+    drop(raw::take(number));
+    holds!(!raw::is_open(number));
+    Ok(())
+}
+
+/// What a consumer writes who takes any descriptor.
+fn number_of(fd: impl AsFd) -> RawFd {
+    fn as_a_number(fd: &impl AsRawFd) -> RawFd {
+        fd.as_raw_fd()
+    }
+    let borrowed: BorrowedFd<'_> = fd.as_fd();
+    as_a_number(&borrowed)
+}
+
+fn lending_closes_nothing_and_shows_the_same_number(_: &World) -> Verdict {
+    let mut file = ok!(kernel::sealable());
+    let number = file.as_raw_fd();
+    same!(number_of(&file), number);
+    same!(number_of(&mut file), number);
+    same!(number_of(file.as_fd()), number);
+    holds!(raw::is_open(number));
+    let fd = OwnedFd::from(file);
+    same!(number_of(&fd), number);
+    same!(number_of(fd), number);
+    // The last one took the owner.
+    holds!(!raw::is_open(number));
+    Ok(())
+}
+
+// row 19, with numbers; with std's File it needs std
+fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict {
+    fn there_and_back<T: IntoRawFd + FromRawFd>(value: T) -> OwnedFd {
+        raw::take(value.into_raw_fd())
+    }
+    let file = ok!(kernel::sealable());
+    ok!(file.write_all(b"x"));
+    let number = file.as_raw_fd();
+    let fd = there_and_back(file);
+    same!(fd.as_raw_fd(), number);
+    let fd = there_and_back(fd);
+    same!(fd.as_raw_fd(), number);
+    let file = raw::disguise(fd);
+    same!(file.as_raw_fd(), number);
+    let file = match OwnedMemFd::try_from(OwnedFd::from(file)) {
+        Ok(file) => file,
+        Err(refused) => fail!("{:?}", refused.reason),
+    };
+    same!(file.as_raw_fd(), number);
+    same!(file.len(), Ok(1));
+    Ok(())
+}
+
+fn descriptors_print_their_number(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let digits = crate::claim::Text::of(file.as_raw_fd());
+    let said = crate::claim::Text::of(format_args!("{file:?} {:?}", file.as_fd()));
+    same!(said.as_str().matches(digits.as_str()).count(), 2);
+    Ok(())
+}
+
+fn descriptor_0_works(_: &World) -> Verdict {
+    children::apart(|| {
+        // As in early boot, where nothing is open yet.
+        for number in 0..3 {
+            raw::close(number);
+        }
+        let flags = MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING;
+        let file = ok!(OwnedMemFd::create(c"zero", flags));
+        same!(file.as_raw_fd(), 0);
+        ok!(file.write_all(b"zero"));
+        same!(kernel::holds_exactly(&file, b"zero"), Ok(true));
+        let copy = ok!(file.try_clone());
+        same!(copy.seals(), file.seals());
+        let some = Some(file);
+        holds!(some.is_some(), "descriptor 0 is taken for none");
+        drop(some);
+        holds!(!raw::is_open(0));
+        // The next one gets the number again, and options and conversions take it too.
+        let file = ok!(owned_memfd::MemFdOptions::new().create(c"zero"));
+        same!(file.as_raw_fd(), 0);
+        let Ok(file) = OwnedMemFd::try_from(OwnedFd::from(file)) else {
+            fail!("descriptor 0 is refused");
+        };
+        same!(file.into_raw_fd(), 0);
+        Ok(())
+    })
+}

@@ -1,0 +1,351 @@
+//! System calls that the claims make beside the library's: to set a scene, to attack a file
+//! from a side that the library does not offer, and to see the outcome for themselves. In
+//! the library's types, and without unsafe code: that stands in `raw`.
+
+use crate::{
+    claim::Text,
+    raw::{self, adopt, errno, lend, number},
+};
+use core::{ffi::CStr, fmt, time::Duration};
+use owned_memfd::{
+    Errno, MemFdFlags, OwnedMemFd,
+    fd::{AsFd, OwnedFd},
+};
+use rustix::{
+    event::EventfdFlags,
+    fs::{AtFlags, FallocateFlags, Mode, OFlags, Stat, Timestamps},
+    io::{FdFlags, IoSlice, IoSliceMut},
+    mm::ProtFlags,
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    },
+    pipe::{PipeFlags, SpliceFlags},
+    process::{Resource, Rlimit},
+    thread::Timespec,
+};
+
+/// The size of the smallest page of any supported CPU: a mapping of it touches one page.
+pub(crate) const PAGE: usize = 4096;
+
+pub(crate) const READ: ProtFlags = ProtFlags::READ;
+pub(crate) const WRITE: ProtFlags = ProtFlags::WRITE;
+
+/// An empty, sealable memory file.
+pub(crate) fn sealable() -> Result<OwnedMemFd, Errno> {
+    OwnedMemFd::create(c"suite", MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING)
+}
+
+/// A sealable memory file with this content and the offset at its start.
+pub(crate) fn holding(content: &[u8]) -> Result<OwnedMemFd, Errno> {
+    let file = sealable()?;
+    match file.write_at(content, 0)? {
+        count if count == content.len() => Ok(file),
+        _ => Err(Errno::EIO),
+    }
+}
+
+/// Whether the file holds exactly this.
+pub(crate) fn holds_exactly(file: &impl AsFd, content: &[u8]) -> Result<bool, Errno> {
+    let mut piece = [0; 512];
+    let mut done = 0;
+    loop {
+        let count = pread(file, &mut piece, done as u64)?;
+        if count == 0 {
+            return Ok(done == content.len());
+        }
+        if content.get(done..done + count) != Some(&piece[..count]) {
+            return Ok(false);
+        }
+        done += count;
+    }
+}
+
+/// A byte that tells its place from those near it.
+pub(crate) fn pattern(at: u64) -> u8 {
+    (at % 251) as u8
+}
+
+pub(crate) fn sleep(time: Duration) {
+    // Waking early is as good.
+    let _ = rustix::thread::nanosleep(&Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: i64::from(time.subsec_nanos()),
+    });
+}
+
+// Descriptors.
+
+/// Which of the lowest numbers are open, as a set of bits that can be compared.
+pub(crate) fn open_descriptors() -> [u64; 4] {
+    let mut open = [0; 4];
+    for number in 0..256 {
+        if raw::is_open(number) {
+            open[number as usize / 64] |= 1 << (number % 64);
+        }
+    }
+    open
+}
+
+/// An ordinary duplicate, not close-on-exec.
+pub(crate) fn dup(fd: &impl AsFd) -> Result<OwnedFd, Errno> {
+    rustix::io::dup(lend(fd)).map(adopt).map_err(errno)
+}
+
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(errno)?;
+    Ok((adopt(read), adopt(write)))
+}
+
+pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (one, other) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(errno)?;
+    Ok((adopt(one), adopt(other)))
+}
+
+pub(crate) fn event_counter() -> Result<OwnedFd, Errno> {
+    rustix::event::eventfd(0, EventfdFlags::CLOEXEC)
+        .map(adopt)
+        .map_err(errno)
+}
+
+pub(crate) fn open(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, mode)
+        .map(adopt)
+        .map_err(errno)
+}
+
+/// Opens the file of a descriptor again, with an offset of its own.
+pub(crate) fn reopen(fd: &impl AsFd, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let path = Text::of(format_args!("/proc/self/fd/{}\0", number(fd)));
+    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    open(path, flags)
+}
+
+/// What `/proc` says that a descriptor is.
+pub(crate) fn link_of<'a>(fd: &impl AsFd, room: &'a mut [u8; 512]) -> Result<&'a [u8], Errno> {
+    let path = Text::of(format_args!("/proc/self/fd/{}", number(fd)));
+    let count =
+        rustix::fs::readlinkat_raw(rustix::fs::CWD, path.as_str(), &mut room[..]).map_err(errno)?;
+    Ok(&room[..count])
+}
+
+/// This process's number as the mounted `/proc` has it, which may be of another namespace.
+pub(crate) fn number_in_proc(room: &mut [u8; 16]) -> Result<&str, Errno> {
+    let count =
+        rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self", &mut room[..]).map_err(errno)?;
+    core::str::from_utf8(&room[..count]).map_err(|_| Errno::EINVAL)
+}
+
+/// Whether a descriptor is close-on-exec, not by way of the library.
+pub(crate) fn close_on_exec(fd: &impl AsFd) -> Result<bool, Errno> {
+    let flags = rustix::io::fcntl_getfd(lend(fd)).map_err(errno)?;
+    Ok(flags.contains(FdFlags::CLOEXEC))
+}
+
+pub(crate) fn status_flags(fd: &impl AsFd) -> Result<OFlags, Errno> {
+    rustix::fs::fcntl_getfl(lend(fd)).map_err(errno)
+}
+
+pub(crate) fn set_status_flags(fd: &impl AsFd, flags: OFlags) -> Result<(), Errno> {
+    rustix::fs::fcntl_setfl(lend(fd), flags).map_err(errno)
+}
+
+// Files.
+
+pub(crate) fn stat(fd: &impl AsFd) -> Result<Stat, Errno> {
+    rustix::fs::fstat(lend(fd)).map_err(errno)
+}
+
+pub(crate) fn mode(fd: &impl AsFd) -> Result<u32, Errno> {
+    Ok(stat(fd)?.st_mode & 0o7777)
+}
+
+/// Which file it is: its file system's number and its own.
+pub(crate) fn identity(fd: &impl AsFd) -> Result<(u64, u64), Errno> {
+    stat(fd).map(|stat| (stat.st_dev as u64, stat.st_ino as u64))
+}
+
+/// How many directories list the file.
+pub(crate) fn links(fd: &impl AsFd) -> Result<u64, Errno> {
+    stat(fd).map(|stat| stat.st_nlink as u64)
+}
+
+/// How much memory the file takes, in bytes.
+pub(crate) fn memory_of(fd: &impl AsFd) -> Result<u64, Errno> {
+    stat(fd).map(|stat| stat.st_blocks as u64 * 512)
+}
+
+/// The size of the pieces that the file is made of: of huge pages, if it is on such.
+pub(crate) fn piece_size(fd: &impl AsFd) -> Result<u64, Errno> {
+    stat(fd).map(|stat| stat.st_blksize as u64)
+}
+
+/// Whether the file's system is the one that memory files, and files of tmpfs, are on.
+pub(crate) fn is_on_tmpfs(fd: &impl AsFd) -> Result<bool, Errno> {
+    const TMPFS_MAGIC: u64 = 0x0102_1994;
+    let answer = rustix::fs::fstatfs(lend(fd)).map_err(errno)?;
+    Ok(answer.f_type as u64 == TMPFS_MAGIC)
+}
+
+pub(crate) fn read(fd: &impl AsFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    rustix::io::read(lend(fd), buffer).map_err(errno)
+}
+
+pub(crate) fn pread(fd: &impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    rustix::io::pread(lend(fd), buffer, offset).map_err(errno)
+}
+
+pub(crate) fn write(fd: &impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
+    rustix::io::write(lend(fd), bytes).map_err(errno)
+}
+
+pub(crate) fn writev(fd: &impl AsFd, one: &[u8], two: &[u8]) -> Result<usize, Errno> {
+    rustix::io::writev(lend(fd), &[IoSlice::new(one), IoSlice::new(two)]).map_err(errno)
+}
+
+/// `ftruncate`, not by way of the library.
+pub(crate) fn truncate(fd: &impl AsFd, len: u64) -> Result<(), Errno> {
+    rustix::fs::ftruncate(lend(fd), len).map_err(errno)
+}
+
+/// `fallocate` that leaves the length of the file alone.
+pub(crate) fn allocate_keeping_size(fd: &impl AsFd, offset: u64, len: u64) -> Result<(), Errno> {
+    rustix::fs::fallocate(lend(fd), FallocateFlags::KEEP_SIZE, offset, len).map_err(errno)
+}
+
+/// Sets access and modification time to the start of time.
+pub(crate) fn reset_times(fd: &impl AsFd) -> Result<(), Errno> {
+    let start = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: start,
+        last_modification: start,
+    };
+    rustix::fs::futimens(lend(fd), &times).map_err(errno)
+}
+
+pub(crate) fn unlink(path: &CStr) -> Result<(), Errno> {
+    rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::empty()).map_err(errno)
+}
+
+// Copying within the kernel.
+
+pub(crate) fn splice(from: &impl AsFd, to: &impl AsFd, len: usize) -> Result<usize, Errno> {
+    let flags = SpliceFlags::empty();
+    rustix::pipe::splice(lend(from), None, lend(to), None, len, flags).map_err(errno)
+}
+
+pub(crate) fn sendfile(from: &impl AsFd, to: &impl AsFd, len: usize) -> Result<usize, Errno> {
+    rustix::fs::sendfile(lend(to), lend(from), None, len).map_err(errno)
+}
+
+pub(crate) fn copy_file_range(
+    from: &impl AsFd,
+    to: &impl AsFd,
+    len: usize,
+) -> Result<usize, Errno> {
+    rustix::fs::copy_file_range(lend(from), None, lend(to), None, len).map_err(errno)
+}
+
+// Handing descriptors over.
+
+/// Sends a descriptor with one byte.
+pub(crate) fn send(socket: &impl AsFd, fd: &impl AsFd) -> Result<(), Errno> {
+    let mut room = [core::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut room);
+    let fds = [lend(fd)];
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::ENOBUFS);
+    }
+    let bytes = [IoSlice::new(b"!")];
+    rustix::net::sendmsg(lend(socket), &bytes, &mut control, SendFlags::empty())
+        .map(|_| ())
+        .map_err(errno)
+}
+
+/// Receives one descriptor, close-on-exec.
+pub(crate) fn receive(socket: &impl AsFd) -> Result<OwnedFd, Errno> {
+    let mut room = [core::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut room);
+    let mut byte = [0];
+    let mut bytes = [IoSliceMut::new(&mut byte)];
+    rustix::net::recvmsg(
+        lend(socket),
+        &mut bytes,
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .map_err(errno)?;
+    let fds = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    fds.map(adopt).ok_or(Errno::ENOMSG)
+}
+
+// Limits and settings.
+
+/// Sets a soft limit of this process, as far as the hard one allows.
+pub(crate) fn limit(resource: Resource, to: u64) -> Result<(), Errno> {
+    let maximum = rustix::process::getrlimit(resource).maximum;
+    let new = Rlimit {
+        current: Some(maximum.map_or(to, |maximum| to.min(maximum))),
+        maximum,
+    };
+    rustix::process::setrlimit(resource, new).map_err(errno)
+}
+
+/// Lets a claim that only wants to know make a file of any length.
+pub(crate) fn allow_any_length() -> Result<(), Errno> {
+    limit(Resource::Fsize, u64::MAX)
+}
+
+/// Leaves no room in the table of descriptors, as long as nothing is closed.
+pub(crate) fn fill_the_table() -> Result<(), Errno> {
+    let lowest_free = number(&sealable()?);
+    limit(Resource::Nofile, lowest_free as u64)
+}
+
+/// Reads a number from a file of the kernel's.
+pub(crate) fn read_number(path: &CStr) -> Result<u64, Errno> {
+    let file = open(path, OFlags::RDONLY)?;
+    let mut text = [0; 32];
+    let count = read(&file, &mut text)?;
+    core::str::from_utf8(&text[..count])
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or(Errno::EINVAL)
+}
+
+/// How much memory this machine could still give, in bytes.
+pub(crate) fn free_memory() -> u64 {
+    let mut text = [0; 2048];
+    let available = open(c"/proc/meminfo", OFlags::RDONLY)
+        .and_then(|file| read(&file, &mut text))
+        .ok()
+        .and_then(|count| core::str::from_utf8(&text[..count]).ok())
+        .and_then(|text| text.split_once("MemAvailable:"))
+        .and_then(|(_, rest)| rest.split_once("kB"))
+        .and_then(|(number, _)| number.trim().parse::<u64>().ok())
+        .map(|kilobytes| kilobytes * 1024);
+    // Without /proc: less than there is, since what caches hold is not in it.
+    available.unwrap_or_else(|| {
+        let memory = rustix::system::sysinfo();
+        memory.freeram as u64 * u64::from(memory.mem_unit)
+    })
+}
+
+/// Writes a number to a file of the kernel's.
+pub(crate) fn write_number(path: &CStr, value: impl fmt::Display) -> Result<(), Errno> {
+    let file = open(path, OFlags::WRONLY)?;
+    write(&file, Text::of(value).as_str().as_bytes()).map(|_| ())
+}

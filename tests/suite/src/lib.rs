@@ -1,0 +1,66 @@
+//! The claims about owned-memfd that need no std, in a form that every driver can run: under
+//! `cargo test`, in a static binary without libc, under an emulator, and as `/init`.
+//!
+//! A claim is a function; each module below holds the claims about one part of the library
+//! and ends its list with `claims!`. A claim runs in a process of its own, so that it may
+//! change whatever belongs to a process, and so that a crash is one failed claim.
+//!
+//! "Row N" beside a claim is the row of the project's table of kernel behaviour that it
+//! covers. A claim accepts two answers only where maintained kernels really differ.
+#![no_std]
+#![allow(
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "registers have one width; what the kernel counts has a type for each call and CPU"
+)]
+#![allow(
+    clippy::large_enum_variant,
+    clippy::result_large_err,
+    reason = "there is no heap for the text of a failure"
+)]
+
+#[macro_use]
+mod macros;
+
+mod children;
+mod claim;
+mod kernel;
+mod raw;
+mod world;
+
+mod copying;
+mod creating;
+mod descriptors;
+mod errno;
+mod fd;
+mod flags;
+mod io;
+mod limits;
+mod options;
+mod sealing;
+mod seals;
+
+pub use claim::{Claim, Failure, Stop, Verdict};
+pub use world::World;
+
+/// Every claim of the suite, in the order of the library's own dependency chain.
+pub fn claims() -> impl Iterator<Item = &'static Claim> {
+    [
+        errno::CLAIMS,
+        flags::CLAIMS,
+        fd::CLAIMS,
+        creating::CLAIMS,
+        options::CLAIMS,
+        io::CLAIMS,
+        limits::CLAIMS,
+        copying::CLAIMS,
+        seals::CLAIMS,
+        sealing::CLAIMS,
+        descriptors::CLAIMS,
+    ]
+    .into_iter()
+    .flatten()
+}

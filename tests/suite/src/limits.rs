@@ -1,0 +1,468 @@
+//! Claims about transfers and sizes that meet an end: of the numbers, of the process's
+//! limits, of one call's count, of a file that must not grow, of patience with signals.
+
+use crate::{
+    Verdict, World,
+    children::{self, Overseer},
+    kernel::{self, PAGE},
+    raw::{self, Alarms, Answer, Interrupted, Mapping, Which},
+    world,
+};
+use core::time::Duration;
+use owned_memfd::{Errno, Incomplete, OwnedMemFd, Seals, SeekFrom};
+use rustix::process::Resource;
+
+claims!("limits":
+    the_largest_length_is_that_of_the_kernels_type,
+    a_length_beyond_the_kernels_type_is_refused,
+    a_length_beyond_the_kernels_type_is_refused_before_the_call,
+    an_offset_beyond_the_kernels_type_is_refused,
+    an_end_beyond_the_kernels_type_is_refused,
+    a_write_stops_at_the_processs_limit,
+    a_file_does_not_become_longer_than_the_processs_limit,
+    more_than_one_call_moves_is_written_by_several,
+    a_short_count_is_carried_on,
+    a_call_that_moves_nothing_ends_the_transfer,
+    a_write_at_a_closed_end_is_refused_and_inside_it_works,
+    a_write_across_a_closed_end_says_what_it_wrote,
+    interrupted_transfers_carry_on,
+    single_calls_report_an_interruption,
+    a_write_that_is_interrupted_all_the_time_arrives_whole,
+    an_allocation_under_a_timer_ends,
+    an_allocation_that_is_always_interrupted_gives_up,
+);
+
+const MAX: u64 = i64::MAX as u64;
+
+/// The most that one call moves, on pages of 4 KiB; on larger ones it is less.
+const MOST: usize = 0x7fff_f000;
+
+// row 94
+fn the_largest_length_is_that_of_the_kernels_type(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(MAX));
+    same!(file.len(), Ok(MAX));
+    same!(file.seek(SeekFrom::End(0)), Ok(MAX));
+    same!(file.seek(SeekFrom::Start(MAX)), Ok(MAX));
+    refused!(
+        file.seek(SeekFrom::End(1)),
+        Errno::EINVAL | Errno::EOVERFLOW
+    );
+    ok!(file.set_len(0));
+    same!(file.len(), Ok(0));
+    Ok(())
+}
+
+// row 94
+fn a_length_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let file = ok!(kernel::holding(b"0123"));
+    refuses_lengths_beyond(&file)?;
+    same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
+    Ok(())
+}
+
+fn refuses_lengths_beyond(file: &OwnedMemFd) -> Verdict {
+    for beyond in [MAX + 1, MAX + 2, u64::MAX - 1, u64::MAX] {
+        refused!(file.set_len(beyond), Errno::EINVAL);
+        refused!(file.allocate(0, beyond), Errno::EINVAL);
+        refused!(file.allocate(beyond, 1), Errno::EINVAL);
+        refused!(file.punch_hole(0, beyond), Errno::EINVAL);
+        refused!(file.punch_hole(beyond, 1), Errno::EINVAL);
+        refused!(file.seek(SeekFrom::Start(beyond)), Errno::EINVAL);
+    }
+    Ok(())
+}
+
+// row 94
+fn a_length_beyond_the_kernels_type_is_refused_before_the_call(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    ok!(kernel::allow_any_length());
+    let file = ok!(kernel::sealable());
+    // Of a kernel that has none of these calls, none is asked for.
+    for number in [sc::nr::FTRUNCATE, sc::nr::FALLOCATE, sc::nr::LSEEK] {
+        ok!(raw::refuse(Which::All(number), Errno::ENOSYS));
+    }
+    refused!(file.set_len(MAX), Errno::ENOSYS);
+    refused!(file.allocate(0, MAX), Errno::ENOSYS);
+    refused!(file.punch_hole(0, MAX), Errno::ENOSYS);
+    refused!(file.seek(SeekFrom::Start(MAX)), Errno::ENOSYS);
+    refuses_lengths_beyond(&file)
+}
+
+fn an_offset_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    let mut buffer = [0; 4];
+    let stopped = Incomplete {
+        done: 0,
+        reason: Some(Errno::EINVAL),
+    };
+    for beyond in [MAX + 1, u64::MAX] {
+        refused!(file.read_at(&mut buffer, beyond), Errno::EINVAL);
+        refused!(file.write_at(b"x", beyond), Errno::EINVAL);
+        same!(file.read_exact_at(&mut buffer, beyond), Err(stopped));
+        same!(file.write_all_at(b"x", beyond), Err(stopped));
+    }
+    same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
+    Ok(())
+}
+
+fn an_end_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let file = ok!(kernel::holding(b"0123"));
+    refused!(file.allocate(MAX, 1), Errno::EFBIG);
+    refused!(file.allocate(1, MAX), Errno::EFBIG);
+    refused!(file.write_at(b"x", MAX), Errno::EINVAL | Errno::EFBIG);
+    refused!(
+        file.write_all_at(b"xy", MAX - 1),
+        Incomplete {
+            done: 0 | 1,
+            reason: Some(_)
+        }
+    );
+    same!(file.seek(SeekFrom::Start(MAX)), Ok(MAX));
+    refused!(file.write(b"x"), Errno::EINVAL | Errno::EFBIG);
+    same!(file.len().map(|len| len <= MAX), Ok(true));
+    Ok(())
+}
+
+/// Lets this process's files become `len` bytes long, and it survive the attempt to do more.
+fn limit_files_to(len: u64) -> Result<(), Errno> {
+    raw::ignore(linux_raw_sys::general::SIGXFSZ)?;
+    kernel::limit(Resource::Fsize, len)
+}
+
+// row 93
+fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    ok!(limit_files_to(10_000));
+    same!(file.write_at(&[1; 100], 9_950), Ok(50));
+    refused!(file.write_at(b"x", 10_000), Errno::EFBIG);
+    refused!(file.write_at(b"x", 20_000), Errno::EFBIG);
+    same!(file.len(), Ok(10_000));
+    // All or a count of how much, which is true.
+    ok!(file.set_len(0));
+    let stopped = Incomplete {
+        done: 10_000,
+        reason: Some(Errno::EFBIG),
+    };
+    same!(file.write_all(&[2; 12_000]), Err(stopped));
+    same!(file.len(), Ok(10_000));
+    same!(file.seek(SeekFrom::Current(0)), Ok(10_000));
+    let stopped = Incomplete {
+        done: 1_000,
+        reason: Some(Errno::EFBIG),
+    };
+    same!(file.write_all_at(&[3; 1_001], 9_000), Err(stopped));
+    ok!(file.write_all_at(&[4; 1_000], 9_000));
+    Ok(())
+}
+
+// row 93
+fn a_file_does_not_become_longer_than_the_processs_limit(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(20_000));
+    ok!(limit_files_to(10_000));
+    refused!(file.set_len(20_001), Errno::EFBIG);
+    ok!(file.set_len(5_000));
+    refused!(file.set_len(10_001), Errno::EFBIG);
+    ok!(file.set_len(10_000));
+    refused!(file.allocate(0, 10_001), Errno::EFBIG);
+    ok!(file.allocate(0, 10_000));
+    same!(file.len(), Ok(10_000));
+    Ok(())
+}
+
+// row 91
+fn more_than_one_call_moves_is_written_by_several(world: &World) -> Verdict {
+    const LEN: usize = MOST + 65536;
+    needs!(world.free_memory >= 3 << 30, world::LITTLE_MEMORY);
+    let zeros = ok!(Mapping::zeros(LEN));
+    zeros.put(LEN - 1, 9);
+    let bytes = Mapping::bytes(&zeros);
+    let file = ok!(kernel::sealable());
+    ok!(file.write_all(bytes));
+    same!(file.len(), Ok(LEN as u64));
+    same!(file.seek(SeekFrom::Current(0)), Ok(LEN as u64));
+    let mut last = [0; 2];
+    ok!(file.read_exact_at(&mut last, LEN as u64 - 2));
+    same!(last, [0, 9]);
+    Ok(())
+}
+
+fn a_short_count_is_carried_on(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::holding(b"--------"));
+    children::apart(|| {
+        // The kernel says that it wrote 3 bytes and then 1, and writes the rest.
+        let answers = [Answer::Value(3), Answer::Value(1)];
+        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        ok!(file.write_all_at(b"01234567", 0));
+        same!(overseer.calls(), 3);
+        same!(kernel::holds_exactly(&file, b"----4567"), Ok(true));
+        Ok(())
+    })?;
+    children::apart(|| {
+        let answers = [Answer::Value(3), Answer::Value(1)];
+        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        let mut buffer = *b"........";
+        ok!(file.read_exact_at(&mut buffer, 0));
+        same!(overseer.calls(), 3);
+        same!(&buffer, b"....4567");
+        Ok(())
+    })?;
+    children::apart(|| {
+        let answers = [Answer::Value(3), Answer::Value(1)];
+        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        ok!(file.write_all(b"01234567"));
+        same!(overseer.calls(), 3);
+        // The calls that were not made did not move the offset.
+        same!(file.seek(SeekFrom::Current(0)), Ok(4));
+        Ok(())
+    })
+}
+
+fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::holding(b"--------"));
+    let answers = [Answer::Value(3), Answer::Value(0)];
+    let stopped = Err(Incomplete {
+        done: 3,
+        reason: None,
+    });
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        same!(file.write_all_at(b"01234567", 0), stopped);
+        same!(overseer.calls(), 2);
+        Ok(())
+    })?;
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        same!(file.read_exact_at(&mut [0; 8], 0), stopped);
+        same!(overseer.calls(), 2);
+        Ok(())
+    })?;
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        same!(file.write_all(b"01234567"), stopped);
+        same!(overseer.calls(), 2);
+        Ok(())
+    })
+}
+
+/// A file of two pages of zeros that can no longer grow.
+fn closed_at_two_pages() -> Result<OwnedMemFd, Errno> {
+    let file = kernel::sealable()?;
+    file.set_len(2 * PAGE as u64)?;
+    file.add_seals(Seals::GROW)?;
+    Ok(file)
+}
+
+// row 66
+fn a_write_at_a_closed_end_is_refused_and_inside_it_works(_: &World) -> Verdict {
+    let file = ok!(closed_at_two_pages());
+    let end = 2 * PAGE as u64;
+    let stopped = Incomplete {
+        done: 0,
+        reason: Some(Errno::EPERM),
+    };
+    for offset in [end, end + 1, end + 100_000] {
+        refused!(file.write_at(b"x", offset), Errno::EPERM);
+        same!(file.write_all_at(b"x", offset), Err(stopped));
+        same!(file.write_at(b"", offset), Ok(0));
+    }
+    same!(file.seek(SeekFrom::End(0)), Ok(end));
+    same!(file.write_all(b"x"), Err(stopped));
+    same!(file.len(), Ok(end));
+
+    ok!(file.write_all_at(&[1; 2 * PAGE], 0));
+    ok!(file.write_all_at(b"x", end - 1));
+    same!(file.seek(SeekFrom::Start(0)), Ok(0));
+    ok!(file.write_all(&[2; 2 * PAGE]));
+    same!(file.len(), Ok(end));
+    Ok(())
+}
+
+// row 66: some kernels write up to the end, and others refuse the whole
+fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
+    let end = 2 * PAGE as u64;
+    for (offset, len) in [
+        (0, 3 * PAGE),
+        (end - 10, 20),
+        (PAGE as u64, 2 * PAGE),
+        (1, 2 * PAGE),
+    ] {
+        let fits = end - offset;
+        let bytes = [b'x'; 3 * PAGE];
+        let bytes = &bytes[..len];
+
+        let file = ok!(closed_at_two_pages());
+        match file.write_at(bytes, offset) {
+            Ok(count) => holds!(
+                count > 0 && count as u64 <= fits,
+                "{count} of {fits} that fit"
+            ),
+            Err(error) => same!(error, Errno::EPERM),
+        }
+        same!(file.len(), Ok(end));
+
+        let by_position = ok!(closed_at_two_pages());
+        let at_the_offset = ok!(closed_at_two_pages());
+        same!(at_the_offset.seek(SeekFrom::Start(offset)), Ok(offset));
+        for (file, answer) in [
+            (&by_position, by_position.write_all_at(bytes, offset)),
+            (&at_the_offset, at_the_offset.write_all(bytes)),
+        ] {
+            let Err(Incomplete { done, reason }) = answer else {
+                fail!("{len} bytes at {offset} of {end} are said to be written");
+            };
+            same!(reason, Some(Errno::EPERM));
+            holds!(done <= fits, "{done} of {fits} that fit");
+            same!(file.len(), Ok(end));
+            // What is said to be written is there, and whatever follows it is not.
+            let mut piece = [0; 2 * PAGE];
+            ok!(file.read_exact_at(&mut piece, 0));
+            let start = offset as usize;
+            let written = start + done as usize;
+            holds!(piece[start..written].iter().all(|byte| *byte == b'x'));
+            holds!(piece[written..].iter().all(|byte| *byte == 0));
+        }
+        same!(
+            at_the_offset.seek(SeekFrom::Current(0)).map(|at| at <= end),
+            Ok(true)
+        );
+    }
+    Ok(())
+}
+
+fn interrupted_transfers_carry_on(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::holding(b"--------"));
+    let answers = [
+        Answer::Error(Errno::EINTR),
+        Answer::Error(Errno::EINTR),
+        Answer::Value(2),
+        Answer::Error(Errno::EINTR),
+    ];
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        ok!(file.write_all_at(b"01234567", 0));
+        same!(overseer.calls(), 5);
+        same!(kernel::holds_exactly(&file, b"--234567"), Ok(true));
+        Ok(())
+    })?;
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        ok!(file.write_all(b"01234567"));
+        same!(overseer.calls(), 5);
+        same!(kernel::holds_exactly(&file, b"23456767"), Ok(true));
+        Ok(())
+    })?;
+    children::apart(|| {
+        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        let mut buffer = *b"........";
+        ok!(file.read_exact_at(&mut buffer, 0));
+        same!(overseer.calls(), 5);
+        same!(&buffer, b"..456767");
+        Ok(())
+    })
+}
+
+fn single_calls_report_an_interruption(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(kernel::holding(b"0123"));
+    for number in [
+        sc::nr::READ,
+        sc::nr::WRITE,
+        sc::nr::PREAD64,
+        sc::nr::PWRITE64,
+        sc::nr::FTRUNCATE,
+    ] {
+        ok!(raw::refuse(Which::All(number), Errno::EINTR));
+    }
+    refused!(file.read(&mut [0]), Errno::EINTR);
+    refused!(file.write(b"x"), Errno::EINTR);
+    refused!(file.read_at(&mut [0], 0), Errno::EINTR);
+    refused!(file.write_at(b"x", 0), Errno::EINTR);
+    refused!(file.set_len(0), Errno::EINTR);
+    Ok(())
+}
+
+/// A pipe has what a memory file has not: it makes a writer wait, so that a real signal can
+/// interrupt it. What `write_all` does then is the same.
+fn a_write_that_is_interrupted_all_the_time_arrives_whole(_: &World) -> Verdict {
+    const TOTAL: usize = 1 << 20;
+    const PIECE: usize = 1 << 14;
+    let (read_end, write_end) = ok!(kernel::pipe());
+    // Reads slowly enough to keep the writer waiting, and counts.
+    let reader = ok!(children::Child::start(raw::Descriptors::Copied, || {
+        let mut buffer = [0; PIECE];
+        let mut total = 0;
+        while total < TOTAL {
+            kernel::sleep(Duration::from_millis(1));
+            let count = ok!(kernel::read(&read_end, &mut buffer));
+            holds!(count > 0, "the pipe ends after {total} bytes");
+            let right = (total..total + count)
+                .zip(&buffer)
+                .all(|(at, byte)| *byte == kernel::pattern(at as u64));
+            holds!(right, "wrong bytes between {total} and {}", total + count);
+            total += count;
+        }
+        Ok(())
+    }));
+    let pipe = raw::disguise(write_end);
+    let zeros = ok!(Mapping::zeros(TOTAL));
+    for at in 0..TOTAL {
+        zeros.put(at, kernel::pattern(at as u64));
+    }
+    let alarms = ok!(Alarms::every(Duration::from_millis(2), Interrupted::Fails));
+    ok!(pipe.write_all(Mapping::bytes(&zeros)));
+    let interruptions = alarms.count();
+    drop(alarms);
+    holds!(interruptions > 3, "only {interruptions} signals came");
+    reader.finish(children::PATIENCE)
+}
+
+fn an_allocation_under_a_timer_ends(world: &World) -> Verdict {
+    // Enough for many ticks, and not too much for a small machine.
+    let len = (world.free_memory / 8).clamp(16 << 20, 256 << 20);
+    let file = ok!(kernel::sealable());
+    for calls in [Interrupted::Restarts, Interrupted::Fails] {
+        ok!(file.set_len(0));
+        let alarms = ok!(Alarms::every(Duration::from_millis(1), calls));
+        let answer = file.allocate(0, len);
+        let interruptions = alarms.count();
+        drop(alarms);
+        ok!(answer);
+        same!(file.len(), Ok(len));
+        holds!(ok!(kernel::memory_of(&file)) >= len);
+        // Signals that wait for the end of a call are one.
+        holds!(interruptions > 0, "no signal came");
+    }
+    Ok(())
+}
+
+fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
+    const LEN: u64 = 1 << 20;
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::sealable());
+    children::apart(|| {
+        ok!(raw::refuse(Which::All(sc::nr::FALLOCATE), Errno::EINTR));
+        refused!(file.allocate(0, LEN), Errno::EINTR);
+        refused!(file.allocate(0, MAX), Errno::EINTR);
+        Ok(())
+    })?;
+    same!(file.len(), Ok(0));
+    // And one that is interrupted a few times does not, nor leave a part out.
+    children::apart(|| {
+        let answers = [Answer::Error(Errno::EINTR); 10];
+        let overseer = Overseer::of(Which::All(sc::nr::FALLOCATE), &answers)?;
+        ok!(file.allocate(PAGE as u64, LEN));
+        holds!(overseer.calls() > 10);
+        Ok(())
+    })?;
+    same!(file.len(), Ok(PAGE as u64 + LEN));
+    holds!(ok!(kernel::memory_of(&file)) >= LEN);
+    Ok(())
+}

@@ -1,0 +1,490 @@
+//! Claims about `MemFdOptions`: what is asked for holds on every kernel. Kernels that this
+//! one is not are played by a filter that answers their refusals.
+
+use crate::{
+    Verdict, World,
+    children::{self, Overseer},
+    flags::NAMED,
+    kernel,
+    raw::{self, Answer, Which},
+    world,
+};
+use owned_memfd::{CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, Seals};
+use rustix::thread::UnshareFlags;
+
+claims!("options":
+    the_defaults_are_close_on_exec_sealable_and_not_executable,
+    each_option_does_what_it_says_and_nothing_else,
+    not_sealable_is_true_of_every_file,
+    every_combination_can_be_made_and_is_what_was_asked_for,
+    new_and_default_are_the_same,
+    names_are_strings_with_and_without_an_end,
+    a_nul_inside_a_name_is_refused_before_the_call,
+    a_longer_name_is_refused_before_the_call,
+    kernels_without_the_exec_flags_get_none_and_the_mode_is_set,
+    a_refusal_that_is_not_of_the_exec_flags_comes_back,
+    only_einval_is_tried_again,
+    a_file_that_cannot_be_made_as_asked_is_not_made,
+    the_exec_setting_refuses_and_the_refusal_comes_back,
+    not_sealable_is_true_where_the_exec_setting_allows_sealing,
+    the_exec_setting_is_inherited_and_only_tightened,
+    a_size_of_huge_pages_that_is_not_there_is_enodev,
+    the_last_size_of_huge_pages_counts,
+    sealable_huge_pages_have_all_that_was_asked_for,
+);
+
+/// What can be seen of a file: mode, seals, close-on-exec.
+type Seen = (u32, Seals, bool);
+
+fn seen(options: MemFdOptions) -> Result<Seen, CreateError> {
+    let file = options.create(c"options")?;
+    Ok((
+        kernel::mode(&file)?,
+        Seals::from_bits_retain(raw::seals(&file)?),
+        kernel::close_on_exec(&file)?,
+    ))
+}
+
+/// The seal of a file that was made not executable, where the kernel knows it.
+fn exec_seal(world: &World) -> Seals {
+    if world.exec_flags {
+        Seals::EXEC
+    } else {
+        Seals::empty()
+    }
+}
+
+fn the_defaults_are_close_on_exec_sealable_and_not_executable(world: &World) -> Verdict {
+    same!(
+        seen(MemFdOptions::new()),
+        Ok((0o666, exec_seal(world), true))
+    );
+    let file = ok!(MemFdOptions::new().create(c"defaults"));
+    ok!(file.add_seals(Seals::WRITE | Seals::SEAL));
+    if world.exec_flags {
+        refused!(file.set_mode(0o777), Errno::EPERM);
+    }
+    Ok(())
+}
+
+fn each_option_does_what_it_says_and_nothing_else(world: &World) -> Verdict {
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    let exec = exec_seal(world);
+    let new = MemFdOptions::new;
+    same!(
+        seen(new().executable(true)),
+        Ok((0o777, Seals::empty(), true))
+    );
+    same!(seen(new().executable(false)), Ok((0o666, exec, true)));
+    same!(
+        seen(new().sealable(false)),
+        Ok((0o666, exec | Seals::SEAL, true))
+    );
+    same!(seen(new().sealable(true)), Ok((0o666, exec, true)));
+    same!(seen(new().close_on_exec(false)), Ok((0o666, exec, false)));
+    same!(seen(new().close_on_exec(true)), Ok((0o666, exec, true)));
+    // The last word counts.
+    same!(
+        seen(new().executable(true).executable(false)),
+        Ok((0o666, exec, true))
+    );
+    same!(
+        seen(new().sealable(false).sealable(true)),
+        Ok((0o666, exec, true))
+    );
+    Ok(())
+}
+
+// row 21, with options
+fn not_sealable_is_true_of_every_file(world: &World) -> Verdict {
+    for executable in [false, true] {
+        if executable && !world.exec_is_free {
+            continue;
+        }
+        let options = MemFdOptions::new().executable(executable).sealable(false);
+        let file = ok!(options.create(c"closed"));
+        let before = ok!(file.seals());
+        holds!(before.contains(Seals::SEAL), "sealable: {before}");
+        for seal in [Seals::WRITE, Seals::GROW, Seals::empty()] {
+            refused!(file.add_seals(seal), Errno::EPERM);
+        }
+        same!(file.seals(), Ok(before));
+        // It can still be written: that is what "not sealable" promises its readers.
+        ok!(file.write_all(b"x"));
+    }
+    Ok(())
+}
+
+fn every_combination_can_be_made_and_is_what_was_asked_for(world: &World) -> Verdict {
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    for choice in 0..8 {
+        let [executable, sealable, close] = [1, 2, 4].map(|bit| choice & bit != 0);
+        let (mode, seals, closes) = ok!(seen(
+            MemFdOptions::new()
+                .executable(executable)
+                .sealable(sealable)
+                .close_on_exec(close)
+        ));
+        same!(mode, if executable { 0o777 } else { 0o666 });
+        same!(seals.contains(Seals::SEAL), !sealable);
+        same!(seals.contains(Seals::EXEC), world.exec_flags && !executable);
+        same!(closes, close);
+    }
+    Ok(())
+}
+
+fn new_and_default_are_the_same(_: &World) -> Verdict {
+    const CONSTANT: MemFdOptions = MemFdOptions::new().close_on_exec(false);
+    same!(MemFdOptions::default(), MemFdOptions::new());
+    same!(CONSTANT, MemFdOptions::new().close_on_exec(false));
+    holds!(CONSTANT != MemFdOptions::new());
+    Ok(())
+}
+
+fn names_are_strings_with_and_without_an_end(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let create = MemFdOptions::new;
+    let long = core::str::from_utf8(&[b'n'; 249]).unwrap_or_default();
+    for (file, name) in [
+        (ok!(create().create(c"")), ""),
+        (ok!(create().create("")), ""),
+        (ok!(create().create(c"name")), "name"),
+        (ok!(create().create("name")), "name"),
+        (ok!(create().create("größe/€")), "größe/€"),
+        (ok!(create().create(long)), long),
+    ] {
+        let mut room = [0; 512];
+        let link = ok!(kernel::link_of(&file, &mut room));
+        holds!(
+            link.strip_prefix(b"/memfd:")
+                .and_then(|rest| rest.strip_suffix(b" (deleted)"))
+                == Some(name.as_bytes()),
+            "{name:?} shows as {link:?}"
+        );
+    }
+    Ok(())
+}
+
+/// From now on the kernel makes no memory file and says so in a way that it never does.
+fn refuse_creation() -> Result<(), Errno> {
+    raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO)
+}
+
+fn a_nul_inside_a_name_is_refused_before_the_call(world: &World) -> Verdict {
+    let create = |name: &str| MemFdOptions::new().create(name).err();
+    if world.filters {
+        ok!(refuse_creation());
+        same!(create("fine"), Some(CreateError::Kernel(Errno::EIO)));
+    }
+    for (name, at) in [("\0", 0), ("a\0b", 1), ("end\0", 3), ("two\0nul\0", 3)] {
+        same!(create(name), Some(CreateError::NameHasNul { at }));
+    }
+    // The last byte that a name may have.
+    let mut bytes = [b'n'; 249];
+    bytes[248] = 0;
+    let name = core::str::from_utf8(&bytes).unwrap_or_default();
+    same!(create(name), Some(CreateError::NameHasNul { at: 248 }));
+    Ok(())
+}
+
+// row 8, with options
+fn a_longer_name_is_refused_before_the_call(world: &World) -> Verdict {
+    if world.filters {
+        ok!(refuse_creation());
+        same!(
+            MemFdOptions::new().create("fine").err(),
+            Some(CreateError::Kernel(Errno::EIO))
+        );
+    }
+    let bytes = [b'n'; 5000];
+    for len in [250, 251, 4096, 4999] {
+        let name = core::str::from_utf8(&bytes[..len]).unwrap_or_default();
+        let expected = Some(CreateError::NameTooLong { len });
+        same!(MemFdOptions::new().create(name).err(), expected);
+        let mut terminated = [b'n'; 5001];
+        terminated[len] = 0;
+        let name = core::ffi::CStr::from_bytes_until_nul(&terminated).unwrap_or_default();
+        same!(MemFdOptions::new().create(name).err(), expected);
+    }
+    // 84 euro signs are fewer than 250 characters and more than 249 bytes.
+    let mut euros = [0; 252];
+    for sign in euros.chunks_exact_mut(3) {
+        sign.copy_from_slice("€".as_bytes());
+    }
+    let name = core::str::from_utf8(&euros).unwrap_or_default();
+    same!(
+        MemFdOptions::new().create(name).err(),
+        Some(CreateError::NameTooLong { len: 252 })
+    );
+    Ok(())
+}
+
+// row 77
+fn kernels_without_the_exec_flags_get_none_and_the_mode_is_set(world: &World) -> Verdict {
+    if world.exec_flags {
+        // A kernel before Linux 6.3, as far as creation shows.
+        needs!(world.filters, world::NO_FILTERS);
+        needs!(world.exec_is_free, world::NOEXEC_SET);
+        let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
+        let unknown = Which::WithBits(sc::nr::MEMFD_CREATE, 1, exec.bits());
+        ok!(raw::refuse(unknown, Errno::EINVAL));
+    }
+    let new = MemFdOptions::new;
+    let none = Seals::empty();
+    same!(seen(new()), Ok((0o666, none, true)));
+    same!(seen(new().executable(true)), Ok((0o777, none, true)));
+    same!(seen(new().sealable(false)), Ok((0o666, Seals::SEAL, true)));
+    same!(
+        seen(new().sealable(false).executable(true)),
+        Ok((0o777, Seals::SEAL, true))
+    );
+    same!(seen(new().close_on_exec(false)), Ok((0o666, none, false)));
+    Ok(())
+}
+
+fn a_refusal_that_is_not_of_the_exec_flags_comes_back(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let answers = [Answer::Error(Errno::EINVAL); 8];
+    let overseer = Overseer::of(Which::All(sc::nr::MEMFD_CREATE), &answers)?;
+    for executable in [false, true] {
+        let before = overseer.calls();
+        let options = MemFdOptions::new().executable(executable);
+        same!(
+            options.create("x").err(),
+            Some(CreateError::Kernel(Errno::EINVAL))
+        );
+        let calls = overseer.calls() - before;
+        holds!(calls <= 2, "{calls} calls");
+    }
+    Ok(())
+}
+
+fn only_einval_is_tried_again(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let errors = [
+        Errno::EACCES,
+        Errno::EPERM,
+        Errno::EMFILE,
+        Errno::ENFILE,
+        Errno::ENODEV,
+        Errno::ENOMEM,
+        Errno::ENOSYS,
+        Errno::EFAULT,
+        Errno::EINTR,
+    ];
+    let answers = errors.map(Answer::Error);
+    let overseer = Overseer::of(Which::All(sc::nr::MEMFD_CREATE), &answers)?;
+    for (calls, error) in (1..).zip(errors) {
+        let options = MemFdOptions::new().executable(calls % 2 == 0);
+        same!(options.create("x").err(), Some(CreateError::Kernel(error)));
+        same!(overseer.calls(), calls);
+    }
+    // And what works at once is one call.
+    let before = overseer.calls();
+    ok!(MemFdOptions::new().create("x"));
+    if world.exec_flags {
+        same!(overseer.calls(), before + 1);
+    }
+    Ok(())
+}
+
+fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
+    // Claim::run sees to it that no descriptor is left behind.
+    needs!(world.filters, world::NO_FILTERS);
+    let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
+    let unknown = Which::WithBits(sc::nr::MEMFD_CREATE, 1, exec.bits());
+    // The mode cannot be set.
+    children::apart(|| {
+        let before = kernel::open_descriptors();
+        ok!(raw::refuse(unknown, Errno::EINVAL));
+        ok!(raw::refuse(Which::All(sc::nr::FCHMOD), Errno::EPERM));
+        same!(
+            MemFdOptions::new().create("x").err(),
+            Some(CreateError::Kernel(Errno::EPERM))
+        );
+        same!(kernel::open_descriptors(), before);
+        Ok(())
+    })?;
+    // Sealing cannot be closed.
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    children::apart(|| {
+        const F_ADD_SEALS: u32 = 1033;
+        let before = kernel::open_descriptors();
+        ok!(raw::refuse(
+            Which::Equal(sc::nr::FCNTL, 1, F_ADD_SEALS),
+            Errno::EIO
+        ));
+        same!(
+            MemFdOptions::new().sealable(false).create("x").err(),
+            Some(CreateError::Kernel(Errno::EIO))
+        );
+        same!(kernel::open_descriptors(), before);
+        Ok(())
+    })
+}
+
+/// Runs `body` where `vm.memfd_noexec` is `value`, without touching the machine's.
+fn with_exec_setting(world: &World, value: u32, body: impl FnOnce() -> Verdict) -> Verdict {
+    needs!(world.own_noexec, world::NO_OWN_NOEXEC);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    children::apart(|| {
+        ok!(raw::unshare(UnshareFlags::NEWPID));
+        children::apart(|| {
+            ok!(kernel::write_number(world::NOEXEC, value));
+            body()
+        })
+    })
+}
+
+fn the_exec_setting_refuses_and_the_refusal_comes_back(world: &World) -> Verdict {
+    with_exec_setting(world, 2, || {
+        let executable = MemFdOptions::new().executable(true);
+        same!(seen(executable), Err(CreateError::Kernel(Errno::EACCES)));
+        same!(
+            seen(executable.sealable(false)),
+            Err(CreateError::Kernel(Errno::EACCES))
+        );
+        same!(seen(MemFdOptions::new()), Ok((0o666, Seals::EXEC, true)));
+        Ok(())
+    })?;
+    // Under 1 an executable file has to be asked for, and options do.
+    with_exec_setting(world, 1, || {
+        let executable = MemFdOptions::new().executable(true);
+        same!(seen(executable), Ok((0o777, Seals::empty(), true)));
+        same!(seen(MemFdOptions::new()), Ok((0o666, Seals::EXEC, true)));
+        Ok(())
+    })
+}
+
+fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> Verdict {
+    for setting in [0, 1, 2] {
+        with_exec_setting(world, setting, || {
+            let plain = ok!(owned_memfd::OwnedMemFd::create(
+                c"plain",
+                MemFdFlags::empty()
+            ));
+            // The kernel's trap: a file for which sealing was not asked is sealable.
+            let expected = if setting == 0 {
+                Seals::SEAL
+            } else {
+                Seals::EXEC
+            };
+            same!(plain.seals(), Ok(expected));
+
+            let file = ok!(MemFdOptions::new().sealable(false).create(c"closed"));
+            same!(file.seals(), Ok(Seals::SEAL | Seals::EXEC));
+            refused!(file.add_seals(Seals::WRITE), Errno::EPERM);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+// row 76
+fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
+    needs!(world.own_noexec, world::NO_OWN_NOEXEC);
+    let mode = || {
+        let file = owned_memfd::OwnedMemFd::create(c"mode", MemFdFlags::empty());
+        file.and_then(|file| kernel::mode(&file))
+    };
+    let executable = || MemFdOptions::new().executable(true).create("x").err();
+    let steps = ok!(children::Steps::new());
+    with_exec_setting(world, 1, || {
+        // Beneath this one, a second namespace with a process that looks at it in turns.
+        let mut inner = ok!(children::Child::start(raw::Descriptors::Copied, || {
+            ok!(raw::unshare(UnshareFlags::NEWPID));
+            children::apart(|| {
+                same!(kernel::read_number(world::NOEXEC), Ok(1));
+                same!(mode(), Ok(0o666));
+                same!(executable(), None);
+                refused!(kernel::write_number(world::NOEXEC, 0), Errno::EINVAL);
+                same!(mode(), Ok(0o666));
+                steps.reach(1);
+                steps.wait_for(2)?;
+                // The parent has tightened.
+                same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
+                steps.reach(3);
+                steps.wait_for(4)?;
+                // The parent has loosened; this namespace keeps its own.
+                same!(executable(), None);
+                same!(mode(), Ok(0o666));
+                ok!(kernel::write_number(world::NOEXEC, 2));
+                same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
+                Ok(())
+            })
+        }));
+        inner.reaches(1, &steps)?;
+        same!(executable(), None);
+        ok!(kernel::write_number(world::NOEXEC, 2));
+        same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
+        steps.reach(2);
+        inner.reaches(3, &steps)?;
+        ok!(kernel::write_number(world::NOEXEC, 0));
+        same!(mode(), Ok(0o777));
+        steps.reach(4);
+        inner.finish(children::PATIENCE)?;
+        // The child's tightening was its own.
+        same!(executable(), None);
+        Ok(())
+    })
+}
+
+// row 15, with options
+fn a_size_of_huge_pages_that_is_not_there_is_enodev(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    // No CPU's page has 2, 2 KiB or 2^63 bytes.
+    for bytes in [2, 2048, 1 << 63] {
+        let Some(size) = HugePageSize::from_bytes(bytes) else {
+            fail!("no size of {bytes} bytes");
+        };
+        let options = MemFdOptions::new().huge_pages(size);
+        same!(
+            options.create("x").err(),
+            Some(CreateError::Kernel(Errno::ENODEV))
+        );
+    }
+    // Each named one works or is not there.
+    for (size, _) in NAMED {
+        match MemFdOptions::new().huge_pages(size).create("x") {
+            Ok(_) | Err(CreateError::Kernel(Errno::ENODEV)) => {}
+            Err(error) => fail!("{size:?}: {error:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn the_last_size_of_huge_pages_counts(world: &World) -> Verdict {
+    let [two, four] = [2, 4].map(HugePageSize::from_bytes);
+    let (Some(two), Some(four)) = (two, four) else {
+        fail!("no size of 2 bytes");
+    };
+    let new = MemFdOptions::new;
+    same!(
+        new().huge_pages(two).huge_pages(four),
+        new().huge_pages(four)
+    );
+    same!(
+        new().huge_pages(two).huge_pages(HugePageSize::DEFAULT),
+        new().huge_pages(HugePageSize::DEFAULT)
+    );
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    ok!(new()
+        .huge_pages(two)
+        .huge_pages(HugePageSize::DEFAULT)
+        .create("x"));
+    Ok(())
+}
+
+fn sealable_huge_pages_have_all_that_was_asked_for(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let huge = MemFdOptions::new().huge_pages(HugePageSize::DEFAULT);
+    same!(seen(huge), Ok((0o666, exec_seal(world), true)));
+    let closed = huge.sealable(false).close_on_exec(false);
+    same!(
+        seen(closed),
+        Ok((0o666, exec_seal(world) | Seals::SEAL, false))
+    );
+    ok!(kernel::fill_the_table());
+    same!(seen(huge), Err(CreateError::Kernel(Errno::EMFILE)));
+    Ok(())
+}

@@ -1,0 +1,723 @@
+//! The system calls of the claims that rustix has not or holds to be unsafe, each behind a
+//! function that is safe to call, and the bridge between rustix's descriptors and the
+//! library's. All unsafe code of the suite stands here.
+#![allow(unsafe_code)]
+
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void,
+    mem::{MaybeUninit, offset_of},
+    ops::Deref,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
+use linux_raw_sys::{general, ptrace};
+use owned_memfd::{
+    Errno, OwnedMemFd,
+    fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+};
+use rustix::{
+    mm::{self, MapFlags, MprotectFlags, MremapFlags, ProtFlags},
+    process::Pid,
+};
+
+/// Issues one system call.
+///
+/// Never inlined, since `sc` does not declare the vector registers that the kernel destroys
+/// on aarch64 and riscv64, and which no caller expects to survive a real call.
+///
+/// # Safety
+/// The arguments are what this call takes, and its pointers are valid for what it does.
+#[inline(never)]
+unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
+    let [first, second, third, fourth, fifth, sixth] = arguments;
+    // SAFETY: the caller's own promise.
+    let answer = unsafe { sc::syscall6(number, first, second, third, fourth, fifth, sixth) };
+    match answer as isize {
+        error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
+        _ => Ok(answer),
+    }
+}
+
+/// Issues a system call whose arguments are numbers.
+macro_rules! call {
+    ($number:ident $(, $argument:expr)*) => {{
+        let mut arguments = [0; 6];
+        let given: &[usize] = &[$($argument as usize),*];
+        arguments[..given.len()].copy_from_slice(given);
+        call(sc::nr::$number, arguments)
+    }};
+}
+
+// Descriptors.
+
+/// rustix's errors as the library's.
+pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw_os_error(error.raw_os_error())
+}
+
+/// A library's descriptor, lent to rustix.
+pub(crate) fn lend<T: AsFd + ?Sized>(fd: &T) -> rustix::fd::BorrowedFd<'_> {
+    // SAFETY: `fd` is borrowed for as long as the answer lives, and so is what it lends.
+    unsafe { rustix::fd::BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
+}
+
+/// rustix's descriptor, given to the library.
+pub(crate) fn adopt(fd: rustix::fd::OwnedFd) -> OwnedFd {
+    take(rustix::fd::IntoRawFd::into_raw_fd(fd))
+}
+
+/// A number that was given away before: by `into_raw_fd`, or by the kernel.
+///
+/// Not unsafe, since a wrong number costs the suite a failed claim and no memory.
+pub(crate) fn take(number: RawFd) -> OwnedFd {
+    // SAFETY: the number comes from somebody who gave it away.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// A descriptor that claims to be a memory file, whatever it is.
+pub(crate) fn disguise(fd: OwnedFd) -> OwnedMemFd {
+    let number = owned_memfd::fd::IntoRawFd::into_raw_fd(fd);
+    // SAFETY: the number was just given away. Nothing in the library that is safe to call
+    // rests on its being a memory file; the kernel refuses what it cannot do.
+    unsafe { OwnedMemFd::from_raw_fd(number) }
+}
+
+/// `duplicate_onto` a number that no descriptor of this process has, or that the claim itself
+/// is the owner of.
+pub(crate) fn duplicate_onto(file: &OwnedMemFd, number: RawFd) -> Result<(), Errno> {
+    // SAFETY: the claim keeps the number for this.
+    unsafe { file.duplicate_onto(number) }
+}
+
+/// Closes a number behind the back of its owner, if it has one.
+pub(crate) fn close(number: RawFd) {
+    // SAFETY: the claims do this in a process that ends without using the number again.
+    let _ = unsafe { call!(CLOSE, number) };
+}
+
+/// The descriptor's number.
+pub(crate) fn number(fd: &impl AsFd) -> RawFd {
+    fd.as_fd().as_raw_fd()
+}
+
+/// Whether a number is open, whoever owns it.
+pub(crate) fn is_open(number: RawFd) -> bool {
+    // SAFETY: no pointer is passed.
+    unsafe { call!(FCNTL, number, general::F_GETFD) }.is_ok()
+}
+
+// Calls whose arguments the library's types do not let through.
+
+/// `memfd_create` with any pointer and any register content.
+pub(crate) fn memfd_create(name: *const u8, flags: usize) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel only reads the name, and answers EFAULT where it cannot.
+    let number = unsafe { call!(MEMFD_CREATE, name.expose_provenance(), flags) }?;
+    Ok(take(number as RawFd))
+}
+
+/// `memfd_secret`: not a memory file in the library's sense, although it looks like one.
+pub(crate) fn memfd_secret() -> Result<OwnedFd, Errno> {
+    // The generic number, which all three CPUs have.
+    const NUMBER: usize = 447;
+    // SAFETY: no pointer is passed.
+    let number = unsafe { call(NUMBER, [0; 6]) }?;
+    Ok(take(number as RawFd))
+}
+
+/// `F_GET_SEALS`, not by way of the library.
+pub(crate) fn seals(fd: &impl AsFd) -> Result<u32, Errno> {
+    // SAFETY: no pointer is passed.
+    let seals = unsafe { call!(FCNTL, number(fd), general::F_GET_SEALS) }?;
+    Ok(seals as u32)
+}
+
+/// Whether this process may open files by their handles: it tries to, with a handle that no
+/// file has, and is told so or refused.
+pub(crate) fn may_open_by_handle(fd: &impl AsFd) -> bool {
+    // A file_handle of 8 bytes of type 1 (linux/fs.h).
+    let handle: [u32; 4] = [8, 1, 0, 0];
+    // SAFETY: the kernel reads one handle.
+    let answer = unsafe {
+        call!(
+            OPEN_BY_HANDLE_AT,
+            number(fd),
+            handle.as_ptr().expose_provenance(),
+            general::O_CLOEXEC
+        )
+    };
+    matches!(answer, Err(Errno::ESTALE | Errno::EINVAL))
+}
+
+/// Whether `openat` opens a descriptor's own file again by an empty path.
+pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
+    // include/uapi/asm-generic/fcntl.h, since Linux 7.2.
+    const O_EMPTYPATH: u32 = 1 << 26;
+    // SAFETY: the path is static and ends in NUL.
+    let answer = unsafe {
+        call!(
+            OPENAT,
+            number(fd),
+            c"".as_ptr().expose_provenance(),
+            general::O_CLOEXEC | O_EMPTYPATH
+        )
+    };
+    answer.map(|number| take(number as RawFd)).is_ok()
+}
+
+/// `F_ADD_SEALS`, not by way of the library.
+pub(crate) fn add_seals(fd: &impl AsFd, seals: u32) -> Result<(), Errno> {
+    // SAFETY: no pointer is passed.
+    unsafe { call!(FCNTL, number(fd), general::F_ADD_SEALS, seals) }?;
+    Ok(())
+}
+
+/// Gives the process a descriptor table, mounts or the like of its own.
+pub(crate) fn unshare(what: rustix::thread::UnshareFlags) -> Result<(), Errno> {
+    // SAFETY: a claim's process has one thread, which alone uses its descriptors.
+    unsafe { rustix::thread::unshare_unsafe(what) }.map_err(errno)
+}
+
+/// The monotonic clock.
+pub(crate) fn now() -> Duration {
+    let mut time = general::__kernel_timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec.
+    let answer = unsafe {
+        call!(
+            CLOCK_GETTIME,
+            general::CLOCK_MONOTONIC,
+            (&raw mut time).expose_provenance()
+        )
+    };
+    debug_assert!(answer.is_ok());
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+// Processes.
+
+/// Whether a new process has a copy of the descriptors or the same ones.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Descriptors {
+    Copied,
+    Shared,
+}
+
+/// Starts a copy of this process that runs `body` and exits with its answer.
+///
+/// `body` must do nothing but compute and make system calls: the parent may have had other
+/// threads, which held locks.
+pub(crate) fn fork(descriptors: Descriptors, body: impl FnOnce() -> i32) -> Result<Pid, Errno> {
+    /// Ends the child even where `body` unwinds, which must not reach the parent's callers.
+    struct Exit(i32);
+    impl Drop for Exit {
+        fn drop(&mut self) {
+            // SAFETY: no pointer is passed, and the call does not return.
+            let _ = unsafe { call!(EXIT_GROUP, self.0) };
+        }
+    }
+    const UNWOUND: i32 = 102;
+
+    let mut flags = general::SIGCHLD;
+    if descriptors == Descriptors::Shared {
+        flags |= general::CLONE_FILES;
+    }
+    // SAFETY: without CLONE_VM the child has its own memory and goes on on a copy of this
+    // stack; the other arguments are not read.
+    let pid = unsafe { call!(CLONE, flags) }?;
+    if let Some(pid) = Pid::from_raw(pid as i32) {
+        return Ok(pid);
+    }
+    let mut exit = Exit(UNWOUND);
+    exit.0 = body();
+    drop(exit);
+    unreachable!("exit_group returned");
+}
+
+/// A value in memory that this process shares with the children that it starts later.
+pub(crate) struct Shared<T> {
+    at: NonNull<T>,
+}
+
+impl<T: Sync> Shared<T> {
+    pub(crate) fn new(value: T) -> Result<Self, Errno> {
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe {
+            mm::mmap_anonymous(
+                ptr::null_mut(),
+                size_of::<T>(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+            )
+        }
+        .map_err(errno)?;
+        let at = NonNull::new(at.cast::<T>()).ok_or(Errno::ENOMEM)?;
+        // SAFETY: the mapping is writable, page-aligned and large enough.
+        unsafe { at.write(value) };
+        Ok(Self { at })
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the value was written in `new`, and the mapping lives as long as `self`.
+        unsafe { self.at.as_ref() }
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping of `new`, and no reference into it is left.
+        let unmapped = unsafe { mm::munmap(self.at.as_ptr().cast(), size_of::<T>()) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// A place where one process leaves a value for another.
+pub(crate) struct Handover<T> {
+    value: UnsafeCell<MaybeUninit<T>>,
+    there: AtomicBool,
+}
+
+// SAFETY: `there` orders the one write before the reads, and nobody writes after it.
+unsafe impl<T: Send> Sync for Handover<T> {}
+
+impl<T> Handover<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+            there: AtomicBool::new(false),
+        }
+    }
+
+    /// Leaves the value, once.
+    pub(crate) fn put(&self, value: T) {
+        if !self.there.load(Ordering::Acquire) {
+            // SAFETY: nobody reads before `there` is true, and only one process puts.
+            unsafe { self.value.get().write(MaybeUninit::new(value)) };
+            self.there.store(true, Ordering::Release);
+        }
+    }
+
+    /// Fetches the value, if there is one.
+    pub(crate) fn take(&self) -> Option<T> {
+        if !self.there.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        // SAFETY: nobody writes any more.
+        let value = unsafe { &*self.value.get() };
+        // SAFETY: `put` wrote it, and `there` being false again lets nobody else read it.
+        Some(unsafe { value.assume_init_read() })
+    }
+}
+
+// Memory.
+
+/// Whether stores into a mapping reach the file.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Stores {
+    Shared,
+    Private,
+}
+
+/// A mapping, unmapped when dropped. Its bytes may change at any time, so that each is read
+/// and written as a volatile one.
+pub(crate) struct Mapping {
+    at: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    /// Maps the first `len` bytes of a file.
+    pub(crate) fn of(
+        file: &impl AsFd,
+        len: usize,
+        stores: Stores,
+        allowed: ProtFlags,
+    ) -> Result<Self, Errno> {
+        let flags = match stores {
+            Stores::Shared => MapFlags::SHARED,
+            Stores::Private => MapFlags::PRIVATE,
+        };
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe { mm::mmap(ptr::null_mut(), len, allowed, flags, lend(file), 0) };
+        Self::at(at, len)
+    }
+
+    /// Maps zeros that belong to no file and take no memory until they are written.
+    pub(crate) fn zeros(len: usize) -> Result<Self, Errno> {
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe {
+            mm::mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )
+        };
+        Self::at(at, len)
+    }
+
+    fn at(at: rustix::io::Result<*mut c_void>, len: usize) -> Result<Self, Errno> {
+        let at = NonNull::new(at.map_err(errno)?.cast::<u8>()).ok_or(Errno::ENOMEM)?;
+        Ok(Self { at, len })
+    }
+
+    /// The address of byte `index`, for calls that take any pointer.
+    pub(crate) fn address(&self, index: usize) -> *const u8 {
+        assert!(index <= self.len);
+        // SAFETY: within the mapping, or one byte past it.
+        unsafe { self.at.add(index) }.as_ptr()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> u8 {
+        assert!(index < self.len);
+        // SAFETY: within the mapping; where it cannot be read, the process dies.
+        let at = unsafe { self.at.add(index) };
+        // SAFETY: as above.
+        unsafe { at.read_volatile() }
+    }
+
+    pub(crate) fn put(&self, index: usize, value: u8) {
+        assert!(index < self.len);
+        // SAFETY: within the mapping; where it cannot be written, the process dies.
+        let at = unsafe { self.at.add(index) };
+        // SAFETY: as above.
+        unsafe { at.write_volatile(value) };
+    }
+
+    /// Changes what the mapping allows.
+    pub(crate) fn allow(&self, allowed: MprotectFlags) -> Result<(), Errno> {
+        // SAFETY: exactly this mapping, into which there are no references.
+        unsafe { mm::mprotect(self.at.as_ptr().cast(), self.len, allowed) }.map_err(errno)
+    }
+
+    /// Makes what follows byte `start`, which is at a page's start, as if nothing were mapped.
+    pub(crate) fn forbid_from(&self, start: usize) -> Result<(), Errno> {
+        assert!(start <= self.len);
+        // SAFETY: within the mapping.
+        let at = unsafe { self.at.add(start) };
+        let nothing = MprotectFlags::empty();
+        // SAFETY: a part of this mapping, into which there are no references.
+        unsafe { mm::mprotect(at.as_ptr().cast(), self.len - start, nothing) }.map_err(errno)
+    }
+
+    /// `mremap` with an old size of 0: a second mapping of the same pages.
+    pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
+        // SAFETY: the old mapping stays as it is.
+        let at = unsafe { mm::mremap(self.at.as_ptr().cast(), 0, self.len, MremapFlags::MAYMOVE) };
+        Self::at(at, self.len)
+    }
+
+    /// Keeps the mapping out of the children that are started later.
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        self.advise(mm::Advice::LinuxDontFork)
+    }
+
+    /// Frees the pages and their place in the file.
+    pub(crate) fn remove(&self) -> Result<(), Errno> {
+        self.advise(mm::Advice::LinuxRemove)
+    }
+
+    fn advise(&self, advice: mm::Advice) -> Result<(), Errno> {
+        // SAFETY: exactly this mapping, into which there are no references.
+        unsafe { mm::madvise(self.at.as_ptr().cast(), self.len, advice) }.map_err(errno)
+    }
+
+    /// `madvise` with an advice that no kernel knows.
+    pub(crate) fn advise_nonsense(&self) -> Result<usize, Errno> {
+        // SAFETY: a kernel refuses this and does nothing.
+        unsafe {
+            call!(
+                MADVISE,
+                self.at.as_ptr().expose_provenance(),
+                self.len,
+                0x7fff
+            )
+        }
+    }
+
+    /// Pins the pages in a pipe until it is read.
+    pub(crate) fn pin_into(&self, pipe: &impl AsFd) -> Result<usize, Errno> {
+        // The kernel's iovec.
+        let piece = [self.at.as_ptr().expose_provenance(), self.len];
+        // SAFETY: the kernel reads one iovec and takes references to the pages it names.
+        unsafe {
+            call!(
+                VMSPLICE,
+                number(pipe),
+                piece.as_ptr().expose_provenance(),
+                1,
+                0
+            )
+        }
+    }
+
+    /// The bytes of a mapping of zeros, which nobody else can change.
+    pub(crate) fn bytes(zeros: &Self) -> &[u8] {
+        // SAFETY: private anonymous memory, readable, and only `put` with the same borrow
+        // could write it, which no claim does meanwhile.
+        unsafe { core::slice::from_raw_parts(zeros.at.as_ptr(), zeros.len) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: exactly this mapping, into which no reference is left.
+        let unmapped = unsafe { mm::munmap(self.at.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+// Signals.
+
+static ALARMS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count_alarm(_signal: i32) {
+    ALARMS.fetch_add(1, Ordering::Relaxed);
+}
+
+// x86_64 alone asks the program for the way back from a handler.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .text.suite_return_from_handler,\"ax\",@progbits",
+    ".globl suite_return_from_handler",
+    ".hidden suite_return_from_handler",
+    "suite_return_from_handler:",
+    "mov eax, {rt_sigreturn}",
+    "syscall",
+    ".popsection",
+    rt_sigreturn = const sc::nr::RT_SIGRETURN,
+);
+
+/// What an interrupted call does once the handler has returned.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Interrupted {
+    Fails,
+    Restarts,
+}
+
+/// SIGALRM at an interval, caught and counted, until dropped.
+pub(crate) struct Alarms(());
+
+impl Alarms {
+    pub(crate) fn every(interval: Duration, calls: Interrupted) -> Result<Self, Errno> {
+        // SAFETY: all fields are integers or optional pointers, for which zero is valid.
+        let mut action: general::kernel_sigaction = unsafe { core::mem::zeroed() };
+        action.sa_handler_kernel = Some(count_alarm);
+        if calls == Interrupted::Restarts {
+            action.sa_flags |= u64::from(general::SA_RESTART);
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            unsafe extern "C" {
+                fn suite_return_from_handler();
+            }
+            action.sa_flags |= u64::from(general::SA_RESTORER);
+            action.sa_restorer = Some(suite_return_from_handler);
+        }
+        // SAFETY: the kernel reads one action, whose handler only counts.
+        unsafe {
+            call!(
+                RT_SIGACTION,
+                general::SIGALRM,
+                (&raw const action).expose_provenance(),
+                0,
+                size_of::<u64>()
+            )
+        }?;
+        ALARMS.store(0, Ordering::Relaxed);
+        Self::set(interval)?;
+        Ok(Self(()))
+    }
+
+    /// How many there were.
+    #[allow(clippy::unused_self)]
+    pub(crate) fn count(&self) -> u32 {
+        ALARMS.load(Ordering::Relaxed)
+    }
+
+    fn set(interval: Duration) -> Result<(), Errno> {
+        let time = general::timeval {
+            tv_sec: interval.as_secs() as _,
+            tv_usec: interval.subsec_micros().into(),
+        };
+        let timer = general::itimerval {
+            it_interval: time,
+            it_value: time,
+        };
+        // SAFETY: the kernel reads one timer.
+        unsafe {
+            call!(
+                SETITIMER,
+                general::ITIMER_REAL,
+                (&raw const timer).expose_provenance(),
+                0
+            )
+        }?;
+        Ok(())
+    }
+}
+
+impl Drop for Alarms {
+    fn drop(&mut self) {
+        let stopped = Self::set(Duration::ZERO);
+        debug_assert!(stopped.is_ok());
+    }
+}
+
+/// Ignores a signal.
+pub(crate) fn ignore(signal: u32) -> Result<(), Errno> {
+    // SAFETY: all fields are integers or optional pointers, for which zero is valid.
+    let mut action: general::kernel_sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: SIG_IGN is the number 1 in the place of a function, which is never called.
+    action.sa_handler_kernel = unsafe { core::mem::transmute::<usize, Option<_>>(1) };
+    // SAFETY: the kernel reads one action.
+    unsafe {
+        call!(
+            RT_SIGACTION,
+            signal,
+            (&raw const action).expose_provenance(),
+            0,
+            size_of::<u64>()
+        )
+    }?;
+    Ok(())
+}
+
+// Seccomp: a kernel that answers differently, for what this one never answers.
+
+/// Which calls are answered differently. Only the low 32 bits of an argument are looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Which {
+    /// Every call of that number.
+    All(usize),
+    /// Where the argument of that index has one of these bits.
+    WithBits(usize, u32, u32),
+    /// Where the argument of that index is this.
+    Equal(usize, u32, u32),
+}
+
+// The instructions of the kernel's filter machine that are needed (linux/bpf_common.h).
+const LOAD_WORD: u16 = 0x20;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const JUMP_IF_BITS: u16 = 0x45;
+const RETURN: u16 = 0x06;
+
+/// From now on, and in this process and its children only, answers the calls that `which`
+/// names with `verdict`. The descriptor is a listener's, where `flags` ask for one.
+fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
+    let load = |offset: usize| (LOAD_WORD, 0, 0, offset as u32);
+    let argument = |index: u32| load(offset_of!(ptrace::seccomp_data, args) + index as usize * 8);
+    let (number, look, jump) = match which {
+        Which::All(number) => (number, load(0), (JUMP_IF_EQUAL, 0, 1, number as u32)),
+        Which::WithBits(number, index, bits) => {
+            (number, argument(index), (JUMP_IF_BITS, 0, 1, bits))
+        }
+        Which::Equal(number, index, value) => {
+            (number, argument(index), (JUMP_IF_EQUAL, 0, 1, value))
+        }
+    };
+    let mut program = [
+        load(offset_of!(ptrace::seccomp_data, nr)),
+        (JUMP_IF_EQUAL, 0, 3, number as u32),
+        look,
+        jump,
+        (RETURN, 0, 0, verdict),
+        (RETURN, 0, 0, ptrace::SECCOMP_RET_ALLOW),
+    ]
+    .map(|(code, jt, jf, k)| ptrace::sock_filter { code, jt, jf, k });
+    let program = ptrace::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: no pointer is passed.
+    unsafe { call!(PRCTL, linux_raw_sys::prctl::PR_SET_NO_NEW_PRIVS, 1) }?;
+    // SAFETY: the kernel copies the program and its instructions.
+    unsafe {
+        call!(
+            SECCOMP,
+            ptrace::SECCOMP_SET_MODE_FILTER,
+            flags,
+            (&raw const program).expose_provenance()
+        )
+    }
+}
+
+/// From now on this process's kernel refuses these calls.
+pub(crate) fn refuse(which: Which, error: Errno) -> Result<(), Errno> {
+    let error = error.raw_os_error() as u32;
+    filter(which, ptrace::SECCOMP_RET_ERRNO | error, 0)?;
+    Ok(())
+}
+
+/// From now on these calls wait for what `answer` says about them.
+pub(crate) fn hold(which: Which) -> Result<Held, Errno> {
+    let listener = filter(
+        which,
+        ptrace::SECCOMP_RET_USER_NOTIF,
+        ptrace::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    )?;
+    Ok(Held(take(listener as RawFd)))
+}
+
+/// The calls that wait for an answer.
+pub(crate) struct Held(OwnedFd);
+
+/// What becomes of a call.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer {
+    /// It is refused.
+    Error(Errno),
+    /// It is not made, and answers this.
+    Value(i64),
+    /// It is made.
+    LetThrough,
+}
+
+impl Held {
+    /// Waits for the next call and answers it.
+    pub(crate) fn answer(&self, choose: impl FnOnce() -> Answer) -> Result<(), Errno> {
+        // _IOWR('!', number, size), from linux/seccomp.h and asm-generic/ioctl.h.
+        const fn request(number: u32, size: usize) -> u32 {
+            (3 << 30) | ((size as u32) << 16) | ((b'!' as u32) << 8) | number
+        }
+        // SAFETY: all fields are integers. The kernel wants zeros here.
+        let mut question: ptrace::seccomp_notif = unsafe { core::mem::zeroed() };
+        // SAFETY: the kernel writes one question.
+        unsafe {
+            call!(
+                IOCTL,
+                self.0.as_raw_fd(),
+                request(0, size_of::<ptrace::seccomp_notif>()),
+                (&raw mut question).expose_provenance()
+            )
+        }?;
+        let mut answer = ptrace::seccomp_notif_resp {
+            id: question.id,
+            val: 0,
+            error: 0,
+            flags: 0,
+        };
+        match choose() {
+            Answer::Error(error) => answer.error = -error.raw_os_error(),
+            Answer::Value(value) => answer.val = value,
+            Answer::LetThrough => answer.flags = ptrace::SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+        }
+        // SAFETY: the kernel reads one answer.
+        unsafe {
+            call!(
+                IOCTL,
+                self.0.as_raw_fd(),
+                request(1, size_of::<ptrace::seccomp_notif_resp>()),
+                (&raw const answer).expose_provenance()
+            )
+        }?;
+        Ok(())
+    }
+}

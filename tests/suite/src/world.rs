@@ -1,0 +1,166 @@
+//! What this machine is like, found out once by doing. Claims that need what is missing here
+//! are skipped, and say so with the reasons below; nothing else is skipped.
+//!
+//! Much of it is true of every kernel and false of emulators of the system calls only.
+
+use crate::{
+    children::{self, Child, Overseer},
+    kernel::{self, PAGE, READ, WRITE},
+    raw::{self, Answer, Descriptors, Mapping, Stores, Which},
+};
+use owned_memfd::{Errno, MemFdFlags, Seals};
+use rustix::{fs::OFlags, thread::UnshareFlags};
+
+/// What this machine has.
+// Each is a fact of its own.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Debug)]
+pub struct World {
+    /// `/proc` shows this process.
+    pub(crate) proc: bool,
+    /// `/dev` has the usual devices.
+    pub(crate) devices: bool,
+    /// `/dev/shm` is a tmpfs in which files can be made.
+    pub(crate) tmpfs: bool,
+    /// `vm.memfd_noexec` leaves creation as it was before there was such a setting.
+    pub(crate) exec_is_free: bool,
+    /// The flags and the seal of Linux 6.3 about execution.
+    pub(crate) exec_flags: bool,
+    /// The seal of Linux 5.1.
+    pub(crate) future_write: bool,
+    /// `memfd_create` looks at the flags first, and at a name byte by byte.
+    pub(crate) kernel_reads_names: bool,
+    /// `madvise` does something.
+    pub(crate) advice: bool,
+    /// `mremap` makes second mappings.
+    pub(crate) duplicate_mappings: bool,
+    /// Two processes can have one descriptor table.
+    pub(crate) shared_descriptors: bool,
+    /// A filter can answer system calls in the kernel's place.
+    pub(crate) filters: bool,
+    /// ... and a process can.
+    pub(crate) overseers: bool,
+    /// This process may have mounts of its own.
+    pub(crate) own_mounts: bool,
+    /// This process may have a process namespace of its own, with its own
+    /// `vm.memfd_noexec`.
+    pub(crate) own_noexec: bool,
+    /// Files can be opened by their handles.
+    pub(crate) handles: bool,
+    /// `openat` opens a descriptor's own file again by an empty path.
+    pub(crate) empty_path: bool,
+    /// Memory files on huge pages can be made, and read.
+    pub(crate) huge_pages: bool,
+    /// `/sys` lists the sizes of huge pages.
+    pub(crate) huge_page_list: bool,
+    /// So much memory could be had, in bytes.
+    pub(crate) free_memory: u64,
+}
+
+// The reasons for which claims are skipped.
+pub(crate) const NO_PROC: &str = "/proc is not mounted";
+pub(crate) const NO_DEVICES: &str = "/dev has no devices";
+pub(crate) const NO_TMPFS: &str = "/dev/shm is no tmpfs in which files can be made";
+pub(crate) const NOEXEC_SET: &str = "vm.memfd_noexec is set, which changes what creation does";
+pub(crate) const NO_EXEC_FLAGS: &str = "no MFD_EXEC and MFD_NOEXEC_SEAL before Linux 6.3";
+pub(crate) const NO_FUTURE_WRITE: &str = "no F_SEAL_FUTURE_WRITE before Linux 5.1";
+pub(crate) const NAMES_COPIED: &str = "the emulator copies the name before the kernel looks";
+pub(crate) const NO_ADVICE: &str = "the emulator's madvise does nothing";
+pub(crate) const NO_DUPLICATES: &str = "the emulator's mremap makes no second mapping";
+pub(crate) const NO_SHARED_DESCRIPTORS: &str =
+    "the emulator's processes cannot share descriptors without sharing memory";
+pub(crate) const NO_FILTERS: &str = "no seccomp filters";
+pub(crate) const NO_OVERSEERS: &str = "no seccomp user notification";
+pub(crate) const NO_OWN_MOUNTS: &str = "not privileged to have mounts of its own";
+pub(crate) const NO_OWN_NOEXEC: &str =
+    "not privileged to set vm.memfd_noexec in a process namespace of its own, or no such setting";
+pub(crate) const NO_WAY_WITHOUT_PROC: &str =
+    "not privileged to open files by their handles, and no O_EMPTYPATH before Linux 7.2";
+pub(crate) const NO_NEED_OF_PROC: &str = "nothing depends on /proc since Linux 7.2";
+pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel";
+pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
+pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
+pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
+
+pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
+
+impl World {
+    /// Finds out.
+    #[must_use]
+    pub fn probe() -> Self {
+        // Nothing here goes by way of what the claims are about: a library that does not work
+        // must not look like a machine that lacks something.
+        let create = |flags: MemFdFlags| {
+            let flags = flags | MemFdFlags::CLOEXEC;
+            raw::memfd_create(c"probe".as_ptr().cast(), flags.bits() as usize)
+        };
+        let sealable = || create(MemFdFlags::ALLOW_SEALING);
+        let file = sealable();
+        Self {
+            proc: file.as_ref().is_ok_and(|file| {
+                kernel::reopen(file, OFlags::RDONLY)
+                    .is_ok_and(|again| kernel::identity(&again) == kernel::identity(file))
+            }),
+            devices: kernel::open(c"/dev/zero", OFlags::RDONLY).is_ok(),
+            tmpfs: kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR)
+                .is_ok_and(|file| kernel::is_on_tmpfs(&file) == Ok(true)),
+            exec_is_free: create(MemFdFlags::empty())
+                .is_ok_and(|file| kernel::mode(&file) == Ok(0o777)),
+            exec_flags: create(MemFdFlags::NOEXEC_SEAL).is_ok(),
+            future_write: sealable()
+                .is_ok_and(|file| raw::add_seals(&file, Seals::FUTURE_WRITE.bits()).is_ok()),
+            kernel_reads_names: raw::memfd_create(core::ptr::null(), 0x100).err()
+                == Some(Errno::EINVAL),
+            advice: Mapping::zeros(PAGE)
+                .is_ok_and(|page| page.advise_nonsense() == Err(Errno::EINVAL)),
+            duplicate_mappings: file.as_ref().is_ok_and(|file| {
+                kernel::truncate(file, PAGE as u64).is_ok()
+                    && Mapping::of(file, PAGE, Stores::Shared, READ | WRITE)
+                        .and_then(|mapping| mapping.duplicate())
+                        .is_ok()
+            }),
+            shared_descriptors: Child::start(Descriptors::Shared, || Ok(()))
+                .is_ok_and(|child| child.finish(children::PATIENCE).is_ok()),
+            filters: works(|| {
+                ok!(raw::refuse(Which::All(sc::nr::GETPPID), Errno::EIO));
+                Ok(())
+            }),
+            overseers: works(|| {
+                let answers = [Answer::Error(Errno::EIO)];
+                let overseer = Overseer::of(Which::All(sc::nr::FTRUNCATE), &answers)?;
+                let file = ok!(sealable());
+                refused!(kernel::truncate(&file, 1), Errno::EIO);
+                ok!(kernel::truncate(&file, 1));
+                same!(overseer.calls(), 2);
+                Ok(())
+            }),
+            own_mounts: works(|| {
+                ok!(raw::unshare(UnshareFlags::NEWNS));
+                ok!(rustix::mount::mount_change(
+                    "/",
+                    rustix::mount::MountPropagationFlags::PRIVATE
+                        | rustix::mount::MountPropagationFlags::REC
+                ));
+                Ok(())
+            }),
+            own_noexec: works(|| {
+                ok!(raw::unshare(UnshareFlags::NEWPID));
+                children::apart(|| {
+                    let now = ok!(kernel::read_number(NOEXEC));
+                    ok!(kernel::write_number(NOEXEC, now));
+                    Ok(())
+                })
+            }),
+            handles: file.as_ref().is_ok_and(raw::may_open_by_handle),
+            empty_path: file.as_ref().is_ok_and(raw::opens_by_empty_path),
+            huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
+            huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
+            free_memory: kernel::free_memory(),
+        }
+    }
+}
+
+/// Whether something works, tried in a process that is then over.
+fn works(body: impl FnOnce() -> crate::Verdict) -> bool {
+    children::apart(body).is_ok()
+}
