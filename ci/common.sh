@@ -1,0 +1,83 @@
+# Sourced by the scripts beside it, from the repository root: how they stay quiet while all
+# is well, and how they count. Nothing is checked here.
+
+# The CPUs that the crate supports, by the targets that the scripts check them with.
+cpus=(x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu)
+# Every package of the repository, each a workspace of its own.
+manifests=(Cargo.toml tests/*/Cargo.toml)
+
+# Emptied and removed at the end, whatever the end is.
+scratch=$(mktemp -d)
+log=$scratch/log
+# Set where the script goes on after a failure; it fails at its end then.
+failures=0
+trap 'rm -rf "$scratch"; [ "$failures" -eq 0 ] || exit 1' EXIT
+
+# Says what failed, and shows what was printed.
+show() {
+    {
+        echo "failed: $*"
+        cat "$log"
+    } >&2
+}
+
+# Ends the script so.
+stop() {
+    show "$@"
+    exit 1
+}
+
+# Runs a command; what it prints is shown only if it fails, which ends the script.
+quietly() {
+    "$@" >"$log" 2>&1 || stop "$@"
+}
+
+# The directory that cargo builds the package of the current directory in.
+target_directory() {
+    cargo metadata --locked --no-deps --format-version 1 |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# What drivers have skipped and why, and how the next that skips the same says so.
+declare -A told
+
+# driver NAME COMMAND…: runs tests and prints `NAME: N passed, N failed, N skipped`, and
+# under it each reason for skipping, with what was skipped. A run that fails, counts
+# nothing, or skips without a reason shows all that it printed, and is never counted as passed.
+driver() {
+    local name=$1 status=0 passed failed skipped explained reasons
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    read -r passed failed skipped explained < <(awk '
+        # libtest: test result: ok. 1 passed; 0 failed; 0 ignored; …
+        /^test result: / { passed += $4; failed += $6; skipped += $8 }
+        # tests/freestanding
+        /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { passed += $1; failed += $3; skipped += $5 }
+        /^skip [^ ]+: ./ { explained++ }
+        END { print passed + 0, failed + 0, skipped + 0, explained + 0 }
+    ' "$log")
+    if [ "$skipped" -ne "$explained" ]; then
+        echo "$skipped skipped, $explained with a reason" >>"$log"
+        status=1
+    fi
+    if [ "$passed" -eq 0 ]; then
+        echo 'nothing passed' >>"$log"
+        status=1
+    fi
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        failed=1
+    fi
+    echo "$name: $passed passed, $failed failed, $skipped skipped"
+    # From `skip CLAIM: REASON` to `skipped, REASON: CLAIM, CLAIM`.
+    reasons=$(sed -nE 's/^skip ([^ ]+): (.+)/\2\t\1/p' "$log" | sort | awk -F '\t' '
+        { printf "%s%s", $1 == reason ? ", " : (NR > 1 ? "\n" : "") "  skipped, " $1 ": ", $2; reason = $1 }
+    ')
+    if [ -n "$reasons" ]; then
+        echo "${told[$reasons]-$reasons}"
+        told[$reasons]=${told[$reasons]-"  skipped, the same as by $name"}
+    fi
+    if [ "$failed" -ne 0 ]; then
+        show "$@"
+        failures=1
+    fi
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The library cannot panic and needs no function of a C library, and a lifecycle makes five
+# system calls and no more. Prints what the lifecycles cost on x86_64.
+#
+# tests/footprint/src/bin/surface.rs calls all of the library; it is linked, for each CPU
+# and at each optimization, without any mem* function and with a panic handler that no
+# linker can resolve.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+# From inside: the package has a configuration of its own.
+cd tests/footprint
+# Flags from outside would replace the package's own.
+unset RUSTFLAGS
+built=$(target_directory)
+
+for cpu in "${cpus[@]}"; do
+    for profile in s z release thick thick-z; do
+        quietly cargo build --locked --profile "$profile" --target "$cpu"
+    done
+done
+
+echo "program, optimization: instructions, bytes besides the page that is written"
+for program in bare matched policy; do
+    for profile in s z release; do
+        binary=$built/x86_64-unknown-linux-gnu/$profile/$program
+        quietly "$binary"
+        # One line a call; the last one ends the program.
+        qemu-x86_64-static -strace "$binary" >"$log" 2>&1 || stop "$binary under QEMU"
+        calls=$(grep -cE '^[0-9]+ [a-z0-9_]+\(' "$log")
+        [ "$calls" -eq 6 ] || stop "$program at $profile makes five system calls and exits"
+        # One line an instruction. Six of them start and end the program.
+        qemu-x86_64-static -singlestep -d exec,nochain -D "$log" "$binary"
+        echo "  $program, $profile: $(($(grep -c '^Trace' "$log") - 6)), $(($(stat -c %s "$binary") - 4096))"
+    done
+done
+echo "footprint: no panic, no function of a C library, five system calls"

@@ -1,0 +1,68 @@
+//! Every function of the crate, called once with what the compiler cannot know: links only
+//! if none of them can panic, and none needs a function that a C library would have.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use owned_memfd::{
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom,
+    fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
+};
+
+footprint::program!(main);
+
+fn main() -> i32 {
+    // A number, not an owner: what is called here on a descriptor that is not open answers
+    // errors.
+    // SAFETY: not -1, and nobody has so many descriptors.
+    let file = unsafe { OwnedMemFd::from_raw_fd(black_box(i32::MAX)) };
+    let mut buffer = [0_u8; 1];
+    let number: u64 = black_box(1);
+    let bytes: &[u8] = black_box(b"x");
+    let mut done = 0;
+    let mut count = |is_ok: bool| done += i32::from(is_ok);
+
+    count(OwnedMemFd::create(black_box(c"x"), black_box(MemFdFlags::CLOEXEC)).is_ok());
+    let options = MemFdOptions::new()
+        .executable(black_box(true))
+        .sealable(black_box(true))
+        .close_on_exec(black_box(true));
+    count(options.create(black_box(c"x")).is_ok());
+    count(options.create(black_box("x")).is_ok());
+    let size = HugePageSize::from_bytes(number).unwrap_or(HugePageSize::DEFAULT);
+    count(options.huge_pages(size).create(black_box(c"x")).is_ok());
+    count(black_box(size).bytes().is_some());
+
+    count(file.read(&mut buffer).is_ok());
+    count(file.read_at(&mut buffer, number).is_ok());
+    count(file.read_exact_at(&mut buffer, number).is_ok());
+    count(file.write(bytes).is_ok());
+    count(file.write_at(bytes, number).is_ok());
+    count(file.write_all(bytes).is_ok());
+    count(file.write_all_at(bytes, number).is_ok());
+    count(file.seek(black_box(SeekFrom::Start(1))).is_ok());
+    count(file.len().is_ok());
+    count(file.set_len(number).is_ok());
+    count(file.allocate(number, number).is_ok());
+    count(file.punch_hole(number, number).is_ok());
+    count(file.set_mode(black_box(0o600)).is_ok());
+    count(file.copy_from(file.as_fd(), number).is_ok());
+    count(file.seals().is_ok());
+    count(file.add_seals(black_box(Seals::WRITE)).is_ok());
+    black_box(file.explain_seal_error(black_box(Errno::EPERM)));
+    count(file.try_clone().is_ok());
+    count(file.reopen_read_only().is_ok());
+    count(file.proc_path().is_empty());
+    // SAFETY: nobody has so many descriptors.
+    count(unsafe { file.duplicate_onto(black_box(i32::MAX - 1)) }.is_ok());
+    count(file.close_on_exec().is_ok());
+    count(file.set_close_on_exec(black_box(true)).is_ok());
+    let file = match OwnedMemFd::try_from(OwnedFd::from(file)) {
+        Ok(file) => file,
+        // SAFETY: the descriptor has just been given up.
+        Err(refused) => unsafe { OwnedMemFd::from_raw_fd(refused.value.into_raw_fd()) },
+    };
+    count(file.close().is_ok());
+    count(black_box(Errno::EPERM).name().is_some());
+    black_box(done)
+}
