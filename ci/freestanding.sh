@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The claims of tests/suite hold without libc and std: in a static program that has no
+# undefined symbol, no dynamic section and no interpreter, on this machine and under QEMU.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+# From inside: the package has a configuration of its own.
+cd tests/freestanding
+# Flags from outside would replace the package's own.
+unset RUSTFLAGS
+built=$(target_directory)
+# readelf speaks English.
+export LC_ALL=C
+
+for cpu in "${cpus[@]}"; do
+    quietly cargo build --locked --release --target "$cpu"
+    program=$built/$cpu/release/freestanding
+
+    readelf --wide --file-header --program-headers --section-headers --symbols \
+        --string-dump=.comment "$program" >"$log" 2>&1 || stop "readelf $program"
+    grep -qE '^ +Type: +EXEC ' "$log" || stop "$program is a static executable at a fixed address"
+    ! grep -qE '\b(INTERP|DYNAMIC)\b|\.(interp|dynamic|dynsym)\b' "$log" || stop "$program has nothing dynamic"
+    grep -q 'Linker: LLD' "$log" || stop "$program is linked by rust-lld"
+    # Its symbols are there to be looked at, and none is left open.
+    grep -qE ' GLOBAL .* _start$' "$log" || stop "$program has its symbols"
+    ! grep -E '^ +[0-9]+: .* UND .' "$log" | grep -vE '^ +0: ' || stop "$program has no undefined symbol"
+
+    case $cpu in
+    x86_64-*) emulator=() ;;
+    aarch64-*) emulator=(qemu-aarch64-static) ;;
+    riscv64gc-*) emulator=(qemu-riscv64-static) ;;
+    esac
+    driver "freestanding, $cpu" "${emulator[@]}" "$program"
+done

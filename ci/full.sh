@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Everything that a release must pass.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ci/package.sh
+ci/test.sh

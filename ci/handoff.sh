@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# README's first command does the crate's main job, with and without std, and says in one
+# line what is wrong with a file that it cannot load.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+for features in '' std; do
+    handoff=(cargo run --locked --quiet --features "$features" --example handoff)
+    for file in '' Cargo.lock; do
+        quietly "${handoff[@]}" ${file:+"$file"}
+        for change in write grow shrink; do
+            grep -qE "^child: .* $change: operation not permitted$" "$log" || stop "the child is refused to $change"
+        done
+    done
+    # Missing, a directory, and one that even root cannot read.
+    for file in missing / /proc/self/mem; do
+        status=0
+        "${handoff[@]}" "$file" >"$log" 2>&1 || status=$?
+        [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "${handoff[@]} $file: status $status, not one line"
+    done
+done
+
+echo 'handoff: the example hands over what nobody can change, and refuses what it cannot load'

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The library builds and its tests pass with the oldest Rust that Cargo.toml promises.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+msrv=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml).0
+grep -q "^$msrv-" <<<"$(rustup toolchain list)" || quietly rustup toolchain install "$msrv" --profile minimal
+export RUSTUP_TOOLCHAIN=$msrv
+
+for features in '' std; do
+    quietly cargo build --locked --features "$features"
+done
+driver "host, Rust $msrv" cargo test --locked --no-fail-fast
+driver "host, std, Rust $msrv" cargo test --locked --no-fail-fast --features std

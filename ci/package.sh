@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What would be published builds, with and without std, from the packaged files alone, and
+# leaves out what only the repository needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+built=$(target_directory)
+rm -f "$built"/package/*.crate
+# Whether everything is committed is not the question here.
+quietly cargo package --locked --allow-dirty
+package=$(basename "$built"/package/*.crate .crate)
+tar -xzf "$built/package/$package.crate" -C "$scratch"
+cd "$scratch/$package"
+find . -mindepth 1 -printf '%P\n' | sort >"$log"
+
+for entry in tests ci .ci .github .cargo Cross.toml; do
+    ! grep -qE "^$entry(/|$)" "$log" || stop "the package leaves $entry out"
+done
+for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/handoff.rs src/lib.rs arch/mod.rs; do
+    grep -qx "$entry" "$log" || stop "the package has $entry"
+done
+
+export CARGO_TARGET_DIR=$built/packaged
+for features in '' std; do
+    quietly cargo build --features "$features" --lib --examples
+done
+quietly cargo test --doc
+
+echo "package: $package builds from its own files"

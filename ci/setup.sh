@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Sets up what the tests need, and says what it installed: Debian packages, and components
+# and targets of the active Rust toolchain.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+if [ "$(uname -sm)" != 'Linux x86_64' ]; then
+    echo "the tests run on x86_64 Linux and emulate the other CPUs; this is $(uname -sm)" >&2
+    exit 1
+fi
+if ! command -v rustup >/dev/null; then
+    echo 'rustup is missing: see https://rustup.rs' >&2
+    exit 1
+fi
+
+# What is used, and the package that brings it.
+packages=()
+while read -r used package; do
+    command -v "$used" >/dev/null || [ -e "$used" ] || packages+=("$package")
+done <<'END'
+cc gcc
+/usr/include/stdio.h libc6-dev
+readelf binutils
+qemu-aarch64-static qemu-user-static
+qemu-riscv64-static qemu-user-static
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
+/usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
+END
+if [ "${#packages[@]}" -gt 0 ]; then
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+    # Without the recommended packages: one of them would register the emulators with
+    # this machine's kernel.
+    install=(apt-get install --yes --no-install-recommends "${packages[@]}")
+    if [ "$(id -u)" -ne 0 ]; then
+        printf 'missing packages; as root, run:\n  apt-get update && %s\n' "${install[*]}" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get update
+    quietly "${install[@]}"
+    echo "installed packages: ${packages[*]}"
+fi
+
+components=()
+installed=$(rustup component list --installed)
+for component in clippy rustfmt; do
+    grep -q "^$component-" <<<"$installed" || components+=("$component")
+done
+if [ "${#components[@]}" -gt 0 ]; then
+    quietly rustup component add "${components[@]}"
+    echo "installed components: ${components[*]}"
+fi
+
+targets=()
+installed=$(rustup target list --installed)
+for target in "${cpus[@]}" x86_64-unknown-linux-musl aarch64-unknown-linux-musl \
+    x86_64-linux-android aarch64-linux-android i686-unknown-linux-gnu wasm32-unknown-unknown; do
+    grep -qx "$target" <<<"$installed" || targets+=("$target")
+done
+if [ "${#targets[@]}" -gt 0 ]; then
+    quietly rustup target add "${targets[@]}"
+    echo "installed targets: ${targets[*]}"
+fi

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The code is formatted, clippy and rustdoc have nothing to say, on every supported CPU,
+# with and without std, in the test packages too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+for manifest in "${manifests[@]}"; do
+    quietly cargo fmt --manifest-path "$manifest" -- --check
+done
+
+for features in '' std; do
+    quietly cargo clippy --locked --features "$features" --all-targets -- --deny warnings
+    for cpu in "${cpus[@]}"; do
+        quietly cargo clippy --locked --features "$features" --target "$cpu" -- --deny warnings
+    done
+    RUSTDOCFLAGS='--deny warnings' quietly cargo doc --locked --features "$features" --no-deps
+done
+
+for package in tests/*/; do
+    (
+        # From inside: a package may have a configuration of its own. In the profile that it
+        # is built with: without std, the others may want to unwind.
+        cd "$package"
+        for cpu in "${cpus[@]}"; do
+            quietly cargo clippy --locked --release --target "$cpu" -- --deny warnings
+        done
+    )
+done
+
+echo 'style: formatting, clippy and documentation are clean'

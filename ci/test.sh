@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Everything that a change must pass, on a fresh Debian or Ubuntu machine with rustup. Ends
+# with one line per driver of the tests, and the totals as the last line.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+ci/setup.sh
+
+summary=$scratch/summary
+touch "$summary"
+for check in style boundaries targets footprint handoff; do
+    counts='1 passed, 0 failed, 0 skipped'
+    ci/$check.sh || counts='0 passed, 1 failed, 0 skipped'
+    echo "$check: $counts" >>"$summary"
+done
+for drivers in host msrv emulated freestanding; do
+    echo "ci/$drivers.sh"
+    # A failure that no driver counted is counted here.
+    ci/$drivers.sh >"$log" || grep -qE '^[^ ].* [1-9][0-9]* failed, ' "$log" ||
+        echo "$drivers: 0 passed, 1 failed, 0 skipped" >>"$log"
+    cat "$log" >>"$summary"
+done
+
+cat "$summary"
+awk '
+    match($0, /: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/) {
+        split(substr($0, RSTART + 2), count, " ")
+        passed += count[1]; failed += count[3]; skipped += count[5]
+    }
+    END {
+        printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+        exit (failed > 0)
+    }
+' "$summary"
