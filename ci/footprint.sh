@@ -2,9 +2,9 @@
 # The library cannot panic and needs no function of a C library, and a lifecycle makes five
 # system calls and no more. Prints what the lifecycles cost on x86_64.
 #
-# tests/footprint/src/bin/surface.rs calls all of the library; it is linked, for each CPU
-# and at each optimization, without any mem* function and with a panic handler that no
-# linker can resolve.
+# tests/footprint/src/bin/surface.rs calls what the library does, all but the printing of
+# values; it is linked, for each CPU and at each optimization, without any mem* function and
+# with a panic handler that no linker can resolve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

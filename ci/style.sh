@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The code is formatted, clippy and rustdoc have nothing to say, on every supported CPU,
-# with and without std, in the test packages too.
+# The code is formatted; clippy has nothing to say of the library on every supported CPU,
+# with and without std, nor of the test packages there; nor has rustdoc on this machine's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -17,7 +17,7 @@ use std::{
     error::Error,
     fs::File,
     hash::{DefaultHasher, Hasher},
-    io,
+    io::{self, Write},
     os::{fd, unix::process::CommandExt},
     path::PathBuf,
     process::{Command, ExitCode},
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn parent() -> Result<ExitCode, Box<dyn Error>> {
+    let mut out = io::stdout();
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let path = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| readme.into()));
     let about_path = |error: String| format!("{}: {error}", path.display());
@@ -56,13 +57,13 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     let len = file
         .copy_from(lend(&source), u64::MAX)
         .map_err(|stopped| about_path(stopped.to_string()))?;
-    println!("parent: loaded {len} bytes of {}", path.display());
+    writeln!(out, "parent: loaded {len} bytes of {}", path.display())?;
 
     file.add_seals(IMMUTABLE)
         .map_err(|errno| file.explain_seal_error(errno))?;
-    println!("parent: sealed with {}", file.seals()?);
+    writeln!(out, "parent: sealed with {}", file.seals()?)?;
     let digest = digest(&file)?;
-    println!("parent: its digest is {digest:016x}");
+    writeln!(out, "parent: its digest is {digest:016x}")?;
 
     let mut child = Command::new(env::current_exe()?);
     let inherited = file.try_clone()?;
@@ -74,7 +75,7 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
         child.pre_exec(move || inherited.set_close_on_exec(false).map_err(into_io));
     }
     let status = child.status()?;
-    println!("parent: the child ended with {status}");
+    writeln!(out, "parent: the child ended with {status}")?;
     Ok(match status.code() {
         Some(0) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -82,18 +83,19 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let mut out = io::stdout();
     let (number, expected) = inherited.split_once(' ').ok_or("no digest")?;
     let (number, expected): (RawFd, u64) = (number.parse()?, expected.parse()?);
     // SAFETY: the parent left this descriptor open for us, and nothing else here owns it.
     let inherited = unsafe { OwnedFd::from_raw_fd(number) };
     let file = OwnedMemFd::try_from(inherited)?;
-    println!("child:  descriptor {number} is a memory file");
+    writeln!(out, "child:  descriptor {number} is a memory file")?;
 
     let (seals, len) = (file.seals()?, file.len()?);
     if !seals.contains(IMMUTABLE) {
         return Err(format!("only sealed with {seals}").into());
     }
-    println!("child:  sealed with {seals}");
+    writeln!(out, "child:  sealed with {seals}")?;
 
     let mut attempts = vec![
         (
@@ -107,14 +109,16 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     }
     for (what, answer) in attempts {
         match answer {
-            Err(Some(errno @ Errno::EPERM)) => println!("child:  tried to {what}: {errno}"),
+            Err(Some(errno @ Errno::EPERM)) => {
+                writeln!(out, "child:  tried to {what}: {errno}")?;
+            }
             answer => return Err(format!("tried to {what}: {answer:?}").into()),
         }
     }
 
-    println!("child:  read {len} bytes back");
+    writeln!(out, "child:  read {len} bytes back")?;
     let digest = digest(&file)?;
-    println!("child:  their digest is {digest:016x}");
+    writeln!(out, "child:  their digest is {digest:016x}")?;
     if digest != expected {
         return Err("that is not what the parent sealed".into());
     }

@@ -8,7 +8,8 @@ use linux_raw_sys::errno as raw;
 
 /// The kernel's reason for refusing a system call.
 ///
-/// `Display` gives the message, `Debug` the name. Follows `errno(3)`.
+/// `Display` gives the message, `Debug` the name. Follows `errno(3)`. Every error of this
+/// crate becomes one by `?`, which loses what only the crate's own type says.
 ///
 /// ```
 /// use owned_memfd::Errno;
@@ -307,9 +308,12 @@ impl<T> fmt::Display for Refused<T> {
     }
 }
 
-impl<T: fmt::Debug> core::error::Error for Refused<T> {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        Some(&self.reason)
+impl<T: fmt::Debug> core::error::Error for Refused<T> {}
+
+impl<T> From<Refused<T>> for Errno {
+    /// As from the [`Reason`]; the value is dropped.
+    fn from(refused: Refused<T>) -> Self {
+        refused.reason.into()
     }
 }
 
@@ -336,18 +340,23 @@ impl fmt::Display for Reason {
     }
 }
 
-impl core::error::Error for Reason {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Kernel(errno) => Some(errno),
-            _ => None,
-        }
-    }
-}
+impl core::error::Error for Reason {}
 
 impl From<Errno> for Reason {
     fn from(errno: Errno) -> Self {
         Self::Kernel(errno)
+    }
+}
+
+impl From<Reason> for Errno {
+    /// The kernel's reason, or what it would call ours, where a function answers nothing but
+    /// an errno.
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Kernel(errno) => errno,
+            Reason::NotMemFd => Self::EINVAL,
+            Reason::PathOnly => Self::EBADF,
+        }
     }
 }
 
@@ -376,3 +385,10 @@ impl fmt::Display for Incomplete {
 }
 
 impl core::error::Error for Incomplete {}
+
+impl From<Incomplete> for Errno {
+    /// The kernel's reason; without one, `EIO`. The count of bytes is lost.
+    fn from(stopped: Incomplete) -> Self {
+        stopped.reason.unwrap_or(Self::EIO)
+    }
+}

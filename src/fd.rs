@@ -54,10 +54,15 @@ mod ours {
     ///
     /// Every number from 0 up is valid: a program that runs before anything is opened gets
     /// 0 first.
+    ///
+    /// Unlike std's, this type is not a C `int` in a foreign function's signature: there,
+    /// use [`RawFd`], [`IntoRawFd`] and [`FromRawFd`].
     #[repr(transparent)]
     pub struct OwnedFd(Number);
 
     /// A descriptor that somebody else keeps open for `'fd`. As `std::os::fd::BorrowedFd`.
+    ///
+    /// Unlike std's, this type is not a C `int` in a foreign function's signature.
     #[derive(Clone, Copy)]
     #[repr(transparent)]
     pub struct BorrowedFd<'fd>(Number, PhantomData<&'fd OwnedFd>);

@@ -40,9 +40,12 @@ const MAX_COUNT: u64 = 0x7fff_f000;
 /// `read_at` and `write_at` neither use nor move it.
 ///
 /// No method retries, except where its documentation says so: an interrupted call
-/// (`EINTR`) comes back as an error. Errors that any method may answer and that are not
-/// listed there mean that the descriptor is none of a memory file. Since Linux 3.17, unless
-/// a method says otherwise.
+/// (`EINTR`) comes back as an error. Since Linux 3.17, unless a method says otherwise.
+///
+/// Any method may also answer `EBADF`, where the descriptor is not open for what it does, as
+/// one from [`reopen_read_only`](Self::reopen_read_only) is not for writing, and
+/// what a page of memory costs: `ENOMEM` beyond a control group's limit, `EIO` where it has
+/// failed.
 ///
 /// ```
 /// use owned_memfd::{MemFdFlags, OwnedMemFd, Seals};
@@ -228,7 +231,7 @@ impl OwnedMemFd {
         reason = "a question to the kernel, which may refuse it"
     )]
     pub fn len(&self) -> Result<u64, Errno> {
-        sys::stat(self.as_fd()).map(|stat| stat.st_size as u64)
+        sys::stat(self.as_fd()).map(|stat| stat.len)
     }
 
     /// Sets the length of the file, in bytes: cuts it, or lengthens it with a hole that
@@ -249,7 +252,7 @@ impl OwnedMemFd {
     }
 
     /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it ends
-    /// before: writing there afterwards, also through a mapping, cannot run out of memory.
+    /// before: writing there afterwards, also through a mapping, needs no more.
     ///
     /// Up to Linux 6.1 any signal interrupts this and undoes it, so that a timer could
     /// starve it for ever. After `EINTR` it goes on in smaller and smaller pieces, and
@@ -342,8 +345,10 @@ impl OwnedMemFd {
     ///
     /// `source` is anything that can be read: a file, a pipe, a socket, another memory
     /// file. The kernel copies by itself where it can, and else through a small buffer on
-    /// the stack. A copy from a stream that fails may have taken up to 2 KiB from it that
-    /// did not arrive. A file copied to its own end has no end: give a `len`.
+    /// the stack; that carries on after `EINTR` while it writes. A copy that fails may have
+    /// taken up to 2 KiB from `source` that did not arrive. A file that cannot be written is
+    /// refused even if `source` is at its end. A file copied to its own end has no end: give
+    /// a `len`.
     ///
     /// # Errors
     /// As [`write`](Self::write), with what was copied until then, and what reading `source`
@@ -374,9 +379,10 @@ impl OwnedMemFd {
         for engine in ENGINES {
             while done < len {
                 match engine(source, self.as_fd(), (len - done).min(MAX_COUNT) as usize) {
-                    // Not for this pair of descriptors, or not on this kernel. Nor is 0
-                    // always the end: some kernels' copy_file_range answers it for procfs.
-                    // Only `read` below is believed.
+                    // Not for this pair of descriptors, not on this kernel, or not by this
+                    // process's seccomp filter. Nor is 0 always the end: some kernels'
+                    // copy_file_range answers it for procfs. Only what is read and written
+                    // below is believed.
                     Ok(0)
                     | Err(
                         Errno::EBADF
@@ -384,6 +390,7 @@ impl OwnedMemFd {
                         | Errno::EISDIR
                         | Errno::ENOSYS
                         | Errno::EOPNOTSUPP
+                        | Errno::EPERM
                         | Errno::ESPIPE
                         | Errno::EXDEV,
                     ) => break,
@@ -523,8 +530,8 @@ impl OwnedMemFd {
     /// # Errors
     /// - `EACCES`: the file's mode forbids it.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
-    /// - `ENOENT`, `EPERM`: `/proc` is not mounted, and without it this kernel cannot or
-    ///   will not.
+    /// - `EPERM`, `EOPNOTSUPP`, `ENOSYS`: `/proc` is not mounted, and without it this process
+    ///   may not, this kind of file cannot, or this kernel cannot.
     ///
     /// See [`proc_pid_fd(5)`](https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html) and
     /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
@@ -548,7 +555,7 @@ impl OwnedMemFd {
     fn reopen_by_path(&self) -> Result<OwnedFd, Errno> {
         let reopened = sys::open_read_only(&self.proc_path())?;
         let (ours, theirs) = (sys::stat(self.as_fd())?, sys::stat(reopened.as_fd())?);
-        if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino) {
+        if (ours.device, ours.inode) == (theirs.device, theirs.inode) {
             Ok(reopened)
         } else {
             Err(Errno::ENOENT)
@@ -573,6 +580,7 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// - `EBADF`: `number` is negative or above `RLIMIT_NOFILE`.
+    /// - `EBUSY`: another thread is just opening something that gets this number.
     ///
     /// See [`dup3(2)`](https://man7.org/linux/man-pages/man2/dup.2.html).
     ///
@@ -757,8 +765,10 @@ impl fmt::Debug for ProcPath {
 /// That seals can be asked for is no proof: every tmpfs file answers. This is for good
 /// errors only; nothing that is sound depends on it.
 fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
-    match sys::get_seals(fd) {
-        Ok(_) => {}
+    match sys::get_seals(fd).map(Seals::from_bits_retain) {
+        Ok(Seals::SEAL) => {}
+        // A file of a mounted file system has this one seal, and so can get no other.
+        Ok(_) => return Ok(()),
         Err(Errno::EINVAL) => return Err(Reason::NotMemFd),
         Err(Errno::EBADF)
             if sys::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
@@ -768,22 +778,27 @@ fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
         Err(errno) => return Err(errno.into()),
     }
     let stat = sys::stat(fd)?;
-    if stat.st_nlink != 0 {
+    if stat.is_linked {
         return Err(Reason::NotMemFd);
     }
     let file_system = sys::stat_fs(fd)?;
-    let pages = match file_system.f_type as u32 {
+    let pages = match file_system.magic {
         raw::TMPFS_MAGIC => MemFdFlags::empty(),
-        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.f_bsize as u64)
+        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
             .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
         _ => return Err(Reason::NotMemFd),
     };
-    // The kernel keeps one mount for all memory files with pages of one size. Where it will
-    // not make another one to compare with, because of a sandbox or a full table of
-    // descriptors, the file system's type and the missing link must do.
-    match OwnedMemFd::create(c"owned-memfd", pages | MemFdFlags::CLOEXEC) {
-        Ok(fresh) if sys::stat(fresh.as_fd())?.st_dev != stat.st_dev => Err(Reason::NotMemFd),
-        _ => Ok(()),
+    // The kernel keeps one mount for all memory files with pages of one size: where does it
+    // make another one? With the flag that vm.memfd_noexec never refuses, if it knows it.
+    let flags = pages | MemFdFlags::CLOEXEC;
+    let fresh = match OwnedMemFd::create(c"owned-memfd", flags | MemFdFlags::NOEXEC_SEAL) {
+        Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,
+        answer => answer?,
+    };
+    if sys::stat(fresh.as_fd())?.device == stat.device {
+        Ok(())
+    } else {
+        Err(Reason::NotMemFd)
     }
 }
 
@@ -799,7 +814,10 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     /// - [`Reason::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
     ///   of a tmpfs, which has seals too.
     /// - [`Reason::PathOnly`]: it is open with `O_PATH`.
-    /// - [`Reason::Kernel`]: the kernel refused to say.
+    /// - [`Reason::Kernel`]: the kernel refused to say. A file with [`Seals::SEAL`] alone is
+    ///   compared with one that is created for that: `EMFILE`, where the process has too
+    ///   many open files, and `EPERM`, where a seccomp filter refuses that, say that it
+    ///   cannot be told.
     fn try_from(fd: OwnedFd) -> Result<Self, Refused<OwnedFd>> {
         match check_identity(fd.as_fd()) {
             Ok(()) => Ok(Self(fd)),

@@ -188,11 +188,14 @@ impl fmt::Display for CreateError {
     }
 }
 
-impl core::error::Error for CreateError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Kernel(errno) => Some(errno),
-            _ => None,
+impl core::error::Error for CreateError {}
+
+impl From<CreateError> for Errno {
+    /// The kernel's reason; a name that was refused before is `EINVAL`, as the kernel has it.
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Kernel(errno) => errno,
+            CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }
 }

@@ -10,14 +10,8 @@ use crate::{
     errno::{Answer, Errno},
     fd::{self, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
-use core::{
-    ffi::{CStr, c_char},
-    mem::MaybeUninit,
-    ptr,
-};
+use core::{ffi::CStr, mem::MaybeUninit, ptr};
 use linux_raw_sys::general as raw;
-
-pub(crate) use raw::{stat as Stat, statfs as StatFs};
 
 /// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
 /// Since Linux 7.2; before, an empty path is `ENOENT`.
@@ -61,25 +55,30 @@ unsafe fn take(answer: usize) -> Result<OwnedFd, Errno> {
     Ok(unsafe { fd::take(fd as u32) })
 }
 
-/// The text as the kernel takes it, in `room`, which is at least one byte longer. The error
-/// is the index of a NUL inside the text.
+/// The text as the kernel takes it, in `room`. The error is the index of a NUL inside the
+/// text, or of the NUL behind it where that has no room.
 #[inline]
 pub(crate) fn nul_terminated<'a>(
     text: &str,
     room: &'a mut [MaybeUninit<u8>],
 ) -> Result<&'a CStr, usize> {
+    let mut len = 0;
     // A loop that may end early stays a loop: a plain copy would become a call of `memcpy`,
     // which a program without libc need not have.
-    for (at, (byte, slot)) in text.bytes().chain([0]).zip(&mut *room).enumerate() {
+    for (slot, byte) in room.iter_mut().zip(text.bytes().chain([0])) {
         slot.write(byte);
-        if byte == 0 && at < text.len() {
-            return Err(at);
+        len += 1;
+        if byte == 0 {
+            break;
         }
     }
-    let start: *const c_char = room.as_ptr().cast();
-    // SAFETY: the loop has written the text and the NUL behind it, and no other NUL; `room`
-    // stays borrowed as long as the answer lives.
-    Ok(unsafe { CStr::from_ptr(start) })
+    if len != text.len() + 1 {
+        return Err(len.saturating_sub(1));
+    }
+    // SAFETY: the loop has written the first `len` bytes.
+    let text = unsafe { filled(room, len) };
+    // SAFETY: the last of them is NUL, and no other: the loop ended with the first one.
+    Ok(unsafe { CStr::from_bytes_with_nul_unchecked(text) })
 }
 
 #[inline(always)]
@@ -161,18 +160,25 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno
     Errno::decode(unsafe { arch::read(number(fd), buffer.as_mut_ptr(), buffer.len()) })
 }
 
-/// Reads into memory that holds nothing yet and answers the part that now does.
+/// As [`read`], into memory that holds nothing yet; answers the part that now does.
 #[inline(always)]
 pub(crate) fn read_uninit<'a>(
     fd: BorrowedFd<'_>,
     buffer: &'a mut [MaybeUninit<u8>],
 ) -> Result<&'a [u8], Errno> {
-    let start: *mut u8 = buffer.as_mut_ptr().cast();
+    let start = buffer.as_mut_ptr().cast();
     // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
-    let count = Errno::decode(unsafe { arch::read(number(fd), start, buffer.len()) })?;
-    // SAFETY: the kernel has written the first `count` bytes of `buffer`, which stays
-    // borrowed as long as the answer lives.
-    Ok(unsafe { core::slice::from_raw_parts(start, count) })
+    let answer = unsafe { arch::read(number(fd), start, buffer.len()) };
+    // SAFETY: the kernel has said how many bytes it wrote.
+    Ok(unsafe { filled(buffer, Errno::decode(answer)?) })
+}
+
+/// # Safety
+/// The first `count` bytes of `buffer` have been written.
+#[inline(always)]
+unsafe fn filled(buffer: &[MaybeUninit<u8>], count: usize) -> &[u8] {
+    // SAFETY: the caller's own promise; the answer borrows the buffer.
+    unsafe { core::slice::from_raw_parts(buffer.as_ptr().cast(), count) }
 }
 
 #[inline(always)]
@@ -217,22 +223,49 @@ pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
     Errno::decode_unit(unsafe { arch::fchmod(number(fd), mode) })
 }
 
+/// What is asked of a file. Not the kernel's whole structure, which is large to move.
+pub(crate) struct Stat {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Whether a directory names it.
+    pub(crate) is_linked: bool,
+    pub(crate) len: u64,
+}
+
 #[inline(always)]
 pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
-    let mut answer = MaybeUninit::uninit();
+    let mut answer = MaybeUninit::<raw::stat>::uninit();
     // SAFETY: `answer` has room for the structure that the kernel writes.
     Errno::decode_unit(unsafe { arch::fstat(number(fd), answer.as_mut_ptr()) })?;
     // SAFETY: the kernel has said that it wrote the whole structure.
-    Ok(unsafe { answer.assume_init() })
+    let answer = unsafe { answer.assume_init_ref() };
+    Ok(Stat {
+        device: answer.st_dev,
+        inode: answer.st_ino,
+        is_linked: answer.st_nlink != 0,
+        len: answer.st_size as u64,
+    })
+}
+
+/// What is asked of a file system.
+pub(crate) struct StatFs {
+    /// `TMPFS_MAGIC` and the like.
+    pub(crate) magic: u32,
+    /// The size of a block, in bytes.
+    pub(crate) block: u64,
 }
 
 #[inline(always)]
 pub(crate) fn stat_fs(fd: BorrowedFd<'_>) -> Result<StatFs, Errno> {
-    let mut answer = MaybeUninit::uninit();
+    let mut answer = MaybeUninit::<raw::statfs>::uninit();
     // SAFETY: `answer` has room for the structure that the kernel writes.
     Errno::decode_unit(unsafe { arch::fstatfs(number(fd), answer.as_mut_ptr()) })?;
     // SAFETY: the kernel has said that it wrote the whole structure.
-    Ok(unsafe { answer.assume_init() })
+    let answer = unsafe { answer.assume_init_ref() };
+    Ok(StatFs {
+        magic: answer.f_type as u32,
+        block: answer.f_bsize as u64,
+    })
 }
 
 /// Copies from the one's offset to the other's within the kernel.

@@ -4,8 +4,8 @@
 //! Nothing here does anything that the crate does not do without std.
 
 use crate::{
-    errno::{Errno, Incomplete, Refused},
-    memfd::OwnedMemFd,
+    errno::{Errno, Incomplete, Reason, Refused},
+    memfd::{OwnedMemFd, SealRefusal},
     options::CreateError,
 };
 use std::{
@@ -38,6 +38,37 @@ impl From<CreateError> for io::Error {
             CreateError::Kernel(errno) => errno.into(),
             name => Self::new(io::ErrorKind::InvalidInput, name),
         }
+    }
+}
+
+impl From<Reason> for io::Error {
+    /// The kernel's reason; what this crate refuses is `InvalidInput`.
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Kernel(errno) => errno.into(),
+            refused => Self::new(io::ErrorKind::InvalidInput, refused),
+        }
+    }
+}
+
+impl<T> From<Refused<T>> for io::Error {
+    /// As from the [`Reason`]; the value is dropped.
+    fn from(refused: Refused<T>) -> Self {
+        refused.reason.into()
+    }
+}
+
+impl From<SealRefusal> for io::Error {
+    /// What is not understood is the kernel's errno; the rest is of the kind that its errno
+    /// was.
+    fn from(refusal: SealRefusal) -> Self {
+        let kind = match refusal {
+            SealRefusal::ReadOnly | SealRefusal::SealingClosed => io::ErrorKind::PermissionDenied,
+            SealRefusal::MappedOrPinned => io::ErrorKind::ResourceBusy,
+            SealRefusal::UnknownSeal | SealRefusal::NotMemFd => io::ErrorKind::InvalidInput,
+            SealRefusal::Other(errno) => return errno.into(),
+        };
+        Self::new(kind, refusal)
     }
 }
 
