@@ -760,7 +760,7 @@ impl fmt::Debug for ProcPath {
 }
 
 /// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
-/// shared memory, or huge pages, and that nobody can link into a directory.
+/// shared memory, or huge pages.
 ///
 /// That seals can be asked for is no proof: every tmpfs file answers. This is for good
 /// errors only; nothing that is sound depends on it.
@@ -777,10 +777,6 @@ fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
         }
         Err(errno) => return Err(errno.into()),
     }
-    let stat = sys::stat(fd)?;
-    if stat.is_linked {
-        return Err(Reason::NotMemFd);
-    }
     let file_system = sys::stat_fs(fd)?;
     let pages = match file_system.magic {
         raw::TMPFS_MAGIC => MemFdFlags::empty(),
@@ -795,7 +791,7 @@ fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
         Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,
         answer => answer?,
     };
-    if sys::stat(fresh.as_fd())?.device == stat.device {
+    if sys::stat(fresh.as_fd())?.device == sys::stat(fd)?.device {
         Ok(())
     } else {
         Err(Reason::NotMemFd)

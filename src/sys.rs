@@ -227,8 +227,6 @@ pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
 pub(crate) struct Stat {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// Whether a directory names it.
-    pub(crate) is_linked: bool,
     pub(crate) len: u64,
 }
 
@@ -242,7 +240,6 @@ pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
     Ok(Stat {
         device: answer.st_dev,
         inode: answer.st_ino,
-        is_linked: answer.st_nlink != 0,
         len: answer.st_size as u64,
     })
 }

@@ -52,6 +52,7 @@ claims!("descriptors":
     the_descriptor_that_is_not_taken_is_handed_back,
     taking_a_descriptor_leaves_it_as_it_was,
     a_kernel_that_answers_nothing_is_not_taken_for_a_yes,
+    where_nothing_can_be_created_seals_are_the_proof,
 );
 
 // row 20
@@ -556,7 +557,7 @@ fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
 fn secret_memory_is_not_taken(_: &World) -> Verdict {
     match raw::memfd_secret() {
         Ok(fd) => is_refused(fd, Reason::NotMemFd),
-        Err(Errno::ENOSYS) => Err(Stop::Skipped(world::NO_SECRET_MEMORY)),
+        Err(Errno::ENOSYS | Errno::EPERM) => Err(Stop::Skipped(world::NO_SECRET_MEMORY)),
         Err(error) => fail!("memfd_secret fails with {error:?}"),
     }
 }
@@ -588,7 +589,9 @@ fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdic
     needs!(world.filters, world::NO_FILTERS);
     for number in [sc::nr::FCNTL, sc::nr::FSTAT, sc::nr::FSTATFS] {
         children::apart(|| {
-            let fd = OwnedFd::from(ok!(kernel::sealable()));
+            // With the one seal that a tmpfs file has too.
+            let file = ok!(OwnedMemFd::create(c"claim", MemFdFlags::empty()));
+            let fd = OwnedFd::from(file);
             let number_of_fd = fd.as_raw_fd();
             ok!(raw::refuse(Which::All(number), Errno::EIO));
             let Err(refused) = OwnedMemFd::try_from(fd) else {
@@ -600,4 +603,23 @@ fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdic
         })?;
     }
     Ok(())
+}
+
+fn where_nothing_can_be_created_seals_are_the_proof(world: &World) -> Verdict {
+    children::apart(|| {
+        let sealable = OwnedFd::from(ok!(kernel::sealable()));
+        let closed = OwnedFd::from(ok!(OwnedMemFd::create(c"claim", MemFdFlags::empty())));
+        // On a file of a tmpfs there is nothing to see that a memory file with F_SEAL_SEAL
+        // alone could not have, too.
+        let strange = kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR);
+        ok!(kernel::fill_the_table());
+        taken(sealable)?;
+        // One descriptor is free now: no more.
+        ok!(kernel::fill_the_table());
+        is_refused(closed, Reason::Kernel(Errno::EMFILE))?;
+        if world.tmpfs {
+            is_refused(ok!(strange), Reason::Kernel(Errno::EMFILE))?;
+        }
+        Ok(())
+    })
 }

@@ -157,7 +157,15 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         reason: Reason::Kernel(Errno::EBADF),
     };
     same!(Text::of(refused).as_str(), Text::of(Errno::EBADF).as_str());
-    holds!(refused.source().is_some());
+    // What is printed already is no source: a chain of errors says each thing once.
+    holds!(refused.source().is_none());
+    same!(Errno::from(refused), Errno::EBADF);
+    same!(Errno::from(Reason::NotMemFd), Errno::EINVAL);
+    let ended = Incomplete {
+        done: 1,
+        reason: None,
+    };
+    same!(Errno::from(ended), Errno::EIO);
     let mut reasons = Text::default();
     for reason in [Reason::NotMemFd, Reason::PathOnly] {
         holds!(reason.source().is_none());

@@ -42,6 +42,7 @@ mod limits;
 mod options;
 mod sealing;
 mod seals;
+mod sharing;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
 pub use world::World;
@@ -59,6 +60,7 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
         copying::CLAIMS,
         seals::CLAIMS,
         sealing::CLAIMS,
+        sharing::CLAIMS,
         descriptors::CLAIMS,
     ]
     .into_iter()

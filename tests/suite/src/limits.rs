@@ -5,7 +5,7 @@ use crate::{
     Verdict, World,
     children::{self, Overseer},
     kernel::{self, PAGE},
-    raw::{self, Alarms, Answer, Interrupted, Mapping, Which},
+    raw::{self, Alarms, Answer, Buffer, Interrupted, Which},
     world,
 };
 use core::time::Duration;
@@ -178,11 +178,10 @@ fn a_file_does_not_become_longer_than_the_processs_limit(_: &World) -> Verdict {
 fn more_than_one_call_moves_is_written_by_several(world: &World) -> Verdict {
     const LEN: usize = MOST + 65536;
     needs!(world.free_memory >= 3 << 30, world::LITTLE_MEMORY);
-    let zeros = ok!(Mapping::zeros(LEN));
-    zeros.put(LEN - 1, 9);
-    let bytes = Mapping::bytes(&zeros);
+    let mut bytes = ok!(Buffer::new(LEN));
+    bytes[LEN - 1] = 9;
     let file = ok!(kernel::sealable());
-    ok!(file.write_all(bytes));
+    ok!(file.write_all(&bytes));
     same!(file.len(), Ok(LEN as u64));
     same!(file.seek(SeekFrom::Current(0)), Ok(LEN as u64));
     let mut last = [0; 2];
@@ -412,12 +411,12 @@ fn a_write_that_is_interrupted_all_the_time_arrives_whole(_: &World) -> Verdict 
         Ok(())
     }));
     let pipe = raw::disguise(write_end);
-    let zeros = ok!(Mapping::zeros(TOTAL));
-    for at in 0..TOTAL {
-        zeros.put(at, kernel::pattern(at as u64));
+    let mut bytes = ok!(Buffer::new(TOTAL));
+    for (at, byte) in (0..).zip(&mut bytes[..]) {
+        *byte = kernel::pattern(at);
     }
     let alarms = ok!(Alarms::every(Duration::from_millis(2), Interrupted::Fails));
-    ok!(pipe.write_all(Mapping::bytes(&zeros)));
+    ok!(pipe.write_all(&bytes));
     let interruptions = alarms.count();
     drop(alarms);
     holds!(interruptions > 3, "only {interruptions} signals came");

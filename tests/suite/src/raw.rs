@@ -7,7 +7,7 @@ use core::{
     cell::UnsafeCell,
     ffi::c_void,
     mem::{MaybeUninit, offset_of},
-    ops::Deref,
+    ops::{Deref, DerefMut},
     ptr::{self, NonNull},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
@@ -457,13 +457,6 @@ impl Mapping {
             )
         }
     }
-
-    /// The bytes of a mapping of zeros, which nobody else can change.
-    pub(crate) fn bytes(zeros: &Self) -> &[u8] {
-        // SAFETY: private anonymous memory, readable, and only `put` with the same borrow
-        // could write it, which no claim does meanwhile.
-        unsafe { core::slice::from_raw_parts(zeros.at.as_ptr(), zeros.len) }
-    }
 }
 
 impl Drop for Mapping {
@@ -471,6 +464,31 @@ impl Drop for Mapping {
         // SAFETY: exactly this mapping, into which no reference is left.
         let unmapped = unsafe { mm::munmap(self.at.as_ptr().cast(), self.len) };
         debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Zeros that take no memory until they are written, as bytes of this process's own.
+pub(crate) struct Buffer(Mapping);
+
+impl Buffer {
+    pub(crate) fn new(len: usize) -> Result<Self, Errno> {
+        Mapping::zeros(len).map(Self)
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: readable memory of this process alone, which `self` lends for reading.
+        unsafe { core::slice::from_raw_parts(self.0.at.as_ptr(), self.0.len) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: writable memory of this process alone, which `self` lends for writing.
+        unsafe { core::slice::from_raw_parts_mut(self.0.at.as_ptr(), self.0.len) }
     }
 }
 

@@ -46,11 +46,6 @@ claims!("sealing":
     a_file_made_not_executable_stays_so,
 );
 
-/// Runs the claims of this file once more, within this process.
-pub(crate) fn go_on_with_all(world: &World) -> Verdict {
-    CLAIMS.iter().try_for_each(|claim| claim.go_on_with(world))
-}
-
 /// Two pages of the byte 7.
 fn two_pages() -> Result<OwnedMemFd, Errno> {
     kernel::holding(&[7; 2 * PAGE])

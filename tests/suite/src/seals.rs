@@ -9,7 +9,7 @@ use crate::{
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealRefusal, Seals, fd::OwnedFd};
+use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealRefusal, Seals};
 use rustix::fs::OFlags;
 
 claims!("seals":
@@ -26,7 +26,6 @@ claims!("seals":
     duplicates_share_the_seals,
     a_file_opened_again_shares_the_seals,
     a_child_sees_the_seals_of_its_parent_and_the_reverse,
-    all_of_this_holds_while_another_process_shares_the_descriptors,
     a_reader_sees_the_seals_and_adds_none,
     seals_read_as_the_kernel_has_them,
     refusals_are_told_apart_read_only,
@@ -256,35 +255,6 @@ fn a_child_sees_the_seals_of_its_parent_and_the_reverse(_: &World) -> Verdict {
     refused!(file.add_seals(Seals::WRITE), Errno::EPERM);
     same!(kernel::holds_exactly(&file, b"x123"), Ok(true));
     Ok(())
-}
-
-// row 35
-fn all_of_this_holds_while_another_process_shares_the_descriptors(world: &World) -> Verdict {
-    needs!(world.shared_descriptors, world::NO_SHARED_DESCRIPTORS);
-    let steps = ok!(Steps::new());
-    let sharer = ok!(Child::start(Descriptors::Shared, || steps.wait_for(1)));
-    // One table indeed: a descriptor that a child opens is there for the parent.
-    let opened = ok!(raw::Shared::new(raw::Handover::new()));
-    ok!(Child::start(Descriptors::Shared, || {
-        let fd: OwnedFd = ok!(kernel::sealable()).into();
-        opened.put(owned_memfd::fd::IntoRawFd::into_raw_fd(fd));
-        Ok(())
-    }))
-    .finish(PATIENCE)?;
-    let Some(number) = opened.take() else {
-        fail!("the child opened nothing");
-    };
-    holds!(raw::is_open(number));
-    drop(raw::take(number));
-
-    for claim in CLAIMS {
-        if claim.name != "seals::all_of_this_holds_while_another_process_shares_the_descriptors" {
-            claim.go_on_with(world)?;
-        }
-    }
-    crate::sealing::go_on_with_all(world)?;
-    steps.reach(1);
-    sharer.finish(PATIENCE)
 }
 
 fn a_reader_sees_the_seals_and_adds_none(world: &World) -> Verdict {

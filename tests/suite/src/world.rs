@@ -77,7 +77,7 @@ pub(crate) const NO_OWN_NOEXEC: &str =
 pub(crate) const NO_WAY_WITHOUT_PROC: &str =
     "not privileged to open files by their handles, and no O_EMPTYPATH before Linux 7.2";
 pub(crate) const NO_NEED_OF_PROC: &str = "nothing depends on /proc since Linux 7.2";
-pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel";
+pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel, or not for this process";
 pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
 pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
 pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
