@@ -52,7 +52,7 @@ cfg_if! {
         mod riscv64;
 
         use core::ffi::{c_char, c_void};
-        use linux_raw_sys::general::{stat, statfs};
+        use linux_raw_sys::general::{__kernel_timespec, stat, statfs};
 
         // Descriptors are unsigned so that they go into the register as they are, without
         // a sign extension. `fcntl` stands here twice: where the kernel reads no third
@@ -100,6 +100,18 @@ cfg_if! {
             fn name_to_handle_at = NAME_TO_HANDLE_AT(directory: u32, path: *const c_char, handle: *mut c_void, mount: *mut i32, flags: u32) -> usize;
             /// `open_by_handle_at(2)`
             fn open_by_handle_at = OPEN_BY_HANDLE_AT(mount: u32, handle: *const c_void, flags: u32) -> usize;
+            /// `mmap(2)`, of a file
+            fn mmap = MMAP(hint: *mut u8, len: usize, protection: u32, flags: u32, fd: u32, offset: u64) -> *mut u8;
+            /// `munmap(2)`
+            fn munmap = MUNMAP(start: *mut u8, len: usize) -> usize;
+            /// `madvise(2)`
+            fn madvise = MADVISE(start: *mut u8, len: usize, advice: u32) -> usize;
+            /// `mlock(2)`
+            fn mlock = MLOCK(start: *const u8, len: usize) -> usize;
+            /// `munlock(2)`
+            fn munlock = MUNLOCK(start: *const u8, len: usize) -> usize;
+            /// `nanosleep(2)`
+            fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
         }
     } else {
         compile_error!(

@@ -3,7 +3,8 @@
 //!
 //! No system call is made here, and nothing here knows which call an answer came from.
 
-use core::fmt;
+use crate::flags::Seals;
+use core::{fmt, ptr::NonNull};
 use linux_raw_sys::errno as raw;
 
 /// The kernel's reason for refusing a system call.
@@ -45,7 +46,7 @@ impl Errno {
         self.0.wrapping_neg()
     }
 
-    // The three ways to read an answer. A register holds 64 bits, of which a call that
+    // The ways to read an answer. A register holds 64 bits, of which a call that
     // answers a C `int` means the low 32; testing just what is meant is the shortest code.
 
     /// An answer that is a count, an offset or a length.
@@ -66,6 +67,15 @@ impl Errno {
             Err(Self(answer))
         } else {
             Ok(answer as u32)
+        }
+    }
+
+    /// An answer that is an address: the kernel refuses with the highest 4095 of them.
+    #[inline(always)]
+    pub(crate) fn decode_pointer(answer: *mut u8) -> Result<NonNull<u8>, Self> {
+        match NonNull::new(answer) {
+            Some(start) if answer.addr() <= usize::MAX - 4095 => Ok(start),
+            _ => Err(Self(answer.addr() as i32)),
         }
     }
 
@@ -293,7 +303,6 @@ pub struct Refused<T> {
 
 impl<T> Refused<T> {
     /// The same refusal, giving back what `convert` makes of the value.
-    #[cfg(feature = "std")]
     pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Refused<U> {
         Refused {
             value: convert(self.value),
@@ -328,6 +337,25 @@ pub enum Reason {
     NotMemFd,
     /// It is open with `O_PATH`, which allows no operation on the file itself.
     PathOnly,
+    /// It lacks these seals, without which its content could change or go away.
+    MissingSeals(Seals),
+    /// [`Seals::FUTURE_WRITE`] stands in for [`Seals::WRITE`]: mappings made earlier still
+    /// write.
+    FutureWriteOnly,
+    /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], which the kernels with
+    /// CVE-2026-63952 set together with a [`Seals::WRITE`] that does not hold; and this
+    /// kernel is one of them, or was not asked.
+    ForgeableSeals,
+    /// It is longer than the caller's limit.
+    TooLarge {
+        /// The length of the file, in bytes.
+        len: u64,
+    },
+    /// It is longer than `isize::MAX`, which no slice can be.
+    TooLargeToMap {
+        /// The length of the file, in bytes.
+        len: u64,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -336,6 +364,15 @@ impl fmt::Display for Reason {
             Self::Kernel(errno) => errno.fmt(f),
             Self::NotMemFd => f.write_str("not an anonymous memory file"),
             Self::PathOnly => f.write_str("the descriptor is open with O_PATH"),
+            Self::MissingSeals(seals) => write!(f, "not sealed with {seals}"),
+            Self::FutureWriteOnly => {
+                f.write_str("sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE")
+            }
+            Self::ForgeableSeals => f.write_str(
+                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as CVE-2026-63952 forges",
+            ),
+            Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
+            Self::TooLargeToMap { len } => write!(f, "{len} bytes long, more than can be mapped"),
         }
     }
 }
@@ -356,6 +393,10 @@ impl From<Reason> for Errno {
             Reason::Kernel(errno) => errno,
             Reason::NotMemFd => Self::EINVAL,
             Reason::PathOnly => Self::EBADF,
+            Reason::MissingSeals(_) | Reason::FutureWriteOnly | Reason::ForgeableSeals => {
+                Self::EPERM
+            }
+            Reason::TooLarge { .. } | Reason::TooLargeToMap { .. } => Self::EFBIG,
         }
     }
 }

@@ -24,15 +24,19 @@ cfg_if! {
         mod errno;
         pub mod fd;
         mod flags;
+        mod map;
         mod memfd;
         mod options;
+        mod sealed;
         mod sys;
         #[cfg(feature = "std")]
         mod with_std;
 
         pub use errno::{Errno, Incomplete, Reason, Refused};
         pub use flags::{HugePageSize, MemFdFlags, Seals};
+        pub use map::{SharedMap, SharedView};
         pub use memfd::{OwnedMemFd, ProcPath, SealRefusal, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
+        pub use sealed::{Map, MapError, SealedMemFd};
     }
 }

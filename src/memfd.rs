@@ -30,7 +30,7 @@ pub enum SeekFrom {
 }
 
 /// The most that one call moves: the kernel's `MAX_RW_COUNT`, on the smallest pages.
-const MAX_COUNT: u64 = 0x7fff_f000;
+pub(crate) const MAX_COUNT: u64 = 0x7fff_f000;
 
 /// An anonymous memory file, closed when it is dropped.
 ///
@@ -84,6 +84,12 @@ impl OwnedMemFd {
     #[inline(always)]
     pub fn create(name: &CStr, flags: MemFdFlags) -> Result<Self, Errno> {
         sys::memfd_create(name, flags.bits()).map(Self)
+    }
+
+    /// Takes a descriptor for a memory file's, on the caller's word or to ask it.
+    #[inline(always)]
+    pub(crate) const fn believe(fd: OwnedFd) -> Self {
+        Self(fd)
     }
 }
 
@@ -764,7 +770,7 @@ impl fmt::Debug for ProcPath {
 ///
 /// That seals can be asked for is no proof: every tmpfs file answers. This is for good
 /// errors only; nothing that is sound depends on it.
-fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
+pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
     match sys::get_seals(fd).map(Seals::from_bits_retain) {
         Ok(Seals::SEAL) => {}
         // A file of a mounted file system has this one seal, and so can get no other.

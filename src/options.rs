@@ -3,7 +3,7 @@
 //! The kernel's own flags, without policy, are `OwnedMemFd::create`'s.
 
 use crate::{
-    errno::Errno,
+    errno::{Errno, Reason},
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::OwnedMemFd,
     sys,
@@ -168,11 +168,31 @@ pub enum CreateError {
     },
     /// The kernel refused.
     Kernel(Errno),
+    /// It was made, but not proven to be unchangeable.
+    Unproven(Reason),
 }
 
 impl From<Errno> for CreateError {
     fn from(errno: Errno) -> Self {
         Self::Kernel(errno)
+    }
+}
+
+impl From<Reason> for CreateError {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Kernel(errno) => Self::Kernel(errno),
+            reason => Self::Unproven(reason),
+        }
+    }
+}
+
+impl From<CreateError> for Reason {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Unproven(reason) => reason,
+            error => Self::Kernel(error.into()),
+        }
     }
 }
 
@@ -184,6 +204,7 @@ impl fmt::Display for CreateError {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
             Self::Kernel(errno) => errno.fmt(f),
+            Self::Unproven(reason) => reason.fmt(f),
         }
     }
 }
@@ -195,6 +216,7 @@ impl From<CreateError> for Errno {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
+            CreateError::Unproven(reason) => reason.into(),
             CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }

@@ -10,7 +10,11 @@ use crate::{
     errno::{Answer, Errno},
     fd::{self, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
-use core::{ffi::CStr, mem::MaybeUninit, ptr};
+use core::{
+    ffi::CStr,
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
 use linux_raw_sys::general as raw;
 
 /// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
@@ -173,6 +177,20 @@ pub(crate) fn read_uninit<'a>(
     Ok(unsafe { filled(buffer, Errno::decode(answer)?) })
 }
 
+/// As [`read_at`], into memory that holds nothing yet; answers the part that now does.
+#[inline(always)]
+pub(crate) fn read_at_uninit<'a>(
+    fd: BorrowedFd<'_>,
+    buffer: &'a mut [MaybeUninit<u8>],
+    offset: u64,
+) -> Result<&'a [u8], Errno> {
+    let start = buffer.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    let answer = unsafe { arch::pread(number(fd), start, buffer.len(), offset) };
+    // SAFETY: the kernel has said how many bytes it wrote.
+    Ok(unsafe { filled(buffer, Errno::decode(answer)?) })
+}
+
 /// # Safety
 /// The first `count` bytes of `buffer` have been written.
 #[inline(always)]
@@ -278,6 +296,21 @@ pub(crate) fn copy_file_range(
     Errno::decode(unsafe { arch::copy_file_range(from, at, to, at, len, 0) })
 }
 
+/// Copies from `offset` of the one, which it moves on, to the other's own offset within the
+/// kernel.
+#[inline(always)]
+pub(crate) fn copy_file_range_at(
+    source: BorrowedFd<'_>,
+    offset: &mut u64,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    // SAFETY: the kernel reads and writes `offset`, borrowed for the call; the null offset
+    // means the descriptor's own.
+    Errno::decode(unsafe { arch::copy_file_range(from, offset, to, ptr::null_mut(), len, 0) })
+}
+
 /// Copies from the one's offset to the other's within the kernel.
 #[inline(always)]
 pub(crate) fn sendfile(
@@ -349,4 +382,60 @@ pub(crate) fn open_by_handle(fd: BorrowedFd<'_>, handle: &FileHandle) -> Result<
     let answer = unsafe { arch::open_by_handle_at(number(fd), start, flags) };
     // SAFETY: `open_by_handle_at` makes a descriptor.
     unsafe { take(answer) }
+}
+
+/// Maps `len` bytes of the file from `offset`, where the kernel likes.
+#[inline(always)]
+pub(crate) fn map(
+    fd: BorrowedFd<'_>,
+    offset: u64,
+    len: usize,
+    protection: u32,
+    flags: u32,
+) -> Result<NonNull<u8>, Errno> {
+    // SAFETY: without a hint and MAP_FIXED a new mapping replaces no other.
+    Errno::decode_pointer(unsafe {
+        arch::mmap(ptr::null_mut(), len, protection, flags, number(fd), offset)
+    })
+}
+
+/// # Safety
+/// The caller owns the mapping of `len` bytes at `start`, and nothing refers into it.
+#[inline(always)]
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the caller's own promise.
+    Errno::decode_unit(unsafe { arch::munmap(start.as_ptr(), len) })
+}
+
+/// # Safety
+/// The caller owns the mapping of `len` bytes at `start`, and the advice changes none of
+/// the bytes that are seen through it.
+#[inline(always)]
+pub(crate) unsafe fn advise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
+    // SAFETY: the caller's own promise.
+    Errno::decode_unit(unsafe { arch::madvise(start.as_ptr(), len, advice) })
+}
+
+/// Makes the pages of a mapping present, and keeps them so until [`unlock`].
+#[inline(always)]
+pub(crate) fn lock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: `mlock` changes no byte, and checks the address itself.
+    Errno::decode_unit(unsafe { arch::mlock(start.as_ptr(), len) })
+}
+
+#[inline(always)]
+pub(crate) fn unlock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: `munlock` changes no byte, and checks the address itself.
+    Errno::decode_unit(unsafe { arch::munlock(start.as_ptr(), len) })
+}
+
+/// Sleeps for so many nanoseconds, less than a second, or until a signal comes.
+#[inline(always)]
+pub(crate) fn sleep(nanoseconds: u32) -> Result<(), Errno> {
+    let time = raw::__kernel_timespec {
+        tv_sec: 0,
+        tv_nsec: nanoseconds.into(),
+    };
+    // SAFETY: the kernel reads `time`, which outlives the call, and writes nothing.
+    Errno::decode_unit(unsafe { arch::nanosleep(&raw const time, ptr::null_mut()) })
 }

@@ -7,6 +7,7 @@ use crate::{
     errno::{Errno, Incomplete, Reason, Refused},
     memfd::{OwnedMemFd, SealRefusal},
     options::CreateError,
+    sealed::MapError,
 };
 use std::{
     fs::File,
@@ -36,6 +37,7 @@ impl From<CreateError> for io::Error {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
+            CreateError::Unproven(reason) => reason.into(),
             name => Self::new(io::ErrorKind::InvalidInput, name),
         }
     }
@@ -47,6 +49,16 @@ impl From<Reason> for io::Error {
         match reason {
             Reason::Kernel(errno) => errno.into(),
             refused => Self::new(io::ErrorKind::InvalidInput, refused),
+        }
+    }
+}
+
+impl From<MapError> for io::Error {
+    /// The kernel's reason; a range out of bounds is `InvalidInput`.
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::Kernel(errno) => errno.into(),
+            range => Self::new(io::ErrorKind::InvalidInput, range),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom,
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
     fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
 };
 
@@ -63,6 +63,38 @@ fn main() -> i32 {
         Err(refused) => unsafe { OwnedMemFd::from_raw_fd(refused.value.into_raw_fd()) },
     };
     count(file.close().is_ok());
+
+    count(SealedMemFd::copy_of(black_box(c"x"), bytes).is_ok());
+    let built = SealedMemFd::build(black_box("x"), black_box(1), |bytes| {
+        if let Some(byte) = bytes.first_mut() {
+            *byte = 1;
+        }
+    });
+    if let Ok(sealed) = built {
+        count(sealed.map().is_ok_and(|map| map.populate().is_ok()));
+        let range = sealed.map_range(black_box(0), black_box(1));
+        count(range.is_ok_and(|map| black_box(&map[..]).first() == Some(&1)));
+        count(sealed.read_at(&mut buffer, black_box(0)).is_ok());
+        count(sealed.seals().is_ok());
+        count(sealed.try_clone().is_ok());
+        count(SealedMemFd::verify(sealed.into(), black_box(1)).is_ok());
+    }
+    let strange = |number| {
+        // SAFETY: not -1, and nobody has so many descriptors.
+        unsafe { OwnedFd::from_raw_fd(black_box(number)) }
+    };
+    count(SealedMemFd::copy_if_unsealed(strange(i32::MAX), black_box(1)).is_ok());
+    count(SealedMemFd::try_from(strange(i32::MAX)).is_ok());
+    if let Ok(file) = options.create(c"x") {
+        count(file.set_len(number).is_ok());
+        if let Ok(shared) = file.into_shared() {
+            count(shared.read_at(&mut buffer, black_box(0)) == 1);
+            count(shared.write_at(bytes, black_box(0)) == 1);
+            count(shared.seal_for_readers().is_ok());
+            let view = shared.unmap().map_shared();
+            count(view.is_ok_and(|view| view.read_at(&mut buffer, black_box(0)) == 1));
+        }
+    }
     count(black_box(Errno::EPERM).name().is_some());
     black_box(done)
 }
