@@ -346,13 +346,8 @@ pub enum Reason {
     /// CVE-2026-63952 set together with a [`Seals::WRITE`] that does not hold; and this
     /// kernel is one of them, or was not asked.
     ForgeableSeals,
-    /// It is longer than the caller's limit.
+    /// It is longer than the caller's limit, or than `isize::MAX`, which no slice can be.
     TooLarge {
-        /// The length of the file, in bytes.
-        len: u64,
-    },
-    /// It is longer than `isize::MAX`, which no slice can be.
-    TooLargeToMap {
         /// The length of the file, in bytes.
         len: u64,
     },
@@ -372,7 +367,6 @@ impl fmt::Display for Reason {
                 "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as CVE-2026-63952 forges",
             ),
             Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
-            Self::TooLargeToMap { len } => write!(f, "{len} bytes long, more than can be mapped"),
         }
     }
 }
@@ -396,7 +390,7 @@ impl From<Reason> for Errno {
             Reason::MissingSeals(_) | Reason::FutureWriteOnly | Reason::ForgeableSeals => {
                 Self::EPERM
             }
-            Reason::TooLarge { .. } | Reason::TooLargeToMap { .. } => Self::EFBIG,
+            Reason::TooLarge { .. } => Self::EFBIG,
         }
     }
 }

@@ -234,13 +234,10 @@ fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, Reason> {
 #[inline(always)]
 pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Reason> {
     let len = sys::stat(fd)?.len;
-    if len > limit as u64 {
+    if len > limit.min(isize::MAX as usize) as u64 {
         return Err(Reason::TooLarge { len });
     }
-    match isize::try_from(len) {
-        Ok(_) => Ok(len as usize),
-        Err(_) => Err(Reason::TooLargeToMap { len }),
-    }
+    Ok(len as usize)
 }
 
 /// A memory file mapped for reading and writing, which others may write at the same time.
@@ -283,7 +280,7 @@ impl OwnedMemFd {
     /// The memory file, and the reason:
     /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`] and sealing is closed, or the
     ///   descriptor is not open for writing.
-    /// - [`Reason::TooLargeToMap`]: longer than `isize::MAX`.
+    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading and writing.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
@@ -310,7 +307,7 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`].
-    /// - [`Reason::TooLargeToMap`]: longer than `isize::MAX`.
+    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] is on the file and the kernel is old; such a file cannot
     ///   change, and is [`SealedMemFd`](crate::SealedMemFd)'s to map.

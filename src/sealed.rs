@@ -87,8 +87,10 @@ fn prove(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, Reason> {
 /// if anything is.
 #[cold]
 fn doubt(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), Reason> {
-    let Ok(seals) = seals else {
-        return check_identity(fd);
+    let seals = match seals {
+        Ok(seals) => seals,
+        // A better reason may be found, but whatever is found: nothing is proven.
+        Err(errno) => return Err(check_identity(fd).err().unwrap_or(errno.into())),
     };
     if seals.contains(PROOF) {
         // The kernels with the bug set WRITE without looking for writable mappings when they
@@ -157,7 +159,7 @@ impl OwnedMemFd {
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`Reason::ForgeableSeals`]: it also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel CVE-2026-63952.
-    /// - [`Reason::TooLargeToMap`]: longer than `isize::MAX`.
+    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
     ///
     /// Since Linux 3.17.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
@@ -241,8 +243,7 @@ impl SealedMemFd {
     /// - [`Reason::MissingSeals`]: it lacks [`Seals::WRITE`] or [`Seals::SHRINK`].
     /// - [`Reason::FutureWriteOnly`]: mappings made earlier still write.
     /// - [`Reason::ForgeableSeals`]: this kernel cannot be believed about these seals.
-    /// - [`Reason::TooLarge`], [`Reason::TooLargeToMap`]: longer than `max_len`, or than
-    ///   `isize::MAX`.
+    /// - [`Reason::TooLarge`]: longer than `max_len`, or than `isize::MAX`.
     /// - [`Reason::Kernel`]: the kernel refused to say.
     pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, Refused<OwnedFd>> {
         verify(OwnedMemFd::believe(fd), max_len).map_err(|refused| refused.map(OwnedFd::from))
@@ -435,7 +436,10 @@ impl SealedMemFd {
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     pub fn read_at(&self, buffer: &mut [u8], offset: usize) -> Result<usize, Errno> {
-        let most = self.len.saturating_sub(offset).min(buffer.len());
+        let Some(rest @ 1..) = self.len.checked_sub(offset) else {
+            return Ok(0);
+        };
+        let most = rest.min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
         self.file.read_at(buffer, offset as u64)
     }
