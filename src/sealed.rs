@@ -360,7 +360,7 @@ impl MemFdOptions {
     /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
     /// - `EFBIG`: above `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the
     ///   process.
-    /// - `EINVAL`: above `isize::MAX`.
+    /// - `EINVAL`: above `isize::MAX`, or not a multiple of the huge page.
     /// - `ENOMEM`: no room for the mapping.
     /// - `ENOSPC`: not enough memory, or huge pages.
     pub fn build(
@@ -371,6 +371,9 @@ impl MemFdOptions {
     ) -> Result<SealedMemFd, CreateError> {
         let memfd = self.sealable(true).create(name)?;
         if len > 0 {
+            // First, since allocating a part of a huge page would lengthen the file to all
+            // of it, where this is refused.
+            memfd.set_len(len as u64)?;
             memfd.allocate(0, len as u64)?;
         }
         let region = Region::new(memfd.as_fd(), 0, len, Mode::SharedWrite)?;

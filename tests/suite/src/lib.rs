@@ -25,23 +25,29 @@
 #[macro_use]
 mod macros;
 
+mod attacks;
 mod children;
 mod claim;
 mod kernel;
 mod raw;
 mod world;
 
+mod building;
 mod copying;
 mod creating;
 mod descriptors;
 mod errno;
 mod fd;
 mod flags;
+mod immutable;
 mod io;
 mod limits;
+mod mapping;
 mod options;
+mod proving;
 mod sealing;
 mod seals;
+mod shared;
 mod sharing;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
@@ -61,6 +67,11 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
         seals::CLAIMS,
         sealing::CLAIMS,
         sharing::CLAIMS,
+        shared::CLAIMS,
+        proving::CLAIMS,
+        building::CLAIMS,
+        mapping::CLAIMS,
+        immutable::CLAIMS,
         descriptors::CLAIMS,
     ]
     .into_iter()

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The claims about huge pages hold where there are some. With --system: reserves a few pages
+# of the machine's default size, as root, runs those claims, and gives the pages back.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+pool=/proc/sys/vm/nr_hugepages
+pages=16
+if [ "$*" != --system ]; then
+    echo "usage: $0 --system" >&2
+    echo "would set $pool to $pages, run the claims about huge pages, and restore it" >&2
+    exit 2
+fi
+
+before=$(cat $pool)
+# After what common.sh does at the end, whose status it keeps.
+trap 'status=$?; echo "$before" >$pool || status=1; rm -rf "$scratch"; [ "$failures" -eq 0 ] || status=1; exit $status' EXIT
+trap 'exit 1' HUP INT TERM
+
+# What is reserved already stays.
+[ "$before" -ge "$pages" ] || echo "$pages" >$pool
+[ "$(cat $pool)" -ge 8 ] || {
+    echo "failed: $(cat $pool) huge pages can be had, not $pages" >&2
+    exit 1
+}
+driver 'huge pages' cargo test --locked --test suite -- huge
+# With a pool there is nothing to skip.
+! grep -E '^skip .*: (no huge pages are reserved|.* huge pages in this kernel)' "$log" || stop 'huge pages are there'

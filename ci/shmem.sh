@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The claims about mappings hold where plain memory files are on large pages, and name 2 MiB
+# as their block size. With --system: sets shmem_enabled=always, as root, runs those claims,
+# and restores it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+setting=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+if [ "$*" != --system ]; then
+    echo "usage: $0 --system" >&2
+    echo "would set $setting to always, run the claims about mappings, and restore it" >&2
+    exit 2
+fi
+
+# The chosen one of those listed stands in brackets.
+before=$(sed 's/.*\[\(.*\)\].*/\1/' $setting)
+# After what common.sh does at the end, whose status it keeps.
+trap 'status=$?; echo "$before" >$setting || status=1; rm -rf "$scratch"; [ "$failures" -eq 0 ] || status=1; exit $status' EXIT
+trap 'exit 1' HUP INT TERM
+
+echo always >$setting
+for module in shared proving building mapping immutable; do
+    driver "shmem_enabled=always, $module" cargo test --locked --test suite -- "$module::"
+done
+driver 'shmem_enabled=always, sealed' cargo test --locked --test sealed

@@ -1,0 +1,150 @@
+//! Claims about sealed files and their maps that need threads or unwinding.
+//!
+//! What needs neither is claimed in `tests/suite`.
+
+use owned_memfd::{Map, MemFdOptions, SealedMemFd, SharedMap, SharedView};
+use std::{
+    error::Error,
+    fs,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    panic::{self, AssertUnwindSafe},
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    thread,
+};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// How often a memory file of that name is open, and mapped, in this process. Other tests
+/// run at the same time, with other names.
+fn seen(name: &str) -> (usize, usize) {
+    let name = format!("/memfd:{name} ");
+    let open = fs::read_dir("/proc/self/fd").map_or(0, |entries| {
+        entries
+            .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+            .filter(|link| link.to_string_lossy().starts_with(&name))
+            .count()
+    });
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    (
+        open,
+        maps.lines().filter(|line| line.contains(&name)).count(),
+    )
+}
+
+#[test]
+fn a_build_that_panics_leaves_nothing_behind() {
+    for _ in 0..3 {
+        let mut inside = (0, 0);
+        let caught = panic::catch_unwind(AssertUnwindSafe(|| {
+            SealedMemFd::build(c"panics", 10_000, |bytes| {
+                bytes[9_999] = 1;
+                inside = seen("panics");
+                panic::resume_unwind(Box::new("on purpose"));
+            })
+        }));
+        assert_eq!(
+            caught.err().and_then(|what| what.downcast().ok()),
+            Some(Box::new("on purpose"))
+        );
+        assert_eq!(inside, (1, 1));
+        assert_eq!(seen("panics"), (0, 0));
+    }
+}
+
+#[test]
+fn a_build_that_succeeds_leaves_only_the_file() -> Outcome {
+    let sealed = SealedMemFd::build("succeeds", 10_000, |bytes| bytes.fill(7))?;
+    assert_eq!(seen("succeeds"), (1, 0));
+    let map = sealed.map()?;
+    assert_eq!(seen("succeeds"), (1, 1));
+    drop(sealed);
+    assert_eq!(seen("succeeds"), (0, 1));
+    assert!(map.iter().all(|byte| *byte == 7));
+    drop(map);
+    assert_eq!(seen("succeeds"), (0, 0));
+    Ok(())
+}
+
+#[test]
+fn maps_go_from_thread_to_thread_and_are_read_by_many() -> Outcome {
+    fn moves_and_is_shared<T: Send + Sync + 'static>() {}
+    moves_and_is_shared::<SealedMemFd>();
+    moves_and_is_shared::<Map>();
+    moves_and_is_shared::<SharedMap>();
+    moves_and_is_shared::<SharedView>();
+
+    let sealed = SealedMemFd::build(c"threads", 100_000, |bytes| bytes.fill(7))?;
+    let map = sealed.map()?;
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert!(map.iter().all(|byte| *byte == 7));
+                for _ in 0..100 {
+                    let another = sealed.map().unwrap();
+                    assert_eq!(another[99_999], 7);
+                }
+            });
+        }
+    });
+    let sum = thread::spawn(move || map.iter().map(|byte| u32::from(*byte)).sum::<u32>());
+    assert_eq!(sum.join().ok(), Some(700_000));
+    assert_eq!(seen("threads"), (1, 0));
+    Ok(())
+}
+
+#[test]
+fn shared_memory_is_written_and_read_by_many_threads() -> Outcome {
+    const LEN: usize = 1000;
+    let file = MemFdOptions::new().create(c"many")?;
+    file.set_len(LEN as u64)?;
+    let shared = file.into_shared()?;
+    thread::scope(|scope| {
+        for value in 1..=4 {
+            let shared = &shared;
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    assert_eq!(shared.write_at(&[value; LEN], 0), LEN);
+                    let mut found = [0; LEN];
+                    assert_eq!(shared.read_at(&mut found, 0), LEN);
+                    // Of each byte one of the values that were written to it.
+                    assert!(found.iter().all(|byte| (1..=4).contains(byte)));
+                }
+            });
+        }
+    });
+    // Not sealed here: a process that another test starts may still have it mapped.
+    assert_eq!(shared.unmap().len()?, LEN as u64);
+    Ok(())
+}
+
+#[test]
+fn building_goes_on_while_other_threads_start_processes() -> Outcome {
+    let user = fs::metadata("/proc/self")?.uid();
+    let (over, started) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    // Naming the user makes std fork, which copies mappings, instead of
+                    // starting the program by other means.
+                    let status = Command::new("true").uid(user).status().unwrap();
+                    assert!(status.success());
+                    started.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        let mut built = Ok(());
+        let mut rounds = 0;
+        while built.is_ok() && (rounds < 200 || started.load(Relaxed) < 40) {
+            rounds += 1;
+            built = SealedMemFd::build(c"busy", 100_000, |bytes| bytes.fill(7))
+                .and_then(|sealed| Ok(sealed.map()?))
+                .map(|map| assert_eq!(map[99_999], 7));
+        }
+        over.store(true, Relaxed);
+        assert_eq!(built, Ok(()));
+    });
+    assert_eq!(seen("busy"), (0, 0));
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! What the claims about proven files need beside `raw` and `kernel`: attacks on a file and
+//! on memory, what stands beside a mapping, and huge pages. The unsafe code of those claims
+//! stands here.
+#![allow(unsafe_code)]
+// Arguments and answers are register contents: see `call`.
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+
+use crate::{
+    Stop, World,
+    kernel::{self, PAGE, READ, WRITE},
+    raw::{Mapping, Stores, lend, take},
+    world,
+};
+use core::ptr::{self, NonNull};
+use owned_memfd::{
+    Errno, MemFdFlags, OwnedMemFd, Seals,
+    fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
+};
+use rustix::mm::{self, MapFlags};
+
+// The reasons for which claims are skipped.
+pub(crate) const NO_POOL: &str = "no huge pages are reserved (vm.nr_hugepages)";
+pub(crate) const HUGE_PAGES_UNMAPPED: &str = "the emulator maps no huge pages";
+pub(crate) const NO_USERFAULTFD: &str = "no userfaultfd, or not for this process";
+pub(crate) const NO_MEMORY_WRITES: &str = "the emulator writes no memory by address";
+pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
+pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
+pub(crate) const NO_INIT: &str = "there is no /init, as in an initramfs";
+
+/// `F_GET_SEALS`, as an argument of `fcntl`.
+pub(crate) const GET_SEALS: u32 = 1034;
+
+/// Every supported CPU's page is a divisor of this.
+pub(crate) const LARGEST_PAGE: usize = 64 * 1024;
+
+/// Issues one system call.
+///
+/// Never inlined, since `sc` does not declare the vector registers that the kernel destroys.
+///
+/// # Safety
+/// The arguments are what this call takes, and its pointers are valid for what it does.
+#[inline(never)]
+unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
+    let [first, second, third, fourth, fifth, sixth] = arguments;
+    // SAFETY: the caller's own promise.
+    let answer = unsafe { sc::syscall6(number, first, second, third, fourth, fifth, sixth) };
+    match answer as isize {
+        error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
+        _ => Ok(answer),
+    }
+}
+
+/// What a request to a device is numbered: `_IOWR(kind, number, size)`, asm-generic/ioctl.h.
+const fn request(kind: u8, number: usize, size: usize) -> usize {
+    (3 << 30) | (size << 16) | ((kind as usize) << 8) | number
+}
+
+// Seals.
+
+/// Does what CVE-2026-63952 allows: seals a file against writing that is mapped for writing.
+/// `None` where the kernel refuses.
+pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Errno> {
+    let file = executable(content)?;
+    let mapping = Mapping::of(&file, content.len(), Stores::Shared, READ | WRITE)?;
+    match file.add_seals(Seals::EXEC) {
+        Ok(()) => Ok(Some((file, mapping))),
+        Err(Errno::EBUSY) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An executable, sealable memory file with this content.
+pub(crate) fn executable(content: &[u8]) -> Result<OwnedMemFd, Errno> {
+    let flags = MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING | MemFdFlags::EXEC;
+    let file = OwnedMemFd::create(c"suite", flags)?;
+    match file.write_at(content, 0)? {
+        count if count == content.len() => Ok(file),
+        _ => Err(Errno::EIO),
+    }
+}
+
+// Descriptors.
+
+/// The number that the next descriptor of this process gets.
+pub(crate) fn next_number() -> Result<RawFd, Errno> {
+    Ok(kernel::event_counter()?.as_raw_fd())
+}
+
+/// Uses a number that another part of this process owns, and leaves it open.
+pub(crate) fn borrow<T>(number: RawFd, action: impl FnOnce(&OwnedFd) -> T) -> T {
+    let fd = take(number);
+    let answer = action(&fd);
+    let _ = fd.into_raw_fd();
+    answer
+}
+
+/// The bytes that the file takes of memory.
+pub(crate) fn allocated(fd: &impl AsFd) -> Result<u64, Errno> {
+    Ok(u64::try_from(kernel::stat(fd)?.st_blocks).unwrap_or(0) * 512)
+}
+
+// Memory.
+
+/// This machine's page size, found out by what the kernel takes for one.
+pub(crate) fn page_size() -> Result<usize, Errno> {
+    let mapping = Mapping::zeros(2 * LARGEST_PAGE)?;
+    let mut size = PAGE;
+    while mapping.forbid_from(size) == Err(Errno::EINVAL) && size < LARGEST_PAGE {
+        size *= 2;
+    }
+    Ok(size)
+}
+
+/// Whether a byte can be read there, as the kernel sees it.
+pub(crate) fn is_mapped(address: *const u8) -> Result<bool, Errno> {
+    let (_read_end, write_end) = kernel::pipe()?;
+    let number = write_end.as_raw_fd() as usize;
+    // SAFETY: the kernel reads one byte, and answers EFAULT where it cannot.
+    match unsafe {
+        call(
+            sc::nr::WRITE,
+            [number, address.expose_provenance(), 1, 0, 0, 0],
+        )
+    } {
+        Ok(_) => Ok(true),
+        Err(Errno::EFAULT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the kernel would write a byte there, which it is asked to do.
+///
+/// Not unsafe, since the claims ask it only of memory of which they claim that it is not.
+pub(crate) fn is_writable(address: *const u8) -> Result<bool, Errno> {
+    let file = kernel::holding(b"x")?;
+    let number = file.as_raw_fd() as usize;
+    // SAFETY: the kernel writes one byte, or answers EFAULT; see above.
+    match unsafe {
+        call(
+            sc::nr::READ,
+            [number, address.expose_provenance(), 1, 0, 0, 0],
+        )
+    } {
+        Ok(_) => Ok(true),
+        Err(Errno::EFAULT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A page of the byte 9 at an address where nothing was mapped.
+pub(crate) struct Neighbour(NonNull<u8>);
+
+impl Neighbour {
+    /// `None` where something is mapped there, or the kernel will not.
+    pub(crate) fn at(address: *const u8) -> Option<Self> {
+        let wanted = address.cast_mut().cast();
+        // SAFETY: MAP_FIXED_NOREPLACE replaces nothing; a kernel that does not know it takes
+        // the address for a hint.
+        let at = unsafe {
+            mm::mmap_anonymous(
+                wanted,
+                PAGE,
+                READ | WRITE,
+                MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE,
+            )
+        };
+        let page = Self(NonNull::new(at.ok()?.cast())?);
+        if page.0.as_ptr() != wanted.cast() {
+            return None;
+        }
+        // SAFETY: a page of our own, to which nobody has a reference.
+        unsafe { page.0.write_bytes(9, PAGE) };
+        Some(page)
+    }
+
+    /// Whether it is still there. If it is not and nothing is, the process dies.
+    pub(crate) fn is_there(&self) -> bool {
+        (0..PAGE).all(|index| {
+            // SAFETY: within the page.
+            let byte = unsafe { self.0.add(index) };
+            // SAFETY: a page of our own, unless somebody unmapped it.
+            unsafe { byte.read_volatile() == 9 }
+        })
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        // SAFETY: a page of our own, to which nobody has a reference.
+        let unmapped = unsafe { mm::munmap(self.0.as_ptr().cast(), PAGE) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Writes into the memory of a process by its address: `process_vm_writev`.
+///
+/// Not unsafe, since the claims do it only to memory of which they claim that it cannot be
+/// written so, or that is a mapping of theirs.
+pub(crate) fn write_memory(pid: i32, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
+    // The kernel's iovecs.
+    let from = [bytes.as_ptr().expose_provenance(), bytes.len()];
+    let to = [address.expose_provenance(), bytes.len()];
+    let arguments = [
+        pid as usize,
+        from.as_ptr().expose_provenance(),
+        1,
+        to.as_ptr().expose_provenance(),
+        1,
+        0,
+    ];
+    // SAFETY: the kernel reads two iovecs and the bytes; what it writes is said above.
+    unsafe { call(sc::nr::PROCESS_VM_WRITEV, arguments) }
+}
+
+/// Writes into this process's memory by way of `/proc`, even where it is not writable.
+pub(crate) fn write_own_memory(address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
+    let memory = kernel::open(c"/proc/self/mem", rustix::fs::OFlags::RDWR)?;
+    let offset = address.expose_provenance() as u64;
+    rustix::io::pwrite(lend(&memory), bytes, offset).map_err(crate::raw::errno)
+}
+
+/// A handler of page faults: it fills holes.
+pub(crate) struct Faults(OwnedFd);
+
+impl Faults {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // linux/userfaultfd.h: UFFD_USER_MODE_ONLY, beside O_CLOEXEC.
+        const FLAGS: usize = 1 | 0x8_0000;
+        const API: u64 = 0xaa;
+        // SAFETY: no pointer is passed.
+        let number = unsafe { call(sc::nr::USERFAULTFD, [FLAGS, 0, 0, 0, 0, 0]) }?;
+        let faults = Self(take(number as RawFd));
+        faults.ask(0x3f, &mut [API, 0, 0])?;
+        Ok(faults)
+    }
+
+    /// Asks for the faults of missing pages in the mapping.
+    pub(crate) fn register(&self, address: *const u8, len: usize) -> Result<(), Errno> {
+        const MISSING: u64 = 1;
+        let start = address.expose_provenance() as u64;
+        self.ask(0, &mut [start, len as u64, MISSING, 0])
+    }
+
+    /// Fills a hole of the mapping with a copy of `source`.
+    pub(crate) fn fill(
+        &self,
+        address: *const u8,
+        source: &Mapping,
+        len: usize,
+    ) -> Result<(), Errno> {
+        let start = address.expose_provenance() as u64;
+        let from = source.address(0).expose_provenance() as u64;
+        self.ask(3, &mut [start, from, len as u64, 0, 0])
+    }
+
+    fn ask<const N: usize>(&self, number: usize, words: &mut [u64; N]) -> Result<(), Errno> {
+        let arguments = [
+            self.0.as_raw_fd() as usize,
+            request(0xaa, number, size_of_val(words)),
+            words.as_mut_ptr().expose_provenance(),
+            0,
+            0,
+            0,
+        ];
+        // SAFETY: the kernel reads and writes the words. What it fills is a mapping of the
+        // claim's own.
+        unsafe { call(sc::nr::IOCTL, arguments) }?;
+        Ok(())
+    }
+}
+
+/// A ring that pins memory for input and output.
+pub(crate) struct Ring(OwnedFd);
+
+impl Ring {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // The generic number, which all three CPUs have.
+        const SETUP: usize = 425;
+        // struct io_uring_params, linux/io_uring.h.
+        let mut params = [0_u64; 15];
+        let at = params.as_mut_ptr().expose_provenance();
+        // SAFETY: the kernel reads and writes the parameters.
+        let number = unsafe { call(SETUP, [1, at, 0, 0, 0, 0]) }?;
+        Ok(Self(take(number as RawFd)))
+    }
+
+    /// Pins the first `len` bytes of the mapping, until `unpin`, also when it is gone.
+    pub(crate) fn pin(&self, mapping: &Mapping, len: usize) -> Result<(), Errno> {
+        const REGISTER_BUFFERS: usize = 0;
+        // The kernel's iovec.
+        let piece = [mapping.address(0).expose_provenance(), len];
+        self.register(REGISTER_BUFFERS, piece.as_ptr().expose_provenance(), 1)
+    }
+
+    pub(crate) fn unpin(&self) -> Result<(), Errno> {
+        const UNREGISTER_BUFFERS: usize = 1;
+        self.register(UNREGISTER_BUFFERS, 0, 0)
+    }
+
+    fn register(&self, what: usize, argument: usize, count: usize) -> Result<(), Errno> {
+        // The generic number, which all three CPUs have.
+        const REGISTER: usize = 427;
+        let ring = self.0.as_raw_fd() as usize;
+        // SAFETY: the kernel reads the iovec, if there is one, and only pins what it names.
+        unsafe { call(REGISTER, [ring, what, argument, count, 0, 0]) }?;
+        Ok(())
+    }
+}
+
+/// Maps a part of a file for writing, privately: what is written there stays there. On huge
+/// pages even a file that is sealed against growing gets as long as the mapping.
+pub(crate) fn map_privately_and_beyond(fd: &impl AsFd, len: usize) -> Result<(), Errno> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    // SAFETY: a new mapping, where the kernel finds room.
+    let at = unsafe { mm::mmap(ptr::null_mut(), len, READ | WRITE, flags, lend(fd), 0) };
+    let at = at.map_err(crate::raw::errno)?;
+    // SAFETY: exactly that mapping, into which there is no reference.
+    unsafe { mm::munmap(at, len) }.map_err(crate::raw::errno)
+}
+
+// Huge pages.
+
+/// An empty, sealable memory file on huge pages of the machine's default size.
+pub(crate) fn huge() -> Result<OwnedMemFd, Errno> {
+    let flags = MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING | MemFdFlags::HUGETLB;
+    OwnedMemFd::create(c"suite", flags)
+}
+
+/// The default size of huge pages, where at least so many can be had and mapped.
+pub(crate) fn huge_page_size(world: &World, count: u64) -> Result<usize, Stop> {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let file = ok!(huge());
+    let size = ok!(rustix::fs::fstatfs(lend(&file))).f_bsize as u64;
+    match file.allocate(0, count * size) {
+        Err(Errno::ENOSPC) => return Err(Stop::Skipped(NO_POOL)),
+        answer => ok!(answer),
+    }
+    match Mapping::of(&file, size as usize, Stores::Shared, READ | WRITE) {
+        Err(Errno::EINVAL) => Err(Stop::Skipped(HUGE_PAGES_UNMAPPED)),
+        answer => {
+            drop(ok!(answer));
+            Ok(size as usize)
+        }
+    }
+}
+
+/// Takes every huge page that is left, until it is dropped.
+pub(crate) fn take_all_huge_pages(size: usize) -> Result<OwnedMemFd, Errno> {
+    let file = huge()?;
+    let mut taken = 0;
+    while taken < 1 << 16 {
+        match file.allocate(taken * size as u64, size as u64) {
+            Ok(()) => taken += 1,
+            Err(Errno::ENOSPC) => return Ok(file),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::E2BIG)
+}

@@ -1,0 +1,789 @@
+//! Claims about making sealed files: sealing one's own, building in place, copying from
+//! memory, copying what a stranger did not seal.
+
+use crate::{
+    Verdict, World, attacks,
+    children::{self, Child, PATIENCE, Steps},
+    kernel::{self, PAGE, READ, WRITE},
+    raw::{self, Buffer, Descriptors, Mapping, Stores, Which},
+    world,
+};
+use core::time::Duration;
+use owned_memfd::{
+    CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, Reason, SealRefusal, SealedMemFd,
+    Seals, SeekFrom,
+    fd::{AsFd, AsRawFd, OwnedFd},
+};
+use rustix::{fs::OFlags, process::Resource};
+
+claims!("building":
+    a_file_is_sealed_for_good,
+    a_file_that_is_sealed_enough_needs_no_more,
+    a_file_that_others_map_is_not_sealed_and_handed_back,
+    a_file_that_cannot_be_sealed_is_handed_back,
+    what_is_no_memory_file_is_not_sealed,
+    pinned_pages_are_refused_with_their_cause_until_released,
+    pages_that_a_ring_has_pinned_are_refused_until_released,
+    sealing_while_another_process_maps_in_a_loop_ends,
+    a_copy_of_memory_is_sealed_and_exact,
+    a_copy_of_nothing_is_empty,
+    a_copy_of_much_is_whole,
+    a_copy_with_a_wrong_name_is_refused,
+    a_copy_above_the_processs_limit_is_refused,
+    a_build_is_written_in_place,
+    a_build_starts_with_zeros_and_keeps_what_is_written,
+    a_build_of_nothing_is_empty,
+    a_build_has_its_memory_before_it_is_written,
+    a_build_without_room_is_refused_before_it_is_written,
+    a_build_beyond_a_slice_is_refused_before_it_is_written,
+    a_build_with_a_wrong_name_is_refused_before_it_is_written,
+    a_build_is_not_inherited,
+    a_build_waits_for_a_moments_mapping,
+    a_build_does_not_wait_for_ever,
+    a_build_keeps_to_its_options,
+    a_build_on_huge_pages_is_like_any_other,
+    a_build_of_a_part_of_a_huge_page_is_refused_or_exact,
+    a_build_of_more_huge_pages_than_there_are_is_refused,
+    what_is_sealed_is_not_copied,
+    what_is_not_sealed_is_copied_and_stays_as_it_was,
+    what_is_sealed_against_future_writing_is_copied,
+    a_copy_has_no_offset_to_mind,
+    a_copy_is_as_long_as_allowed_and_no_longer,
+    a_copy_of_a_giant_ends_at_the_limit,
+    a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit,
+    a_copy_is_the_same_without_the_kernels_help,
+    a_copy_of_a_file_on_huge_pages_is_an_ordinary_one,
+    what_is_sealed_and_too_long_is_not_copied,
+    what_is_no_memory_file_is_not_copied_and_not_waited_for,
+    what_cannot_be_read_is_not_copied,
+);
+
+const ALL: Seals = Seals::WRITE
+    .union(Seals::SHRINK)
+    .union(Seals::GROW)
+    .union(Seals::SEAL);
+
+/// The file is sealed for good and holds exactly this.
+fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
+    holds!(ok!(sealed.seals()).contains(ALL));
+    same!(sealed.len(), content.len());
+    holds!(*ok!(sealed.map()) == *content);
+    same!(kernel::holds_exactly(sealed, content), Ok(true));
+    same!(kernel::close_on_exec(sealed), Ok(true));
+    Ok(())
+}
+
+/// Sealing is refused for this reason and leaves the file as it was.
+fn is_not_sealed(file: OwnedMemFd, reason: Errno) -> Result<OwnedMemFd, crate::Stop> {
+    let number = file.as_raw_fd();
+    let before = (file.seals(), file.len());
+    match file.seal() {
+        Ok(sealed) => fail!("sealed with {:?}", sealed.seals()),
+        Err(refused) => {
+            same!(refused.reason, Reason::Kernel(reason));
+            same!(refused.value.as_raw_fd(), number);
+            same!((refused.value.seals(), refused.value.len()), before);
+            Ok(refused.value)
+        }
+    }
+}
+
+fn a_file_is_sealed_for_good(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    let (number, other) = (file.as_raw_fd(), ok!(file.try_clone()));
+    let sealed = ok!(file.seal());
+    same!(sealed.as_raw_fd(), number);
+    is_sealed_with(&sealed, b"0123")?;
+    refused!(other.write_at(b"x", 0), Errno::EPERM);
+    refused!(other.set_len(3), Errno::EPERM);
+    refused!(other.set_len(5), Errno::EPERM);
+    refused!(other.add_seals(Seals::FUTURE_WRITE), Errno::EPERM);
+    // Once more is no harm.
+    is_sealed_with(&ok!(other.seal()), b"0123")
+}
+
+fn a_file_that_is_sealed_enough_needs_no_more(world: &World) -> Verdict {
+    // By each of the sets to which nothing can be added.
+    for more in [Seals::SEAL, Seals::SEAL | Seals::GROW] {
+        let file = ok!(kernel::holding(b"0123"));
+        let seals = Seals::WRITE | Seals::SHRINK | more;
+        ok!(file.add_seals(seals));
+        let sealed = ok!(file.seal());
+        same!(sealed.seals(), Ok(seals));
+        same!(*ok!(sealed.map()), *b"0123");
+    }
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(Seals::WRITE | Seals::SHRINK));
+    let sealed = ok!(ok!(file.reopen_read_only()).seal());
+    same!(*ok!(sealed.map()), *b"0123");
+    // Where more can be added, it is.
+    is_sealed_with(&ok!(file.seal()), b"0123")
+}
+
+fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(&[7; PAGE]));
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    let file = is_not_sealed(file, Errno::EBUSY)?;
+    same!(
+        file.explain_seal_error(Errno::EBUSY),
+        SealRefusal::MappedOrPinned
+    );
+    ok!(file.write_all_at(b"8", 0));
+    // In another process, which holds no descriptor of it.
+    let steps = ok!(Steps::new());
+    let other = ok!(Child::start(Descriptors::Copied, || {
+        raw::close(file.as_raw_fd());
+        steps.wait_for(1)
+    }));
+    drop(mapping);
+    let file = is_not_sealed(file, Errno::EBUSY)?;
+    steps.reach(1);
+    other.finish(PATIENCE)?;
+    holds!(ok!(ok!(file.seal()).map()).starts_with(b"8\x07"));
+    Ok(())
+}
+
+fn a_file_that_cannot_be_sealed_is_handed_back(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let reader = is_not_sealed(ok!(file.reopen_read_only()), Errno::EPERM)?;
+    same!(
+        reader.explain_seal_error(Errno::EPERM),
+        SealRefusal::ReadOnly
+    );
+    // Neither seal alone is enough.
+    for seal in [Seals::WRITE, Seals::SHRINK] {
+        let file = ok!(kernel::holding(b"0123"));
+        ok!(file.add_seals(seal | Seals::SEAL));
+        let file = is_not_sealed(file, Errno::EPERM)?;
+        same!(
+            file.explain_seal_error(Errno::EPERM),
+            SealRefusal::SealingClosed
+        );
+    }
+    let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
+    is_not_sealed(file, Errno::EPERM)?;
+    Ok(())
+}
+
+fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
+    let (_read_end, write_end) = ok!(kernel::pipe());
+    let Err(refused) = raw::disguise(write_end).seal() else {
+        fail!("a pipe is sealed");
+    };
+    same!(refused.reason, Reason::Kernel(Errno::EINVAL));
+    needs!(world.tmpfs, world::NO_TMPFS);
+    let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    is_not_sealed(raw::disguise(file), Errno::EPERM)?;
+    Ok(())
+}
+
+/// Sealing is refused while pages are pinned, soon and with a cause, and then not.
+fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdict {
+    let before = raw::now();
+    let file = is_not_sealed(file, Errno::EBUSY)?;
+    holds!(raw::now().saturating_sub(before) < Duration::from_secs(1));
+    same!(
+        file.explain_seal_error(Errno::EBUSY),
+        SealRefusal::MappedOrPinned
+    );
+    release()?;
+    is_sealed_with(&ok!(file.seal()), &[7; PAGE])
+}
+
+fn pinned_pages_are_refused_with_their_cause_until_released(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(&[7; PAGE]));
+    let (read_end, write_end) = ok!(kernel::pipe());
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    holds!(ok!(mapping.pin_into(&write_end)) == PAGE);
+    // The mapping goes, its page stays.
+    drop(mapping);
+    waits_for_pages(file, || {
+        same!(kernel::read(&read_end, &mut [0; PAGE]), Ok(PAGE));
+        Ok(())
+    })
+}
+
+// row 51
+fn pages_that_a_ring_has_pinned_are_refused_until_released(_: &World) -> Verdict {
+    let ring = attacks::Ring::new();
+    needs!(
+        !matches!(ring, Err(Errno::ENOSYS | Errno::EPERM)),
+        attacks::NO_IO_URING
+    );
+    let ring = ok!(ring);
+    let file = ok!(kernel::holding(&[7; PAGE]));
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    ok!(ring.pin(&mapping, PAGE));
+    drop(mapping);
+    waits_for_pages(file, || {
+        ok!(ring.unpin());
+        Ok(())
+    })
+}
+
+fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
+    const TRIES: usize = 500;
+    let mut file = ok!(kernel::holding(&[7; PAGE]));
+    let steps = ok!(Steps::new());
+    let hostile = ok!(Child::start(Descriptors::Copied, || {
+        loop {
+            match Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE) {
+                Ok(mapping) => mapping.put(0, 7),
+                // It has lost.
+                Err(error) => {
+                    same!(error, Errno::EPERM);
+                    return Ok(());
+                }
+            }
+            steps.reach(1);
+        }
+    }));
+    steps.wait_for(1)?;
+    let before = raw::now();
+    for _ in 0..TRIES {
+        match file.seal() {
+            Ok(sealed) => {
+                is_sealed_with(&sealed, &[7; PAGE])?;
+                return hostile.finish(PATIENCE);
+            }
+            Err(refused) => {
+                same!(refused.reason, Reason::Kernel(Errno::EBUSY));
+                file = refused.value;
+            }
+        }
+    }
+    // Each try has an end of its own, whoever wins.
+    holds!(raw::now().saturating_sub(before) < Duration::from_secs(100));
+    drop(hostile);
+    is_sealed_with(&ok!(file.seal()), &[7; PAGE])
+}
+
+fn a_copy_of_memory_is_sealed_and_exact(world: &World) -> Verdict {
+    let mut content = *b"0123";
+    let sealed = ok!(SealedMemFd::copy_of(c"settings", &content));
+    content[0] = b'x';
+    is_sealed_with(&sealed, b"0123")?;
+    same!(content[0], b'x');
+    is_sealed_with(&ok!(SealedMemFd::copy_of("settings", b"0123")), b"0123")?;
+    same!(kernel::mode(&sealed), Ok(0o666));
+    needs!(world.proc, world::NO_PROC);
+    let mut room = [0; 512];
+    let link = ok!(kernel::link_of(&sealed, &mut room));
+    holds!(link.starts_with(b"/memfd:settings"));
+    Ok(())
+}
+
+fn a_copy_of_nothing_is_empty(_: &World) -> Verdict {
+    is_sealed_with(&ok!(SealedMemFd::copy_of(c"", b"")), b"")
+}
+
+fn a_copy_of_much_is_whole(_: &World) -> Verdict {
+    const LEN: usize = (3 << 20) + 1;
+    let mut content = ok!(Buffer::new(LEN));
+    for page in content.chunks_mut(PAGE) {
+        page[0] = 7;
+    }
+    let sealed = ok!(SealedMemFd::copy_of(c"much", &content));
+    is_sealed_with(&sealed, &content)
+}
+
+fn a_copy_with_a_wrong_name_is_refused(_: &World) -> Verdict {
+    let long = [b'x'; 250];
+    refused!(
+        SealedMemFd::copy_of(ok!(core::str::from_utf8(&long)), b"x"),
+        CreateError::NameTooLong { len: 250 }
+    );
+    refused!(
+        SealedMemFd::copy_of("a\0b", b"x"),
+        CreateError::NameHasNul { at: 1 }
+    );
+    Ok(())
+}
+
+fn a_copy_above_the_processs_limit_is_refused(_: &World) -> Verdict {
+    const SIGXFSZ: u32 = 25;
+    ok!(raw::ignore(SIGXFSZ));
+    ok!(kernel::limit(Resource::Fsize, 10));
+    is_sealed_with(&ok!(SealedMemFd::copy_of(c"ten", &[7; 10])), &[7; 10])?;
+    refused!(
+        SealedMemFd::copy_of(c"more", &[7; 11]),
+        CreateError::Kernel(Errno::EFBIG)
+    );
+    Ok(())
+}
+
+fn a_build_is_written_in_place(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    // No call copies anything into the file.
+    for number in [sc::nr::WRITE, sc::nr::PWRITE64, sc::nr::WRITEV] {
+        ok!(raw::refuse(Which::All(number), Errno::EIO));
+    }
+    let sealed = ok!(SealedMemFd::build(c"suite", 4, |bytes| {
+        bytes.copy_from_slice(b"0123");
+    }));
+    is_sealed_with(&sealed, b"0123")
+}
+
+fn a_build_starts_with_zeros_and_keeps_what_is_written(_: &World) -> Verdict {
+    for len in [
+        1,
+        100,
+        PAGE - 1,
+        PAGE,
+        PAGE + 1,
+        2 * attacks::LARGEST_PAGE + 3,
+    ] {
+        let mut seen = None;
+        let sealed = ok!(SealedMemFd::build("suite", len, |bytes| {
+            seen = Some((bytes.len(), bytes.iter().all(|byte| *byte == 0)));
+            bytes[len - 1] = 9;
+            bytes[0] = 7;
+        }));
+        same!(seen, Some((len, true)));
+        same!(sealed.len(), len);
+        holds!(ok!(sealed.seals()).contains(ALL));
+        let map = ok!(sealed.map());
+        same!(map.len(), len);
+        same!(map[0], 7);
+        holds!(len == 1 || map[len - 1] == 9);
+        holds!(map.iter().filter(|byte| **byte != 0).count() == len.min(2));
+    }
+    Ok(())
+}
+
+fn a_build_of_nothing_is_empty(_: &World) -> Verdict {
+    let mut calls = 0;
+    let sealed = ok!(SealedMemFd::build(c"suite", 0, |bytes| {
+        calls += 1 + bytes.len();
+    }));
+    same!(calls, 1);
+    is_sealed_with(&sealed, b"")
+}
+
+fn a_build_has_its_memory_before_it_is_written(_: &World) -> Verdict {
+    const LEN: usize = 3 << 20;
+    let number = ok!(attacks::next_number());
+    let mut allocated = Ok(0);
+    let sealed = ok!(SealedMemFd::build(c"suite", LEN, |_| {
+        allocated = attacks::borrow(number, attacks::allocated);
+    }));
+    same!(sealed.as_raw_fd(), number);
+    holds!(ok!(allocated) >= LEN as u64);
+    Ok(())
+}
+
+/// The build is refused for this reason, without having been written.
+fn is_not_built(options: MemFdOptions, name: &str, len: usize, reason: CreateError) -> Verdict {
+    let mut called = false;
+    let built = options.build(name, len, |_| called = true);
+    same!(built.err(), Some(reason));
+    holds!(!called);
+    Ok(())
+}
+
+fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdict {
+    const SIGXFSZ: u32 = 25;
+    let options = MemFdOptions::new();
+    ok!(raw::ignore(SIGXFSZ));
+    children::apart(|| {
+        ok!(kernel::limit(Resource::Fsize, 100));
+        is_not_built(options, "x", 101, CreateError::Kernel(Errno::EFBIG))
+    })?;
+    needs!(world.filters, world::NO_FILTERS);
+    // No memory, and no room for a mapping.
+    for (number, error) in [
+        (sc::nr::FALLOCATE, Errno::ENOSPC),
+        (sc::nr::MMAP, Errno::ENOMEM),
+        (sc::nr::MADVISE, Errno::EINVAL),
+    ] {
+        let before = kernel::open_descriptors();
+        children::apart(|| {
+            ok!(raw::refuse(Which::All(number), error));
+            is_not_built(options, "x", 100, CreateError::Kernel(error))?;
+            same!(kernel::open_descriptors(), before);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_build_beyond_a_slice_is_refused_before_it_is_written(_: &World) -> Verdict {
+    let beyond = isize::MAX as usize + 1;
+    for len in [beyond, beyond + PAGE, usize::MAX] {
+        is_not_built(
+            MemFdOptions::new(),
+            "x",
+            len,
+            CreateError::Kernel(Errno::EINVAL),
+        )?;
+    }
+    Ok(())
+}
+
+fn a_build_with_a_wrong_name_is_refused_before_it_is_written(_: &World) -> Verdict {
+    let reason = CreateError::NameHasNul { at: 1 };
+    is_not_built(MemFdOptions::new(), "a\0b", 4, reason)
+}
+
+fn a_build_is_not_inherited(world: &World) -> Verdict {
+    needs!(world.advice, world::NO_ADVICE);
+    let steps = ok!(Steps::new());
+    let mut child = None;
+    let before = raw::now();
+    let sealed = ok!(SealedMemFd::build(c"suite", 2 * PAGE, |bytes| {
+        bytes.fill(7);
+        let start = bytes.as_ptr();
+        child = Some(Child::start(Descriptors::Copied, || {
+            same!(attacks::is_mapped(start), Ok(false));
+            steps.reach(1);
+            steps.wait_for(2)
+        }));
+        // Which is there and stays, while the file is sealed.
+        let _ = steps.wait_for(1);
+    }));
+    is_sealed_with(&sealed, &[7; 2 * PAGE])?;
+    holds!(raw::now().saturating_sub(before) < Duration::from_secs(10));
+    steps.reach(2);
+    let Some(child) = child else {
+        fail!("never built");
+    };
+    ok!(child).finish(PATIENCE)
+}
+
+/// Builds while another process has mapped the file, and goes on doing so for a time.
+fn built_while_mapped(time: Duration) -> Result<Result<SealedMemFd, CreateError>, crate::Stop> {
+    let number = ok!(attacks::next_number());
+    let steps = ok!(Steps::new());
+    let mut child = None;
+    let built = SealedMemFd::build(c"suite", PAGE, |bytes| {
+        bytes.fill(7);
+        child = Some(Child::start(Descriptors::Copied, || {
+            attacks::borrow(number, |fd| {
+                let mapping = ok!(Mapping::of(fd, PAGE, Stores::Shared, READ | WRITE));
+                steps.reach(1);
+                kernel::sleep(time);
+                same!(mapping.get(0), 7);
+                Ok(())
+            })
+        }));
+        let _ = steps.wait_for(1);
+    });
+    let Some(child) = child else {
+        fail!("never built");
+    };
+    match built {
+        Ok(_) => ok!(child).finish(PATIENCE)?,
+        // It would sleep for long.
+        Err(_) => drop(child),
+    }
+    Ok(built)
+}
+
+fn a_build_waits_for_a_moments_mapping(_: &World) -> Verdict {
+    let sealed = ok!(built_while_mapped(Duration::from_millis(15))?);
+    is_sealed_with(&sealed, &[7; PAGE])
+}
+
+fn a_build_does_not_wait_for_ever(_: &World) -> Verdict {
+    let before = raw::now();
+    let built = built_while_mapped(Duration::from_secs(60))?;
+    same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+    let waited = raw::now().saturating_sub(before);
+    holds!(waited < Duration::from_secs(3), "waited for {waited:?}");
+    Ok(())
+}
+
+fn a_build_keeps_to_its_options(world: &World) -> Verdict {
+    let options = MemFdOptions::new().close_on_exec(false).sealable(false);
+    let sealed = ok!(options.build(c"suite", 4, |bytes| bytes.fill(7)));
+    same!(kernel::close_on_exec(&sealed), Ok(false));
+    holds!(ok!(sealed.seals()).contains(ALL));
+    same!(kernel::mode(&sealed), Ok(0o666));
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    let options = MemFdOptions::new().executable(true);
+    let sealed = ok!(options.build(c"suite", 4, |bytes| bytes.fill(7)));
+    is_sealed_with(&sealed, &[7; 4])?;
+    same!(kernel::mode(&sealed), Ok(0o777));
+    Ok(())
+}
+
+fn on_huge_pages() -> MemFdOptions {
+    MemFdOptions::new().huge_pages(HugePageSize::DEFAULT)
+}
+
+fn a_build_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 2)?;
+    for len in [size, 2 * size] {
+        let mut zeros = false;
+        let sealed = ok!(on_huge_pages().build(c"suite", len, |bytes| {
+            zeros = bytes.len() == len && bytes.iter().all(|byte| *byte == 0);
+            bytes.fill(7);
+        }));
+        holds!(zeros);
+        same!(sealed.len(), len);
+        holds!(ok!(sealed.seals()).contains(ALL));
+        let map = ok!(sealed.map());
+        same!(map.len(), len);
+        holds!(map.iter().all(|byte| *byte == 7));
+    }
+    let empty = ok!(on_huge_pages().build(c"suite", 0, |_| {}));
+    is_sealed_with(&empty, b"")
+}
+
+fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdict {
+    attacks::huge_page_size(world, 1)?;
+    let mut called = false;
+    match on_huge_pages().build(c"suite", 100, |_| called = true) {
+        Ok(sealed) => {
+            same!(sealed.len(), 100);
+            same!(ok!(sealed.map()).len(), 100);
+        }
+        Err(error) => {
+            same!(error, CreateError::Kernel(Errno::EINVAL));
+            holds!(!called);
+        }
+    }
+    Ok(())
+}
+
+fn a_build_of_more_huge_pages_than_there_are_is_refused(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 1)?;
+    let all = ok!(attacks::take_all_huge_pages(size));
+    let none = CreateError::Kernel(Errno::ENOSPC);
+    is_not_built(on_huge_pages(), "x", size, none)?;
+    drop(all);
+    ok!(on_huge_pages().build(c"x", size, |_| {}));
+    Ok(())
+}
+
+fn inode(fd: &impl AsFd) -> Result<u64, Errno> {
+    Ok(kernel::stat(fd)?.st_ino)
+}
+
+fn what_is_sealed_is_not_copied(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(Seals::WRITE | Seals::SHRINK));
+    let (number, node) = (file.as_raw_fd(), ok!(inode(&file)));
+    let sealed = ok!(SealedMemFd::copy_if_unsealed(file.into(), 4));
+    same!(sealed.as_raw_fd(), number);
+    same!(inode(&sealed), Ok(node));
+    holds!(!ok!(sealed.seals()).contains(Seals::SEAL));
+    Ok(())
+}
+
+fn what_is_not_sealed_is_copied_and_stays_as_it_was(_: &World) -> Verdict {
+    let sender = ok!(kernel::holding(&[7; 3 * PAGE + 5]));
+    let mapping = ok!(Mapping::of(&sender, PAGE, Stores::Shared, READ | WRITE));
+    let descriptor = ok!(kernel::dup(&sender));
+    let number = descriptor.as_raw_fd();
+    let sealed = ok!(SealedMemFd::copy_if_unsealed(descriptor, usize::MAX));
+    holds!(inode(&sealed) != inode(&sender));
+    // Theirs is closed.
+    holds!(sealed.as_raw_fd() == number || !raw::is_open(number));
+    mapping.put(0, 8);
+    ok!(sender.set_len(1));
+    is_sealed_with(&sealed, &[7; 3 * PAGE + 5])?;
+    same!(sender.seals(), Ok(Seals::empty()));
+    same!(sender.len(), Ok(1));
+    // Nothing to seal is still a copy.
+    let empty: OwnedFd = ok!(kernel::sealable()).into();
+    is_sealed_with(&ok!(SealedMemFd::copy_if_unsealed(empty, 0)), b"")
+}
+
+fn what_is_sealed_against_future_writing_is_copied(world: &World) -> Verdict {
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let sender = ok!(kernel::holding(&[7; PAGE]));
+    let mapping = ok!(Mapping::of(&sender, PAGE, Stores::Shared, READ | WRITE));
+    ok!(sender.add_seals(Seals::FUTURE_WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL));
+    let sealed = ok!(SealedMemFd::copy_if_unsealed(
+        ok!(kernel::dup(&sender)),
+        PAGE
+    ));
+    mapping.put(0, 8);
+    is_sealed_with(&sealed, &[7; PAGE])
+}
+
+fn a_copy_has_no_offset_to_mind(world: &World) -> Verdict {
+    let sender = ok!(kernel::holding(b"0123456789"));
+    for at in [0, 4, 10, 1000] {
+        same!(sender.seek(SeekFrom::Start(at)), Ok(at));
+        let sealed = ok!(SealedMemFd::copy_if_unsealed(ok!(kernel::dup(&sender)), 10));
+        is_sealed_with(&sealed, b"0123456789")?;
+        same!(sender.seek(SeekFrom::Current(0)), Ok(at));
+    }
+    needs!(world.proc, world::NO_PROC);
+    let reader = ok!(kernel::reopen(&sender, OFlags::RDONLY));
+    is_sealed_with(
+        &ok!(SealedMemFd::copy_if_unsealed(reader, 10)),
+        b"0123456789",
+    )
+}
+
+fn a_copy_is_as_long_as_allowed_and_no_longer(_: &World) -> Verdict {
+    let mut fd: OwnedFd = ok!(kernel::holding(&[7; 5000])).into();
+    for limit in [0, 1, PAGE, 4999] {
+        let number = fd.as_raw_fd();
+        let Err(refused) = SealedMemFd::copy_if_unsealed(fd, limit) else {
+            fail!("5000 bytes are copied within {limit}");
+        };
+        same!(refused.value.as_raw_fd(), number);
+        match refused.reason {
+            Reason::TooLarge { len } => same!(len, limit as u64 + 1),
+            reason => fail!("{reason:?}"),
+        }
+        fd = refused.value;
+    }
+    is_sealed_with(&ok!(SealedMemFd::copy_if_unsealed(fd, 5000)), &[7; 5000])
+}
+
+fn a_copy_of_a_giant_ends_at_the_limit(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let giant = ok!(kernel::sealable());
+    ok!(giant.set_len(i64::MAX as u64));
+    let Err(refused) = SealedMemFd::copy_if_unsealed(giant.into(), PAGE) else {
+        fail!("2^63 bytes are copied");
+    };
+    holds!(matches!(refused.reason, Reason::TooLarge { .. }));
+    // Nobody has read all of that.
+    same!(attacks::allocated(&refused.value), Ok(0));
+    Ok(())
+}
+
+fn a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let sender = ok!(kernel::holding(&[7; PAGE]));
+    let steps = ok!(Steps::new());
+    let hostile = ok!(Child::start(Descriptors::Copied, || loop {
+        for len in [1, PAGE as u64, 1 << 20, i64::MAX as u64, 0] {
+            ok!(sender.set_len(len));
+        }
+        steps.reach(1);
+    }));
+    steps.wait_for(1)?;
+    for _ in 0..300 {
+        match SealedMemFd::copy_if_unsealed(ok!(kernel::dup(&sender)), 3 * PAGE) {
+            Ok(sealed) => {
+                holds!(sealed.len() <= 3 * PAGE);
+                holds!(ok!(sealed.seals()).contains(ALL));
+                same!(ok!(sealed.map()).len(), sealed.len());
+            }
+            Err(refused) => holds!(
+                matches!(refused.reason, Reason::TooLarge { .. }),
+                "{:?}",
+                refused.reason
+            ),
+        }
+    }
+    drop(hostile);
+    Ok(())
+}
+
+fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    for error in [
+        Errno::ENOSYS,
+        Errno::EXDEV,
+        Errno::EINVAL,
+        Errno::EOPNOTSUPP,
+    ] {
+        children::apart(|| {
+            let sender = ok!(kernel::holding(&[7; 5000]));
+            same!(sender.seek(SeekFrom::Start(9)), Ok(9));
+            ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), error));
+            let copy = |limit| {
+                SealedMemFd::copy_if_unsealed(kernel::dup(&sender)?, limit).map_err(|refused| {
+                    match refused.reason {
+                        Reason::TooLarge { .. } => Errno::EFBIG,
+                        _ => Errno::EIO,
+                    }
+                })
+            };
+            is_sealed_with(&ok!(copy(5000)), &[7; 5000])?;
+            is_sealed_with(&ok!(copy(usize::MAX)), &[7; 5000])?;
+            refused!(copy(4999), Errno::EFBIG);
+            same!(sender.seek(SeekFrom::Current(0)), Ok(9));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_copy_of_a_file_on_huge_pages_is_an_ordinary_one(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let file = ok!(attacks::huge());
+    // A hole takes no huge page to read.
+    ok!(file.set_len(32 << 20));
+    let sealed = ok!(SealedMemFd::copy_if_unsealed(
+        ok!(kernel::dup(&file)),
+        32 << 20
+    ));
+    same!(sealed.len(), 32 << 20);
+    same!(kernel::is_on_tmpfs(&sealed), Ok(true));
+    holds!(
+        ok!(sealed.map())
+            .iter()
+            .step_by(PAGE)
+            .all(|byte| *byte == 0)
+    );
+    let Err(refused) = SealedMemFd::copy_if_unsealed(file.into(), PAGE) else {
+        fail!("32 MiB are copied within a page");
+    };
+    holds!(matches!(refused.reason, Reason::TooLarge { .. }));
+    Ok(())
+}
+
+fn what_is_sealed_and_too_long_is_not_copied(world: &World) -> Verdict {
+    let sealed = ok!(SealedMemFd::copy_of(c"suite", &[7; 100]));
+    if world.filters {
+        // Not even tried.
+        ok!(raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO));
+    }
+    let Err(refused) = SealedMemFd::copy_if_unsealed(sealed.into(), 99) else {
+        fail!("100 bytes are copied within 99");
+    };
+    same!(refused.reason, Reason::TooLarge { len: 100 });
+    Ok(())
+}
+
+fn what_is_no_memory_file_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
+    // A pipe with a writer and nothing inside: reading it would never end.
+    let (read_end, write_end) = ok!(kernel::pipe());
+    let (socket, _other_end) = ok!(kernel::socket_pair());
+    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
+    for fd in [read_end, socket, root, ok!(kernel::event_counter())] {
+        let number = fd.as_raw_fd();
+        let Err(refused) = SealedMemFd::copy_if_unsealed(fd, 100) else {
+            fail!("copied");
+        };
+        same!(refused.reason, Reason::NotMemFd);
+        same!(refused.value.as_raw_fd(), number);
+    }
+    drop(write_end);
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
+    let Err(refused) = SealedMemFd::copy_if_unsealed(file, 100) else {
+        fail!("a file of proc is copied");
+    };
+    same!(refused.reason, Reason::NotMemFd);
+    let path = ok!(kernel::reopen(&ok!(kernel::sealable()), OFlags::PATH));
+    let Err(refused) = SealedMemFd::copy_if_unsealed(path, 100) else {
+        fail!("what cannot be read is copied");
+    };
+    same!(refused.reason, Reason::PathOnly);
+    Ok(())
+}
+
+fn what_cannot_be_read_is_not_copied(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    let number = writer.as_raw_fd();
+    let Err(refused) = SealedMemFd::copy_if_unsealed(writer, 100) else {
+        fail!("what cannot be read is copied");
+    };
+    same!(refused.reason, Reason::Kernel(Errno::EBADF));
+    same!(refused.value.as_raw_fd(), number);
+    Ok(())
+}

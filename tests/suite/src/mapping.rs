@@ -1,0 +1,591 @@
+//! Claims about `Map`: exactly the bytes, for exactly as long, and nothing beside them.
+
+use crate::{
+    Verdict, World, attacks,
+    attacks::{LARGEST_PAGE, Neighbour},
+    children,
+    kernel::{self, PAGE, READ, WRITE},
+    raw::{self, Buffer, Mapping, Stores, Which},
+    world,
+};
+use owned_memfd::{
+    Errno, HugePageSize, Map, MapError, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, fd::OwnedFd,
+};
+use rustix::{fs::OFlags, process::Resource};
+
+claims!("mapping":
+    a_map_is_the_content,
+    a_map_is_exactly_as_long_as_the_content,
+    a_map_outlives_the_descriptor,
+    a_map_of_nothing_maps_nothing,
+    a_map_is_private_and_read_only,
+    a_map_is_made_where_shared_ones_are_refused,
+    a_map_is_there_in_a_child_and_goes_alone,
+    a_map_without_room_is_refused,
+    a_range_may_begin_and_end_anywhere,
+    a_range_out_of_bounds_is_refused_without_a_call,
+    a_range_of_nothing_maps_nothing,
+    what_stands_beside_a_map_stays,
+    what_stands_beside_a_range_stays,
+    a_map_is_unmapped_once,
+    many_cycles_leave_nothing_behind,
+    populating_makes_every_page_present,
+    populating_says_what_the_kernel_says,
+    populating_without_the_advice_is_the_same,
+    reading_by_position_is_bounded_by_the_content,
+    a_map_on_huge_pages_is_like_any_other,
+    a_range_on_huge_pages_may_begin_and_end_anywhere,
+    what_stands_beside_a_map_on_huge_pages_stays,
+    many_cycles_on_huge_pages_leave_nothing_behind,
+    populating_without_huge_pages_is_an_error_and_no_crash,
+);
+
+/// What a file of this suite has at an index: no two pages are alike.
+fn byte(index: usize) -> u8 {
+    (index % 251 + index / PAGE) as u8
+}
+
+/// A sealed file of that length with all its bytes told apart.
+fn numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
+    SealedMemFd::build(c"numbered", len, number)
+}
+
+fn number(bytes: &mut [u8]) {
+    for (index, slot) in bytes.iter_mut().enumerate() {
+        *slot = byte(index);
+    }
+}
+
+/// The map holds what the numbered file has from `offset` on.
+fn is_numbered(map: &Map, offset: usize, len: usize) -> Verdict {
+    same!(map.len(), len);
+    for (index, found) in map.iter().enumerate() {
+        holds!(
+            *found == byte(offset + index),
+            "not so at {index} from {offset}"
+        );
+    }
+    Ok(())
+}
+
+/// What this process has mapped, in a form that can be compared.
+fn mappings() -> Result<(usize, u64), Errno> {
+    let file = kernel::open(c"/proc/self/maps", OFlags::RDONLY)?;
+    let (mut len, mut hash) = (0, 0xcbf2_9ce4_8422_2325_u64);
+    let mut piece = [0; PAGE];
+    loop {
+        let count = kernel::read(&file, &mut piece)?;
+        if count == 0 {
+            return Ok((len, hash));
+        }
+        len += count;
+        for byte in &piece[..count] {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+}
+
+fn a_map_is_the_content(_: &World) -> Verdict {
+    let sealed = ok!(numbered(3 * PAGE));
+    let map = ok!(sealed.map());
+    is_numbered(&map, 0, 3 * PAGE)?;
+    // In each form in which it gives its bytes.
+    let bytes: &[u8] = map.as_ref();
+    same!(bytes.as_ptr(), map.as_ptr());
+    same!(bytes.len(), map.len());
+    is_numbered(&ok!(sealed.map()), 0, 3 * PAGE)
+}
+
+// row 96
+fn a_map_is_exactly_as_long_as_the_content(_: &World) -> Verdict {
+    for near in [100, PAGE, 4 * PAGE, LARGEST_PAGE, 2 * LARGEST_PAGE] {
+        for len in [near - 1, near, near + 1] {
+            let sealed = ok!(numbered(len));
+            is_numbered(&ok!(sealed.map()), 0, len)?;
+        }
+    }
+    Ok(())
+}
+
+fn a_map_outlives_the_descriptor(_: &World) -> Verdict {
+    let before = kernel::open_descriptors();
+    let map = ok!(ok!(numbered(PAGE)).map());
+    let range = ok!(ok!(numbered(PAGE)).map_range(10, 100));
+    same!(kernel::open_descriptors(), before);
+    is_numbered(&map, 0, PAGE)?;
+    is_numbered(&range, 10, 100)
+}
+
+// row 95
+fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
+    let sealed = ok!(SealedMemFd::copy_of(c"suite", b""));
+    let map = ok!(sealed.map());
+    same!(*map, []);
+    ok!(map.populate());
+    same!(ok!(sealed.map_range(0, 0)).len(), 0);
+    needs!(world.filters, world::NO_FILTERS);
+    for number in [sc::nr::MMAP, sc::nr::MUNMAP, sc::nr::MADVISE] {
+        ok!(raw::refuse(Which::All(number), Errno::EIO));
+    }
+    let again = ok!(sealed.map());
+    ok!(again.populate());
+    same!(*again, []);
+    Ok(())
+}
+
+fn a_map_is_private_and_read_only(world: &World) -> Verdict {
+    let sealed = ok!(numbered(PAGE));
+    let map = ok!(sealed.map());
+    if world.proc {
+        // As the kernel lists it.
+        let at = crate::claim::Text::of(format_args!("{:x}-", map.as_ptr().addr()));
+        let file = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+        let mut found = None;
+        let mut text = ok!(Buffer::new(16 * PAGE));
+        let mut len = 0;
+        loop {
+            match ok!(kernel::read(&file, &mut text[len..])) {
+                0 => break,
+                count => len += count,
+            }
+        }
+        for line in text[..len].split(|byte| *byte == b'\n') {
+            if line.starts_with(at.as_str().as_bytes()) {
+                found = line.split(|byte| *byte == b' ').nth(1);
+            }
+        }
+        same!(found, Some(&b"r--p"[..]));
+    }
+    // As the kernel sees it when it is to write there.
+    same!(attacks::is_writable(map.as_ptr()), Ok(false));
+    is_numbered(&map, 0, PAGE)
+}
+
+// row 40
+fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
+    const MAP_SHARED: u32 = 1;
+    needs!(world.filters, world::NO_FILTERS);
+    let sealed = ok!(numbered(PAGE));
+    // As on the kernels that take any shared mapping for one that may write.
+    let shared = Which::WithBits(sc::nr::MMAP, 3, MAP_SHARED);
+    ok!(raw::refuse(shared, Errno::EPERM));
+    refused!(
+        Mapping::of(&sealed, PAGE, Stores::Shared, READ),
+        Errno::EPERM
+    );
+    is_numbered(&ok!(sealed.map()), 0, PAGE)?;
+    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
+}
+
+fn a_map_is_there_in_a_child_and_goes_alone(_: &World) -> Verdict {
+    let sealed = ok!(numbered(2 * PAGE));
+    let map = ok!(sealed.map());
+    children::apart(|| {
+        is_numbered(&map, 0, 2 * PAGE)?;
+        let again = ok!(sealed.map());
+        is_numbered(&again, 0, 2 * PAGE)
+    })?;
+    is_numbered(&map, 0, 2 * PAGE)
+}
+
+fn a_map_without_room_is_refused(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    // More than any address space.
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(1 << 62));
+    let sealed = ok!(file.seal());
+    refused!(sealed.map(), Errno::ENOMEM);
+    refused!(
+        sealed.map_range(1, 1 << 61),
+        MapError::Kernel(Errno::ENOMEM)
+    );
+    // But a part of it, anywhere.
+    same!(*ok!(sealed.map_range((1 << 61) + 1, PAGE)), [0; PAGE]);
+    Ok(())
+}
+
+fn a_range_may_begin_and_end_anywhere(_: &World) -> Verdict {
+    const LEN: usize = 3 * LARGEST_PAGE + 100;
+    let sealed = ok!(numbered(LEN));
+    let corners = [0, PAGE, 4 * PAGE, LARGEST_PAGE, 2 * LARGEST_PAGE, LEN];
+    for corner in corners {
+        for offset in corner.saturating_sub(2)..=(corner + 2).min(LEN) {
+            for len in [
+                0,
+                1,
+                2,
+                3,
+                PAGE,
+                LARGEST_PAGE,
+                LARGEST_PAGE + 1,
+                LEN - offset,
+            ] {
+                if len <= LEN - offset {
+                    is_numbered(&ok!(sealed.map_range(offset, len)), offset, len)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn a_range_out_of_bounds_is_refused_without_a_call(world: &World) -> Verdict {
+    const LEN: usize = PAGE + 100;
+    let sealed = ok!(numbered(LEN));
+    // Neither what the last page still has, nor the page, nor what wraps around.
+    let out = [
+        (0, LEN + 1),
+        (1, LEN),
+        (LEN, 1),
+        (LEN + 1, 0),
+        (LEN - 1, 2),
+        (0, 2 * PAGE),
+        (2 * PAGE, 0),
+        (usize::MAX, 0),
+        (usize::MAX, 1),
+        (0, usize::MAX),
+        (1, usize::MAX),
+        (usize::MAX, usize::MAX),
+        (LEN, usize::MAX - LEN + 1),
+        (usize::MAX - LARGEST_PAGE + 1, LARGEST_PAGE),
+        (isize::MAX as usize + 1, isize::MAX as usize + 1),
+    ];
+    if world.filters {
+        for number in [sc::nr::MMAP, sc::nr::FSTATFS, sc::nr::FSTAT] {
+            ok!(raw::refuse(Which::All(number), Errno::EIO));
+        }
+    }
+    for (offset, len) in out {
+        same!(
+            sealed.map_range(offset, len).err(),
+            Some(MapError::OutOfBounds { len: LEN })
+        );
+    }
+    Ok(())
+}
+
+fn a_range_of_nothing_maps_nothing(world: &World) -> Verdict {
+    let sealed = ok!(numbered(PAGE));
+    if world.filters {
+        ok!(raw::refuse(Which::All(sc::nr::MMAP), Errno::EIO));
+        refused!(sealed.map_range(0, 1), MapError::Kernel(Errno::EIO));
+    }
+    for offset in [0, 1, PAGE - 1, PAGE] {
+        same!(*ok!(sealed.map_range(offset, 0)), []);
+    }
+    Ok(())
+}
+
+/// What stands right before and right behind a mapping from `start` to `end` is still there
+/// when the map is gone, and the mapping is not.
+fn leaves_its_neighbours(map: Map, start: usize, end: usize) -> Verdict {
+    let at = |address: usize| map.as_ptr().with_addr(address);
+    let mut neighbours = 0;
+    let (before, behind) = (at(start - PAGE), at(end));
+    let ours = [Neighbour::at(before), Neighbour::at(behind)];
+    // Where somebody else's stands already, that one must stay.
+    let others = [
+        ok!(attacks::is_mapped(before)),
+        ok!(attacks::is_mapped(behind)),
+    ];
+    let (first, last) = (at(start), at(end - 1));
+    holds!(ok!(attacks::is_mapped(first)));
+    drop(map);
+    for neighbour in ours.iter().flatten() {
+        holds!(neighbour.is_there());
+        neighbours += 1;
+    }
+    let still = [
+        ok!(attacks::is_mapped(before)),
+        ok!(attacks::is_mapped(behind)),
+    ];
+    same!(still, others);
+    holds!(!ok!(attacks::is_mapped(first)));
+    holds!(!ok!(attacks::is_mapped(last)));
+    needs!(
+        neighbours > 0 || others.contains(&true),
+        attacks::NO_NEIGHBOURS
+    );
+    Ok(())
+}
+
+fn what_stands_beside_a_map_stays(_: &World) -> Verdict {
+    let page = ok!(attacks::page_size());
+    // Below, at and above what a rounding to a wrong size of pages would give.
+    for len in [1, page - 1, page, page + 1, 2 << 20, (2 << 20) + 1] {
+        let sealed = ok!(numbered(len));
+        let map = ok!(sealed.map());
+        let start = map.as_ptr().addr();
+        leaves_its_neighbours(map, start, start + len.next_multiple_of(page))?;
+    }
+    Ok(())
+}
+
+fn what_stands_beside_a_range_stays(_: &World) -> Verdict {
+    let page = ok!(attacks::page_size());
+    let sealed = ok!(numbered((2 << 20) + 4 * LARGEST_PAGE));
+    for offset in [0, 1, page, LARGEST_PAGE - 1, LARGEST_PAGE, (2 << 20) + 3] {
+        for len in [1, page, page + 1, LARGEST_PAGE] {
+            let map = ok!(sealed.map_range(offset, len));
+            let start = map.as_ptr().addr();
+            // It begins where any page size allows it.
+            let first = start - offset % LARGEST_PAGE;
+            leaves_its_neighbours(map, first, (start + len).next_multiple_of(page))?;
+        }
+    }
+    Ok(())
+}
+
+fn a_map_is_unmapped_once(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let sealed = ok!(numbered(PAGE));
+    children::apart(|| {
+        let overseer = children::Overseer::of(Which::All(sc::nr::MUNMAP), &[])?;
+        let map = ok!(sealed.map());
+        let range = ok!(sealed.map_range(10, 10));
+        let nothing = ok!(sealed.map_range(10, 0));
+        let none = overseer.calls();
+        drop(map);
+        let one = overseer.calls();
+        drop((range, nothing));
+        let two = overseer.calls();
+        // To end it takes such a call itself, which it would wait for.
+        core::mem::forget(overseer);
+        same!((none, one, two), (0, 1, 2));
+        Ok(())
+    })
+}
+
+/// Makes a file, sends it to itself, verifies, maps and drops it.
+fn cycle(
+    ours: &OwnedFd,
+    theirs: &OwnedFd,
+    make: &impl Fn() -> Result<OwnedMemFd, Errno>,
+) -> Verdict {
+    let sealed = ok!(ok!(make()).seal());
+    ok!(kernel::send(theirs, &sealed));
+    let received = ok!(SealedMemFd::verify(ok!(kernel::receive(ours)), 1 << 30));
+    let map = ok!(received.map());
+    let range = ok!(received.map_range(1, received.len() - 1));
+    same!(map[1], range[0]);
+    // What is refused leaves nothing behind either.
+    holds!(received.map_range(2, usize::MAX).is_err());
+    holds!(SealedMemFd::verify(ok!(kernel::dup(&received)), 0).is_err());
+    Ok(())
+}
+
+fn leave_nothing_behind(
+    count: u32,
+    len: usize,
+    make: impl Fn() -> Result<OwnedMemFd, Errno>,
+) -> Verdict {
+    let (ours, theirs) = ok!(kernel::socket_pair());
+    // The stack grows where it grows in the first ones.
+    for _ in 0..3 {
+        cycle(&ours, &theirs, &make)?;
+        ok!(mappings());
+    }
+    let (descriptors, mapped) = (kernel::open_descriptors(), ok!(mappings()));
+    for _ in 0..count {
+        cycle(&ours, &theirs, &make)?;
+    }
+    same!(kernel::open_descriptors(), descriptors);
+    same!(mappings(), Ok(mapped));
+    // Which tells a mapping when there is one.
+    let _one = ok!(Mapping::of(&ok!(make()), len, Stores::Private, READ));
+    holds!(ok!(mappings()) != mapped);
+    Ok(())
+}
+
+// row 101
+fn many_cycles_leave_nothing_behind(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    leave_nothing_behind(10_000, PAGE, || kernel::holding(&[7; PAGE + 1]))
+}
+
+/// A sealed file that is one hole.
+fn hole(len: u64) -> Result<OwnedMemFd, Errno> {
+    let file = kernel::sealable()?;
+    file.set_len(len)?;
+    file.add_seals(Seals::WRITE | Seals::SHRINK)?;
+    Ok(file)
+}
+
+fn populating_makes_every_page_present(world: &World) -> Verdict {
+    const LEN: usize = 16 * LARGEST_PAGE;
+    needs!(world.advice, world::NO_ADVICE);
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64))));
+    let map = ok!(sealed.map());
+    same!(attacks::allocated(&sealed), Ok(0));
+    let part = ok!(sealed.map_range(3, 1));
+    ok!(part.populate());
+    // Large pages may stand for small ones.
+    holds!(ok!(attacks::allocated(&sealed)) > 0);
+    ok!(map.populate());
+    holds!(ok!(attacks::allocated(&sealed)) >= LEN as u64);
+    holds!(map.iter().all(|byte| *byte == 0));
+    // A length that ends within a page.
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64 + 1))));
+    ok!(ok!(sealed.map()).populate());
+    holds!(ok!(attacks::allocated(&sealed)) > LEN as u64);
+    Ok(())
+}
+
+fn populating_says_what_the_kernel_says(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    for error in [Errno::EFAULT, Errno::EHWPOISON, Errno::ENOMEM] {
+        children::apart(|| {
+            let map = ok!(ok!(numbered(PAGE)).map());
+            ok!(raw::refuse(Which::All(sc::nr::MADVISE), error));
+            same!(map.populate(), Err(error));
+            is_numbered(&map, 0, PAGE)
+        })?;
+    }
+    // Without the advice, and without the right to lock.
+    let map = ok!(ok!(numbered(PAGE)).map());
+    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+    ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::ENOMEM));
+    same!(map.populate(), Err(Errno::ENOMEM));
+    Ok(())
+}
+
+fn populating_without_the_advice_is_the_same(world: &World) -> Verdict {
+    const LEN: usize = 4 * LARGEST_PAGE;
+    needs!(world.filters, world::NO_FILTERS);
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64))));
+    let map = ok!(sealed.map());
+    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+    ok!(map.populate());
+    holds!(ok!(attacks::allocated(&sealed)) >= LEN as u64);
+    // Nothing stays locked: there is room for as much again, and again.
+    ok!(kernel::limit(Resource::Memlock, LEN as u64));
+    for _ in 0..4 {
+        ok!(ok!(sealed.map()).populate());
+        ok!(map.populate());
+    }
+    Ok(())
+}
+
+fn reading_by_position_is_bounded_by_the_content(_: &World) -> Verdict {
+    let sealed = ok!(numbered(PAGE + 100));
+    let mut found = [0; 200];
+    same!(sealed.read_at(&mut found, 10), Ok(200));
+    holds!(
+        found
+            .iter()
+            .enumerate()
+            .all(|(index, found)| *found == byte(10 + index))
+    );
+    same!(sealed.read_at(&mut found, PAGE), Ok(100));
+    same!(sealed.read_at(&mut [], 0), Ok(0));
+    let beyond = isize::MAX as usize;
+    for offset in [PAGE + 100, PAGE + 101, beyond, beyond + 1, usize::MAX] {
+        same!(sealed.read_at(&mut found, offset), Ok(0));
+    }
+    Ok(())
+}
+
+fn huge_numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
+    MemFdOptions::new()
+        .huge_pages(HugePageSize::DEFAULT)
+        .build(c"huge", len, number)
+}
+
+fn a_map_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 2)?;
+    let sealed = ok!(huge_numbered(2 * size));
+    let map = ok!(sealed.map());
+    is_numbered(&map, 0, 2 * size)?;
+    ok!(map.populate());
+    // No page is wanted for a second map of the same ones.
+    let all = ok!(attacks::take_all_huge_pages(size));
+    is_numbered(&ok!(sealed.map()), 0, 2 * size)?;
+    drop((sealed, all));
+    is_numbered(&map, 0, 2 * size)
+}
+
+fn a_range_on_huge_pages_may_begin_and_end_anywhere(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 2)?;
+    let sealed = ok!(huge_numbered(2 * size));
+    for offset in [
+        0,
+        1,
+        PAGE,
+        LARGEST_PAGE,
+        size - 1,
+        size,
+        size + 1,
+        2 * size - 1,
+    ] {
+        for len in [1, PAGE, size, 2 * size - offset] {
+            if len <= 2 * size - offset {
+                let map = ok!(sealed.map_range(offset, len));
+                same!(map[0], byte(offset));
+                same!(map[len - 1], byte(offset + len - 1));
+                same!(map.len(), len);
+            }
+        }
+    }
+    refused!(
+        sealed.map_range(size, size + 1),
+        MapError::OutOfBounds { .. }
+    );
+    Ok(())
+}
+
+fn what_stands_beside_a_map_on_huge_pages_stays(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 2)?;
+    let sealed = ok!(huge_numbered(2 * size));
+    for (offset, len) in [
+        (0, 2 * size),
+        (0, 1),
+        (size, size),
+        (size - 1, 2),
+        (size + 5, 9),
+    ] {
+        let map = ok!(sealed.map_range(offset, len));
+        let start = map.as_ptr().addr();
+        leaves_its_neighbours(
+            map,
+            start & !(size - 1),
+            (start + len).next_multiple_of(size),
+        )?;
+    }
+    Ok(())
+}
+
+fn many_cycles_on_huge_pages_leave_nothing_behind(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let size = attacks::huge_page_size(world, 1)?;
+    leave_nothing_behind(100, size, || {
+        let file = attacks::huge()?;
+        file.set_len(size as u64)?;
+        let mapping = Mapping::of(&file, size, Stores::Shared, READ | WRITE)?;
+        mapping.put(1, 7);
+        Ok(file)
+    })
+}
+
+// row 100, with an empty pool in the place of exhausted memory
+fn populating_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 1)?;
+    needs!(world.advice, world::NO_ADVICE);
+    let file = ok!(attacks::huge());
+    ok!(file.set_len(size as u64));
+    let sealed = ok!(file.seal());
+    let all = ok!(attacks::take_all_huge_pages(size));
+    let map = ok!(sealed.map());
+    refused!(map.populate(), Errno::EFAULT | Errno::ENOMEM);
+    // Which is right: touching it kills.
+    holds!(
+        children::apart(|| {
+            same!(map[0], 0);
+            Ok(())
+        })
+        .is_err()
+    );
+    drop(all);
+    ok!(map.populate());
+    same!(map[size - 1], 0);
+    Ok(())
+}

@@ -1,0 +1,740 @@
+//! Claims about the proof: what is accepted as unchangeable, and what a stranger may hand in
+//! that is not.
+
+use crate::{
+    Verdict, World, attacks,
+    children::{self, Child, PATIENCE, Steps},
+    claim::Text,
+    kernel::{self, PAGE, READ, WRITE},
+    raw::{self, Descriptors, Held, Mapping, Stores, Which},
+    world,
+};
+use owned_memfd::{
+    Errno, MapError, MemFdFlags, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom,
+    fd::{AsRawFd, IntoRawFd, OwnedFd},
+};
+use rustix::{fs::OFlags, thread::UnshareFlags};
+
+claims!("proving":
+    every_set_of_seals_is_judged_by_what_it_promises,
+    a_proof_needs_no_permission_to_write,
+    a_descriptor_that_cannot_be_read_is_proven_but_not_mapped,
+    a_memory_file_is_proven_without_adding_seals,
+    a_proof_leaves_the_descriptor_as_it_was,
+    a_clone_has_the_same_proof,
+    what_is_no_regular_file_is_refused,
+    what_is_an_ordinary_file_is_refused,
+    a_file_of_a_tmpfs_is_refused,
+    a_file_of_an_initramfs_is_refused,
+    a_device_is_refused,
+    secret_memory_is_refused,
+    a_descriptor_without_access_is_refused,
+    a_descriptor_that_is_not_open_is_refused,
+    a_file_that_is_too_long_is_refused,
+    a_file_of_the_largest_length_is_proven,
+    an_empty_file_is_proven,
+    a_file_on_huge_pages_is_proven_like_any_other,
+    a_sender_that_keeps_a_writable_mapping_is_refused,
+    a_sender_that_can_still_cut_is_refused,
+    the_length_is_that_of_the_proof_whatever_the_file_becomes,
+    the_length_is_that_of_the_proof_while_huge_pages_grow,
+    a_file_that_grows_between_two_questions_is_proven_at_one_length,
+    a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left,
+    seals_that_come_between_two_questions_prove_nothing_yet,
+    a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes,
+    a_kernel_that_refuses_to_tell_the_length_is_not_taken_for_a_yes,
+    forged_seals_are_refused_where_they_can_be_forged,
+    a_kernel_that_forges_seals_is_not_believed,
+    a_kernel_that_cannot_be_tried_is_not_believed,
+    a_kernel_that_could_not_be_tried_is_tried_again,
+    a_kernel_is_tried_once_and_only_where_it_matters,
+);
+
+const WHOLE: usize = usize::MAX;
+
+/// The seals without which nothing is proven.
+const PROOF: Seals = Seals::WRITE.union(Seals::SHRINK);
+
+/// The seals of a file that was executable when it was sealed so.
+const DOUBTFUL: Seals = PROOF
+    .union(Seals::GROW)
+    .union(Seals::FUTURE_WRITE)
+    .union(Seals::EXEC);
+
+/// The file is proven, with this content.
+fn is_proven(fd: OwnedFd, content: &[u8]) -> Verdict {
+    let number = fd.as_raw_fd();
+    match SealedMemFd::verify(fd, WHOLE) {
+        Ok(sealed) => {
+            same!(sealed.as_raw_fd(), number);
+            same!(sealed.len(), content.len());
+            same!(sealed.is_empty(), content.is_empty());
+            holds!(ok!(sealed.seals()).contains(PROOF));
+            holds!(*ok!(sealed.map()) == *content);
+            Ok(())
+        }
+        Err(refused) => fail!("refused: {:?}", refused.reason),
+    }
+}
+
+/// The descriptor is refused for this reason by each way in, and comes back open, unchanged
+/// and the same.
+fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
+    let number = fd.as_raw_fd();
+    let before = (
+        kernel::status_flags(&fd),
+        kernel::close_on_exec(&fd),
+        raw::seals(&fd),
+    );
+    let Err(refused) = SealedMemFd::verify(fd, WHOLE) else {
+        fail!("proven, and not refused with {reason:?}");
+    };
+    same!(refused.reason, reason);
+    let Err(refused) = SealedMemFd::try_from(refused.value) else {
+        fail!("converted, and not refused with {reason:?}");
+    };
+    same!(refused.reason, reason);
+    let fd: OwnedFd = refused.value;
+    let Err(refused) = SealedMemFd::try_from(raw::disguise(fd)) else {
+        fail!("taken for a memory file, and not refused with {reason:?}");
+    };
+    same!(refused.reason, reason);
+    let fd: OwnedFd = refused.value.into();
+    same!(fd.as_raw_fd(), number);
+    same!(
+        (
+            kernel::status_flags(&fd),
+            kernel::close_on_exec(&fd),
+            raw::seals(&fd),
+        ),
+        before
+    );
+    drop(fd);
+    holds!(!raw::is_open(number));
+    Ok(())
+}
+
+/// What a right judgement of a set of seals is.
+fn judgement(seals: Seals, forgeable: bool) -> Result<(), Reason> {
+    if seals.contains(PROOF) {
+        if forgeable && seals.contains(Seals::EXEC | Seals::FUTURE_WRITE) {
+            return Err(Reason::ForgeableSeals);
+        }
+        return Ok(());
+    }
+    if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
+        return Err(Reason::FutureWriteOnly);
+    }
+    Err(Reason::MissingSeals(PROOF - seals))
+}
+
+fn every_set_of_seals_is_judged_by_what_it_promises(world: &World) -> Verdict {
+    let all = Seals::SEAL | Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE;
+    // The seal against changing the execute bits comes with the file.
+    let ordinary = MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING;
+    let flags = [ordinary, ordinary | MemFdFlags::NOEXEC_SEAL];
+    // Only a file with an execute bit can be forged, but who sees the seals cannot tell.
+    let forgeable = world.exec_flags && world.exec_is_free && ok!(attacks::forge(b"x")).is_some();
+    let (mut proven, mut refused) = (0, 0);
+    for flags in flags {
+        if flags != ordinary && !world.exec_flags {
+            continue;
+        }
+        for bits in 0..=all.bits() {
+            let seals = Seals::from_bits_retain(bits);
+            if seals.contains(Seals::FUTURE_WRITE) && !world.future_write {
+                continue;
+            }
+            let file = ok!(OwnedMemFd::create(c"suite", flags));
+            ok!(file.write_all(b"0123"));
+            ok!(file.add_seals(seals));
+            let seals = ok!(file.seals());
+            match judgement(seals, forgeable) {
+                Ok(()) => {
+                    is_proven(file.into(), b"0123")?;
+                    proven += 1;
+                }
+                Err(reason) => {
+                    is_refused(file.into(), reason)?;
+                    refused += 1;
+                }
+            }
+        }
+    }
+    // A quarter of all sets has both seals.
+    if world.future_write && !forgeable {
+        same!(refused, 3 * proven);
+    }
+    Ok(())
+}
+
+/// A file with the two seals that make a proof, and no other.
+fn proof() -> Result<OwnedMemFd, Errno> {
+    let file = kernel::holding(b"0123")?;
+    file.add_seals(PROOF)?;
+    Ok(file)
+}
+
+fn a_proof_needs_no_permission_to_write(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(proof());
+    is_proven(ok!(kernel::reopen(&file, OFlags::RDONLY)), b"0123")?;
+    is_proven(ok!(kernel::reopen(&file, OFlags::RDWR)), b"0123")
+}
+
+fn a_descriptor_that_cannot_be_read_is_proven_but_not_mapped(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(proof());
+    let sealed = ok!(SealedMemFd::try_from(ok!(kernel::reopen(
+        &file,
+        OFlags::WRONLY
+    ))));
+    refused!(sealed.map(), Errno::EACCES);
+    refused!(sealed.map_range(1, 1), MapError::Kernel(Errno::EACCES));
+    refused!(sealed.read_at(&mut [0], 0), Errno::EBADF);
+    Ok(())
+}
+
+fn a_memory_file_is_proven_without_adding_seals(_: &World) -> Verdict {
+    let sealed = ok!(SealedMemFd::try_from(ok!(proof())));
+    let seals = ok!(sealed.seals());
+    holds!(!seals.intersects(Seals::GROW | Seals::SEAL), "{seals}");
+    Ok(())
+}
+
+fn a_proof_leaves_the_descriptor_as_it_was(_: &World) -> Verdict {
+    let file = ok!(proof());
+    same!(file.seek(SeekFrom::Start(3)), Ok(3));
+    ok!(file.set_close_on_exec(false));
+    let number = file.as_raw_fd();
+    let sealed = ok!(SealedMemFd::verify(file.into(), 4));
+    let mut found = [0; 2];
+    same!(sealed.read_at(&mut found, 1), Ok(2));
+    same!(&found, b"12");
+    drop(ok!(sealed.map()));
+    let file = sealed.into_memfd();
+    same!(file.as_raw_fd(), number);
+    same!(file.seek(SeekFrom::Current(0)), Ok(3));
+    same!(file.close_on_exec(), Ok(false));
+    Ok(())
+}
+
+fn a_clone_has_the_same_proof(_: &World) -> Verdict {
+    let sealed = ok!(SealedMemFd::try_from(ok!(proof())));
+    let clone = ok!(sealed.try_clone());
+    holds!(clone.as_raw_fd() != sealed.as_raw_fd());
+    same!(kernel::close_on_exec(&clone), Ok(true));
+    ok!(sealed.into_memfd().set_len(9));
+    same!(clone.len(), 4);
+    same!(ok!(clone.map()).len(), 4);
+    let number = clone.as_raw_fd();
+    let fd: OwnedFd = clone.into();
+    same!(fd.as_raw_fd(), number);
+    Ok(())
+}
+
+// row 18
+fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
+    let (read_end, write_end) = ok!(kernel::pipe());
+    is_refused(read_end, Reason::NotMemFd)?;
+    is_refused(write_end, Reason::NotMemFd)?;
+    let (socket, _other_end) = ok!(kernel::socket_pair());
+    is_refused(socket, Reason::NotMemFd)?;
+    is_refused(ok!(kernel::event_counter()), Reason::NotMemFd)?;
+    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
+    is_refused(root, Reason::NotMemFd)
+}
+
+fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
+        is_refused(ok!(kernel::open(path, OFlags::RDONLY)), Reason::NotMemFd)?;
+    }
+    if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
+        is_refused(file, Reason::NotMemFd)?;
+    }
+    Ok(())
+}
+
+fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
+    needs!(world.tmpfs, world::NO_TMPFS);
+    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    // It answers the question for seals, with one that nobody put there.
+    same!(raw::seals(&nameless), Ok(Seals::SEAL.bits()));
+    is_refused(nameless, Reason::NotMemFd)?;
+    let path = Text::of(format_args!(
+        "/dev/shm/owned-memfd-proving-{}\0",
+        rustix::process::getpid().as_raw_nonzero()
+    ));
+    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
+        fail!("{path:?}");
+    };
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+    let named = ok!(kernel::open(path, flags));
+    let deleted = ok!(kernel::dup(&named));
+    let verdict = is_refused(named, Reason::NotMemFd);
+    ok!(kernel::unlink(path));
+    verdict?;
+    is_refused(deleted, Reason::NotMemFd)
+}
+
+fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
+    let init = kernel::open(c"/init", OFlags::RDONLY);
+    needs!(init.is_ok(), attacks::NO_INIT);
+    is_refused(ok!(init), Reason::NotMemFd)
+}
+
+fn a_device_is_refused(world: &World) -> Verdict {
+    needs!(world.devices, world::NO_DEVICES);
+    for path in [c"/dev/null", c"/dev/zero"] {
+        is_refused(ok!(kernel::open(path, OFlags::RDWR)), Reason::NotMemFd)?;
+    }
+    Ok(())
+}
+
+// row 106
+fn secret_memory_is_refused(_: &World) -> Verdict {
+    match raw::memfd_secret() {
+        Err(Errno::ENOSYS) => Err(crate::Stop::Skipped(world::NO_SECRET_MEMORY)),
+        secret => is_refused(ok!(secret), Reason::NotMemFd),
+    }
+}
+
+fn a_descriptor_without_access_is_refused(world: &World) -> Verdict {
+    is_refused(ok!(kernel::open(c"/", OFlags::PATH)), Reason::PathOnly)?;
+    needs!(world.proc, world::NO_PROC);
+    // Even of a file that is sealed.
+    let path = ok!(kernel::reopen(&ok!(proof()), OFlags::PATH));
+    is_refused(path, Reason::PathOnly)
+}
+
+fn a_descriptor_that_is_not_open_is_refused(_: &World) -> Verdict {
+    let number = ok!(attacks::next_number());
+    let Err(refused) = SealedMemFd::verify(raw::take(number), WHOLE) else {
+        fail!("a number that is not open is proven");
+    };
+    same!(refused.reason, Reason::Kernel(Errno::EBADF));
+    // There is nothing to close.
+    same!(refused.value.into_raw_fd(), number);
+    Ok(())
+}
+
+fn a_file_that_is_too_long_is_refused(_: &World) -> Verdict {
+    let mut fd: OwnedFd = ok!(proof()).into();
+    for limit in [0, 1, 3] {
+        let number = fd.as_raw_fd();
+        let Err(refused) = SealedMemFd::verify(fd, limit) else {
+            fail!("4 bytes are proven to be at most {limit}");
+        };
+        let reason = Reason::TooLarge { len: 4 };
+        same!(refused.reason, reason);
+        same!(refused.value.as_raw_fd(), number);
+        fd = refused.value;
+    }
+    same!(ok!(SealedMemFd::verify(fd, 4)).len(), 4);
+    Ok(())
+}
+
+fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    // A longer one than a slice can be does not exist where both have 64 bits.
+    let most = i64::MAX as u64;
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(most));
+    ok!(file.add_seals(PROOF));
+    let Err(refused) = SealedMemFd::verify(file.into(), PAGE) else {
+        fail!("the largest file is proven to be a page");
+    };
+    same!(refused.reason, Reason::TooLarge { len: most });
+    let sealed = ok!(SealedMemFd::try_from(refused.value));
+    same!(sealed.len(), isize::MAX as usize);
+    refused!(sealed.map(), Errno::ENOMEM);
+    // What is near the end is as good as any other part; within the last page, which ends
+    // behind all numbers of the kernel's, it can only be read.
+    let near = ok!(sealed.map_range(sealed.len() - 2 * attacks::LARGEST_PAGE, 10));
+    same!(*near, [0; 10]);
+    same!(sealed.read_at(&mut [9; 9], sealed.len() - 4), Ok(4));
+    Ok(())
+}
+
+// row 95
+fn an_empty_file_is_proven(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    ok!(file.add_seals(PROOF));
+    let sealed = ok!(SealedMemFd::verify(file.into(), 0));
+    holds!(sealed.is_empty());
+    same!(*ok!(sealed.map()), []);
+    is_proven(sealed.into(), b"")
+}
+
+// row 105
+fn a_file_on_huge_pages_is_proven_like_any_other(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let file = ok!(attacks::huge());
+    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(PROOF))?;
+    ok!(file.add_seals(Seals::WRITE));
+    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(Seals::SHRINK))?;
+    ok!(file.add_seals(Seals::SHRINK));
+    is_proven(file.into(), b"")
+}
+
+fn a_sender_that_keeps_a_writable_mapping_is_refused(world: &World) -> Verdict {
+    let (ours, theirs) = ok!(kernel::socket_pair());
+    let steps = ok!(Steps::new());
+    let future_write = world.future_write;
+    let sender = ok!(Child::start(Descriptors::Copied, || {
+        let file = ok!(kernel::holding(&[7; PAGE]));
+        let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+        // It seals all that can be sealed while it can write.
+        refused!(file.add_seals(PROOF), Errno::EBUSY);
+        ok!(file.add_seals(Seals::SHRINK | Seals::GROW));
+        ok!(kernel::send(&theirs, &file));
+        steps.wait_for(1)?;
+        if future_write {
+            ok!(file.add_seals(Seals::FUTURE_WRITE | Seals::SEAL));
+        }
+        steps.reach(2);
+        steps.wait_for(3)?;
+        mapping.put(0, 8);
+        steps.reach(4);
+        Ok(())
+    }));
+    let received = ok!(kernel::receive(&ours));
+    is_refused(
+        ok!(kernel::dup(&received)),
+        Reason::MissingSeals(Seals::WRITE),
+    )?;
+    steps.reach(1);
+    steps.wait_for(2)?;
+    let reason = if future_write {
+        Reason::FutureWriteOnly
+    } else {
+        Reason::MissingSeals(Seals::WRITE)
+    };
+    is_refused(ok!(kernel::dup(&received)), reason)?;
+    // And for a good reason.
+    same!(kernel::holds_exactly(&received, &[7; PAGE]), Ok(true));
+    steps.reach(3);
+    steps.wait_for(4)?;
+    same!(kernel::holds_exactly(&received, &[7; PAGE]), Ok(false));
+    sender.finish(PATIENCE)
+}
+
+fn a_sender_that_can_still_cut_is_refused(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(&[7; PAGE]));
+    ok!(file.add_seals(Seals::WRITE | Seals::GROW));
+    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(Seals::SHRINK))?;
+    // And for a good reason.
+    ok!(file.set_len(0));
+    same!(file.len(), Ok(0));
+    Ok(())
+}
+
+fn the_length_is_that_of_the_proof_whatever_the_file_becomes(_: &World) -> Verdict {
+    const GIGABYTES: u64 = 4 << 30;
+    ok!(kernel::allow_any_length());
+    let file = ok!(kernel::holding(&[7; 2 * PAGE]));
+    ok!(file.add_seals(PROOF));
+    let sealed = ok!(SealedMemFd::verify(ok!(kernel::dup(&file)), 2 * PAGE));
+    let map = ok!(sealed.map());
+    ok!(file.set_len(GIGABYTES));
+    same!(sealed.len(), 2 * PAGE);
+    same!(ok!(sealed.try_clone()).len(), 2 * PAGE);
+    same!(map.len(), 2 * PAGE);
+    same!(*ok!(sealed.map()), [7; 2 * PAGE]);
+    let out = MapError::OutOfBounds { len: 2 * PAGE };
+    for (offset, len) in [(2 * PAGE, 1), (0, 2 * PAGE + 1), (3 * PAGE, 0)] {
+        same!(sealed.map_range(offset, len).err(), Some(out));
+    }
+    let mut found = [1; 8];
+    same!(sealed.read_at(&mut found, 2 * PAGE), Ok(0));
+    same!(sealed.read_at(&mut found, 2 * PAGE - 3), Ok(3));
+    same!(found, [7, 7, 7, 1, 1, 1, 1, 1]);
+    ok!(map.populate());
+    // A new proof is one of the new length.
+    let Err(refused) = SealedMemFd::verify(sealed.into(), 2 * PAGE) else {
+        fail!("4 GiB are proven to be two pages");
+    };
+    let reason = Reason::TooLarge { len: GIGABYTES };
+    same!(refused.reason, reason);
+    Ok(())
+}
+
+fn the_length_is_that_of_the_proof_while_huge_pages_grow(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 1)?;
+    let file = ok!(attacks::huge());
+    ok!(file.set_len(size as u64));
+    let sealed = ok!(file.seal());
+    holds!(ok!(sealed.seals()).contains(Seals::GROW));
+    // On some kernels this lengthens even a file that is sealed against growing.
+    ok!(attacks::map_privately_and_beyond(&sealed, 4 * size));
+    same!(sealed.len(), size);
+    same!(ok!(sealed.map()).len(), size);
+    refused!(sealed.map_range(size, 1), MapError::OutOfBounds { .. });
+    same!(sealed.read_at(&mut [0], size), Ok(0));
+    Ok(())
+}
+
+/// Does something in a second process whenever this one makes such a call, before the kernel
+/// does: `action` gets the number of the call, from 1.
+fn before_each(
+    which: Which,
+    action: impl Fn(u32) -> Verdict,
+) -> Result<(Held, Child), crate::Stop> {
+    let held = ok!(raw::hold(which));
+    let child = ok!(Child::start(Descriptors::Copied, || {
+        for call in 1.. {
+            let mut verdict = Ok(());
+            ok!(held.answer(|| {
+                verdict = action(call);
+                raw::Answer::LetThrough
+            }));
+            verdict?;
+        }
+        Ok(())
+    }));
+    Ok((held, child))
+}
+
+fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(proof());
+    let descriptor = ok!(kernel::dup(&file));
+    // Between the question for the seals and the one for the length.
+    let _sender = before_each(Which::All(sc::nr::FSTAT), |call| {
+        ok!(file.set_len(10 * u64::from(call)));
+        Ok(())
+    })?;
+    let sealed = ok!(SealedMemFd::verify(descriptor, 10));
+    // That question is asked once.
+    same!(sealed.len(), 10);
+    same!(file.len(), Ok(20));
+    same!(sealed.len(), 10);
+    same!(*ok!(sealed.map()), *b"0123\0\0\0\0\0\0");
+    let Err(refused) = SealedMemFd::verify(sealed.into(), 20) else {
+        fail!("30 bytes are proven to be 20");
+    };
+    same!(refused.reason, Reason::TooLarge { len: 30 });
+    Ok(())
+}
+
+fn a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::holding(b"0123"));
+    let descriptor = ok!(kernel::dup(&file));
+    // At the last moment: a length that was asked for before the seals would be wrong.
+    let question = Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS);
+    let _sender = before_each(question, |call| {
+        if call == 1 {
+            ok!(file.set_len(2));
+            ok!(file.add_seals(PROOF));
+        }
+        Ok(())
+    })?;
+    let sealed = ok!(SealedMemFd::verify(descriptor, WHOLE));
+    same!(sealed.len(), 2);
+    same!(*ok!(sealed.map()), *b"01");
+    Ok(())
+}
+
+fn seals_that_come_between_two_questions_prove_nothing_yet(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(kernel::holding(b"0123"));
+    let descriptor = ok!(kernel::dup(&file));
+    // After the first question for the seals, and before the next one.
+    let _sender = before_each(Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS), |call| {
+        if call == 2 {
+            ok!(file.add_seals(PROOF));
+        }
+        Ok(())
+    })?;
+    let Err(refused) = SealedMemFd::verify(descriptor, WHOLE) else {
+        fail!("proven without the seals");
+    };
+    same!(refused.reason, Reason::MissingSeals(PROOF));
+    same!(ok!(SealedMemFd::try_from(refused.value)).len(), 4);
+    Ok(())
+}
+
+fn a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes(world: &World) -> Verdict {
+    needs!(world.overseers, world::NO_OVERSEERS);
+    for error in [Errno::EINVAL, Errno::EIO, Errno::EBADF] {
+        children::apart(|| {
+            let file = ok!(kernel::holding(b"0123"));
+            let question = Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS);
+            let answers = [raw::Answer::Error(error)];
+            let _overseer = children::Overseer::of(question, &answers)?;
+            match SealedMemFd::verify(file.into(), WHOLE) {
+                Ok(sealed) => fail!("proven with {:?}, after {error:?}", sealed.seals()),
+                Err(refused) => holds!(
+                    !matches!(refused.reason, Reason::TooLarge { .. }),
+                    "{:?}",
+                    refused.reason
+                ),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_kernel_that_refuses_to_tell_the_length_is_not_taken_for_a_yes(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(proof());
+    ok!(raw::refuse(Which::All(sc::nr::FSTAT), Errno::EIO));
+    let Err(refused) = SealedMemFd::verify(file.into(), WHOLE) else {
+        fail!("proven without a length");
+    };
+    same!(refused.reason, Reason::Kernel(Errno::EIO));
+    let Err(refused) = SealedMemFd::verify(refused.value, WHOLE) else {
+        fail!("proven without a length");
+    };
+    drop(refused);
+    Ok(())
+}
+
+/// A file with all seals that can be forged, honest on every kernel.
+fn doubtful() -> Result<OwnedMemFd, Errno> {
+    let file = attacks::executable(b"0123")?;
+    file.add_seals(Seals::EXEC)?;
+    Ok(file)
+}
+
+/// What becomes of files with these seals where the kernel forges them, or may.
+fn doubtful_seals_are_refused(doubtful: &OwnedMemFd, content: &[u8]) -> Verdict {
+    is_refused(ok!(kernel::dup(doubtful)), Reason::ForgeableSeals)?;
+    // Through the other way to a proof.
+    let file = match OwnedMemFd::try_from(ok!(kernel::dup(doubtful))) {
+        Ok(file) => file,
+        Err(refused) => fail!("no memory file: {:?}", refused.reason),
+    };
+    let Err(refused) = file.seal() else {
+        fail!("sealing makes a proof of {:?}", doubtful.seals());
+    };
+    same!(refused.reason, Reason::ForgeableSeals);
+    // A copy is none of the sender's business.
+    let copy = ok!(SealedMemFd::copy_if_unsealed(
+        ok!(kernel::dup(doubtful)),
+        content.len()
+    ));
+    holds!(ok!(kernel::stat(&copy)).st_ino != ok!(kernel::stat(doubtful)).st_ino);
+    holds!(*ok!(copy.map()) == *content);
+    Ok(())
+}
+
+fn forged_seals_are_refused_where_they_can_be_forged(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    let honest = ok!(doubtful());
+    same!(honest.seals(), Ok(DOUBTFUL));
+    let Some((forged, mapping)) = ok!(attacks::forge(&[7; PAGE])) else {
+        // This kernel does not forge: these seals are what they look like.
+        is_proven(ok!(kernel::dup(&honest)), b"0123")?;
+        same!(ok!(honest.seal()).len(), 4);
+        return Ok(());
+    };
+    holds!(ok!(forged.seals()).contains(DOUBTFUL));
+    mapping.put(0, 8);
+    same!(kernel::holds_exactly(&forged, &[7; PAGE]), Ok(false));
+    mapping.put(0, 7);
+    doubtful_seals_are_refused(&forged, &[7; PAGE])?;
+    // Adding what is already there changes nothing.
+    ok!(forged.add_seals(PROOF | Seals::SEAL));
+    doubtful_seals_are_refused(&forged, &[7; PAGE])?;
+    let copy = ok!(SealedMemFd::copy_if_unsealed(
+        ok!(kernel::dup(&forged)),
+        PAGE
+    ));
+    mapping.put(0, 8);
+    same!(*ok!(copy.map()), [7; PAGE]);
+    // The honest file cannot be told from it.
+    doubtful_seals_are_refused(&honest, b"0123")?;
+    // And nobody else suffers.
+    is_proven(ok!(proof()).into(), b"0123")?;
+    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")
+}
+
+/// From now on the kernel says that it has added the execute seal when it has not, as one
+/// does that has the bug.
+fn forge_from_now_on() -> Result<(), Errno> {
+    let nothing = Errno::from_raw_os_error(0);
+    raw::refuse(Which::Equal(sc::nr::FCNTL, 2, Seals::EXEC.bits()), nothing)
+}
+
+fn a_kernel_that_forges_seals_is_not_believed(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(doubtful());
+    ok!(forge_from_now_on());
+    doubtful_seals_are_refused(&file, b"0123")?;
+    is_proven(ok!(proof()).into(), b"0123")?;
+    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")
+}
+
+/// Runs `body` where executable memory files are forbidden.
+fn where_nothing_is_executable(world: &World, body: impl FnOnce() -> Verdict) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    needs!(world.own_noexec, world::NO_OWN_NOEXEC);
+    ok!(raw::unshare(UnshareFlags::NEWPID));
+    children::apart(|| {
+        ok!(kernel::write_number(world::NOEXEC, 2));
+        refused!(attacks::executable(b"x"), Errno::EACCES);
+        body()
+    })
+}
+
+fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
+    let file = if world.exec_flags {
+        doubtful()
+    } else {
+        proof()
+    };
+    let file = ok!(file);
+    where_nothing_is_executable(world, || {
+        doubtful_seals_are_refused(&file, b"0123")?;
+        is_proven(ok!(proof()).into(), b"0123")
+    })
+}
+
+fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
+    let file = if world.exec_flags {
+        doubtful()
+    } else {
+        proof()
+    };
+    let file = ok!(file);
+    where_nothing_is_executable(world, || {
+        let forgeable = Reason::ForgeableSeals;
+        is_refused(ok!(kernel::dup(&file)), forgeable)?;
+        ok!(kernel::write_number(world::NOEXEC, 0));
+        match ok!(attacks::forge(b"x")) {
+            None => is_proven(ok!(kernel::dup(&file)), b"0123"),
+            Some(_) => is_refused(ok!(kernel::dup(&file)), forgeable),
+        }
+    })
+}
+
+fn a_kernel_is_tried_once_and_only_where_it_matters(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(doubtful());
+    let forges = ok!(attacks::forge(b"x")).is_some();
+    let which = Which::WithBits(sc::nr::MEMFD_CREATE, 1, MemFdFlags::EXEC.bits());
+    let overseer = children::Overseer::of(which, &[])?;
+    is_proven(ok!(proof()).into(), b"0123")?;
+    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")?;
+    is_refused(
+        ok!(kernel::holding(b"x")).into(),
+        Reason::MissingSeals(PROOF),
+    )?;
+    same!(overseer.calls(), 0);
+    for _ in 0..3 {
+        let sealed = SealedMemFd::verify(ok!(kernel::dup(&file)), WHOLE);
+        same!(sealed.is_err(), forges);
+        same!(overseer.calls(), 1);
+    }
+    Ok(())
+}
