@@ -53,6 +53,7 @@ cfg_if! {
 
         use core::ffi::{c_char, c_void};
         use linux_raw_sys::general::{__kernel_timespec, stat, statfs};
+        use linux_raw_sys::net::msghdr;
 
         // Descriptors are unsigned so that they go into the register as they are, without
         // a sign extension. `fcntl` stands here twice: where the kernel reads no third
@@ -112,6 +113,16 @@ cfg_if! {
             fn munlock = MUNLOCK(start: *const u8, len: usize) -> usize;
             /// `nanosleep(2)`
             fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
+            /// `socketpair(2)`
+            fn socketpair = SOCKETPAIR(family: u32, kind: u32, protocol: u32, pair: *mut u32) -> usize;
+            /// `sendmsg(2)`
+            fn sendmsg = SENDMSG(socket: u32, message: *const msghdr, flags: u32) -> usize;
+            /// `recvmsg(2)`
+            fn recvmsg = RECVMSG(socket: u32, message: *mut msghdr, flags: u32) -> usize;
+            /// `execve(2)`
+            fn execve = EXECVE(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> usize;
+            /// `execveat(2)`
+            fn execveat = EXECVEAT(directory: u32, path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char, flags: u32) -> usize;
         }
     } else {
         compile_error!(

@@ -5,12 +5,15 @@
 //! ```
 //!
 //! Loads FILE (this crate's README if none is given) into a memory file, seals it, and
-//! starts itself as a child that inherits the descriptor. The child checks the seals, tries
-//! to break them, and reads the content back.
+//! starts itself as a child, which gets the file twice. It inherits the descriptor, checks
+//! the seals, tries to break them, and reads the content. And it receives the descriptor
+//! over a socket, as from somebody whom it does not trust, proves that the file cannot
+//! change, and maps it.
 
 use owned_memfd::{
-    Errno, MemFdOptions, OwnedMemFd, Seals,
-    fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
+    fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    pass,
 };
 use std::{
     env,
@@ -20,7 +23,7 @@ use std::{
     io::{self, Write},
     os::{fd, unix::process::CommandExt},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 /// Tells the child the descriptor that it inherits and the digest of its content.
@@ -59,14 +62,13 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
         .map_err(|stopped| about_path(stopped.to_string()))?;
     writeln!(out, "parent: loaded {len} bytes of {}", path.display())?;
 
-    file.add_seals(IMMUTABLE)
-        .map_err(|errno| file.explain_seal_error(errno))?;
-    writeln!(out, "parent: sealed with {}", file.seals()?)?;
-    let digest = digest(&file)?;
+    let sealed = file.seal()?;
+    writeln!(out, "parent: sealed with {}", sealed.seals()?)?;
+    let digest = digest(&sealed.map()?);
     writeln!(out, "parent: its digest is {digest:016x}")?;
 
     let mut child = Command::new(env::current_exe()?);
-    let inherited = file.try_clone()?;
+    let inherited = sealed.try_clone()?.into_memfd();
     child.env(INHERITED, format!("{} {digest}", inherited.as_raw_fd()));
     // Close-on-exec is cleared in the child alone: cleared here, it would hand the file to
     // every other program that this process starts meanwhile.
@@ -74,7 +76,11 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     unsafe {
         child.pre_exec(move || inherited.set_close_on_exec(false).map_err(into_io));
     }
-    let status = child.status()?;
+    let (here, there) = pass::socket_pair(pass::SocketKind::SeqPacket)?;
+    let mut child = child.stdin(into_stdio(there)).spawn()?;
+    sealed.send(&here)?;
+
+    let status = child.wait()?;
     writeln!(out, "parent: the child ended with {status}")?;
     Ok(match status.code() {
         Some(0) => ExitCode::SUCCESS,
@@ -86,11 +92,34 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     let mut out = io::stdout();
     let (number, expected) = inherited.split_once(' ').ok_or("no digest")?;
     let (number, expected): (RawFd, u64) = (number.parse()?, expected.parse()?);
+
     // SAFETY: the parent left this descriptor open for us, and nothing else here owns it.
     let inherited = unsafe { OwnedFd::from_raw_fd(number) };
     let file = OwnedMemFd::try_from(inherited)?;
     writeln!(out, "child:  descriptor {number} is a memory file")?;
+    try_to_break(&file)?;
+    let content = read(&file)?;
+    writeln!(out, "child:  read {} bytes back", content.len())?;
 
+    // SAFETY: the parent made our standard input the socket, and it stays open.
+    let socket = unsafe { BorrowedFd::borrow_raw(0) };
+    let received = SealedMemFd::receive(socket, 1 << 40)?;
+    let bytes = received.map()?;
+    writeln!(
+        out,
+        "child:  received {} bytes that are proven not to change",
+        bytes.len()
+    )?;
+    let digest = digest(&bytes);
+    writeln!(out, "child:  their digest is {digest:016x}")?;
+    if digest != expected || *bytes != *content {
+        return Err("that is not what the parent sealed".into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn try_to_break(file: &OwnedMemFd) -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
     let (seals, len) = (file.seals()?, file.len()?);
     if !seals.contains(IMMUTABLE) {
         return Err(format!("only sealed with {seals}").into());
@@ -98,51 +127,46 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     writeln!(out, "child:  sealed with {seals}")?;
 
     let mut attempts = vec![
-        (
-            "write",
-            file.write_all_at(b"x", 0).map_err(|stopped| stopped.reason),
-        ),
-        ("grow", file.set_len(len + 1).map_err(Some)),
+        ("write", file.write_all_at(b"x", 0).map_err(Errno::from)),
+        ("grow", file.set_len(len + 1)),
     ];
     if len > 0 {
-        attempts.push(("shrink", file.set_len(len - 1).map_err(Some)));
+        attempts.push(("shrink", file.set_len(len - 1)));
     }
     for (what, answer) in attempts {
         match answer {
-            Err(Some(errno @ Errno::EPERM)) => {
+            Err(errno @ Errno::EPERM) => {
                 writeln!(out, "child:  tried to {what}: {errno}")?;
             }
             answer => return Err(format!("tried to {what}: {answer:?}").into()),
         }
     }
-
-    writeln!(out, "child:  read {len} bytes back")?;
-    let digest = digest(&file)?;
-    writeln!(out, "child:  their digest is {digest:016x}")?;
-    if digest != expected {
-        return Err("that is not what the parent sealed".into());
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Reads by position: the offset is shared with the other process.
-fn digest(file: &OwnedMemFd) -> Result<u64, Errno> {
-    let (mut hasher, mut buffer, mut offset) = (DefaultHasher::new(), [0; 8192], 0);
-    loop {
-        match file.read_at(&mut buffer, offset)? {
-            0 => return Ok(hasher.finish()),
-            count => {
-                hasher.write(&buffer[..count]);
-                offset += count as u64;
-            }
-        }
-    }
+fn read(file: &OwnedMemFd) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut content = vec![0; usize::try_from(file.len()?)?];
+    file.read_exact_at(&mut content, 0)?;
+    Ok(content)
 }
 
-/// std's file as the crate takes it with and without its feature `std`.
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+// Between std's descriptors and the crate's, which are the same only with its feature `std`.
+
 fn lend(file: &File) -> BorrowedFd<'_> {
     // SAFETY: the file stays open as long as it is borrowed.
     unsafe { BorrowedFd::borrow_raw(fd::AsRawFd::as_raw_fd(file)) }
+}
+
+fn into_stdio(socket: OwnedFd) -> Stdio {
+    // SAFETY: `into_raw_fd` has given the descriptor up.
+    unsafe { <fd::OwnedFd as fd::FromRawFd>::from_raw_fd(socket.into_raw_fd()) }.into()
 }
 
 fn into_io(errno: Errno) -> io::Error {

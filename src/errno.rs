@@ -79,6 +79,12 @@ impl Errno {
         }
     }
 
+    /// The answer of a call that does not return when it succeeds.
+    #[inline(always)]
+    pub(crate) const fn refusal(answer: usize) -> Self {
+        Self(answer as i32)
+    }
+
     /// An answer that says nothing but done or refused.
     #[inline(always)]
     pub(crate) const fn decode_unit(answer: usize) -> Result<(), Self> {

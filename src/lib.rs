@@ -22,11 +22,13 @@ mod arch;
 cfg_if! {
     if #[cfg(supported)] {
         mod errno;
+        pub mod exec;
         pub mod fd;
         mod flags;
         mod map;
         mod memfd;
         mod options;
+        pub mod pass;
         mod sealed;
         mod sys;
         #[cfg(feature = "std")]

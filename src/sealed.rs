@@ -468,6 +468,11 @@ impl SealedMemFd {
         Ok(Self { file, len })
     }
 
+    /// The memory file, for what is done to it here.
+    pub(crate) const fn as_memfd(&self) -> &OwnedMemFd {
+        &self.file
+    }
+
     /// The memory file, without the proof.
     #[must_use = "dropping it closes the file"]
     pub fn into_memfd(self) -> OwnedMemFd {

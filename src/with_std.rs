@@ -5,8 +5,10 @@
 
 use crate::{
     errno::{Errno, Incomplete, Reason, Refused},
+    exec::ExecError,
     memfd::{OwnedMemFd, SealRefusal},
     options::CreateError,
+    pass::ReceiveError,
     sealed::MapError,
 };
 use std::{
@@ -60,6 +62,29 @@ impl From<MapError> for io::Error {
             MapError::Kernel(errno) => errno.into(),
             range => Self::new(io::ErrorKind::InvalidInput, range),
         }
+    }
+}
+
+impl From<ExecError> for io::Error {
+    /// The error with the kernel's errno, or ours, as its kind.
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Kernel(errno) => errno.into(),
+            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
+        }
+    }
+}
+
+impl From<ReceiveError> for io::Error {
+    /// The kernel's reason; the end of the connection is `UnexpectedEof`, and the rest
+    /// `InvalidData`.
+    fn from(error: ReceiveError) -> Self {
+        let kind = match error {
+            ReceiveError::Kernel(errno) => return errno.into(),
+            ReceiveError::Closed => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
     }
 }
 

@@ -6,7 +6,9 @@
 use core::hint::black_box;
 use owned_memfd::{
     Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
+    exec::{Arg, Args},
     fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
+    pass,
 };
 
 footprint::program!(main);
@@ -93,6 +95,21 @@ fn main() -> i32 {
             count(shared.seal_for_readers().is_ok());
             let view = shared.unmap().map_shared();
             count(view.is_ok_and(|view| view.read_at(&mut buffer, black_box(0)) == 1));
+        }
+    }
+    if let Ok((here, there)) = pass::socket_pair(black_box(pass::SocketKind::Stream)) {
+        let mut descriptors = pass::Descriptors::<{ pass::MAX_DESCRIPTORS }>::new();
+        count(pass::send(&here, bytes, &[there.as_fd()]).is_ok());
+        count(pass::receive(&there, &mut buffer, &mut descriptors).is_ok());
+        count(descriptors.next().is_some());
+        if let Ok(sealed) = SealedMemFd::copy_of(c"x", bytes) {
+            count(sealed.send(&here).is_ok());
+            count(SealedMemFd::receive(&there, black_box(1)).is_ok());
+            let list = [Some(Arg::new(black_box(c"x"))), None];
+            if let Some(args) = Args::new(black_box(&list)) {
+                count(sealed.check_exec().is_ok());
+                count(sealed.exec(args, Args::EMPTY).is_ok());
+            }
         }
     }
     count(black_box(Errno::EPERM).name().is_some());

@@ -1,0 +1,82 @@
+//! Goes on from a sealed copy of its own program, as container runtimes do against
+//! CVE-2019-5736: a process that gets hold of `/proc/PID/exe` then finds something that
+//! nobody can write, instead of the program on the disk.
+//!
+//! ```text
+//! cargo run --example reexec [ARGUMENT…]
+//! ```
+//!
+//! Whether it already runs from such a copy is asked of the kernel, not of a variable that
+//! somebody else could set; and a second attempt, which a kernel that answers wrongly would
+//! cause, is refused instead of going round for ever.
+
+use owned_memfd::{
+    MemFdOptions, SealedMemFd,
+    exec::{Arg, Args},
+    fd::{FromRawFd, OwnedFd},
+};
+use std::{
+    env,
+    error::Error,
+    ffi::{CString, OsString},
+    fs::File,
+    os::{fd::IntoRawFd, unix::ffi::OsStringExt},
+    process::ExitCode,
+};
+
+/// Set for the second program, so that there is no third.
+const GUARD: &str = "OWNED_MEMFD_REEXEC";
+
+fn main() -> ExitCode {
+    match go_on_from_a_sealed_copy() {
+        Ok(()) => {}
+        Err(error) => {
+            eprintln!("reexec: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // From here on, /proc/self/exe is the copy.
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    println!("reexec: running from a sealed copy with {arguments:?}");
+    ExitCode::SUCCESS
+}
+
+fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
+    let exe = File::open("/proc/self/exe")?;
+    // SAFETY: `into_raw_fd` gives the descriptor up.
+    let exe = unsafe { OwnedFd::from_raw_fd(exe.into_raw_fd()) };
+    let exe = match SealedMemFd::try_from(exe) {
+        Ok(_) => return Ok(()),
+        Err(refused) => refused.value,
+    };
+    if env::var_os(GUARD).is_some() {
+        return Err("the copy that was executed is not sealed".into());
+    }
+    let copy = MemFdOptions::new().executable(true).create("reexec")?;
+    copy.copy_from(exe, u64::MAX)?;
+
+    let text = |text: OsString| CString::new(text.into_vec());
+    let arguments: Vec<CString> = env::args_os().map(text).collect::<Result<_, _>>()?;
+    let environment: Vec<CString> = env::vars_os()
+        .chain([(GUARD.into(), "1".into())])
+        .map(|(name, value)| text([name, value].join("=".as_ref())))
+        .collect::<Result<_, _>>()?;
+    let (arguments, environment) = (ended(&arguments), ended(&environment));
+    let (Some(arguments), Some(environment)) = (Args::new(&arguments), Args::new(&environment))
+    else {
+        return Err("a list without an end".into());
+    };
+    Err(copy
+        .seal()?
+        .exec(arguments, environment)
+        .unwrap_err()
+        .into())
+}
+
+/// The list with the end by which the kernel knows it.
+fn ended(list: &[CString]) -> Vec<Option<Arg<'_>>> {
+    list.iter()
+        .map(|text| Some(Arg::new(text)))
+        .chain([None])
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! Runs a program from memory.
+//!
+//! ```text
+//! cargo run --example run -- PROGRAM [ARGUMENT…]
+//! ```
+//!
+//! Copies the program into a memory file within the kernel, seals it, and executes it in
+//! place of itself: what runs cannot be changed by anybody, and has no path.
+
+use owned_memfd::{
+    MemFdOptions, SealedMemFd,
+    exec::{Arg, Args},
+    fd::BorrowedFd,
+};
+use std::{
+    convert::Infallible,
+    env,
+    error::Error,
+    ffi::{CString, NulError, OsString},
+    fs::File,
+    os::{fd::AsRawFd, unix::ffi::OsStringExt},
+    path::Path,
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    let Err(error) = run();
+    eprintln!("run: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<Infallible, Box<dyn Error>> {
+    let arguments: Vec<CString> = env::args_os()
+        .skip(1)
+        .map(c_string)
+        .collect::<Result<_, _>>()?;
+    let program = env::args_os()
+        .nth(1)
+        .ok_or("no program: run PROGRAM [ARGUMENT…]")?;
+    let program = Path::new(&program);
+    let sealed = load(program).map_err(|error| format!("{}: {error}", program.display()))?;
+
+    let environment: Vec<CString> = env::vars_os()
+        .map(|(name, value)| c_string([name, value].join("=".as_ref())))
+        .collect::<Result<_, _>>()?;
+    let (arguments, environment) = (ended(&arguments), ended(&environment));
+    let (Some(arguments), Some(environment)) = (Args::new(&arguments), Args::new(&environment))
+    else {
+        return Err("a list without an end".into());
+    };
+    let error = sealed.exec(arguments, environment).unwrap_err();
+    Err(format!("{}: {error}", program.display()).into())
+}
+
+fn load(program: &Path) -> Result<SealedMemFd, Box<dyn Error>> {
+    let source = File::open(program)?;
+    let file = MemFdOptions::new().executable(true).create("program")?;
+    // SAFETY: the file stays open as long as it is borrowed.
+    let lent = unsafe { BorrowedFd::borrow_raw(source.as_raw_fd()) };
+    file.copy_from(lent, u64::MAX)?;
+
+    // A script's interpreter opens it by the descriptor, which must then stay open.
+    let mut start = [0; 2];
+    if file.read_at(&mut start, 0)? == 2 && &start == b"#!" {
+        file.set_close_on_exec(false)?;
+    }
+    Ok(file.seal()?)
+}
+
+fn c_string(text: OsString) -> Result<CString, NulError> {
+    CString::new(text.into_vec())
+}
+
+/// The list with the end by which the kernel knows it.
+fn ended(list: &[CString]) -> Vec<Option<Arg<'_>>> {
+    list.iter()
+        .map(|text| Some(Arg::new(text)))
+        .chain([None])
+        .collect()
+}

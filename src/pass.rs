@@ -1,0 +1,419 @@
+//! Descriptors over connected Unix sockets: sending, receiving, and a pair of sockets.
+//!
+//! Control data is built and taken apart here and nowhere else, on the stack. Whatever
+//! descriptor a message brings is owned from the moment it is found, so that none leaks.
+#![allow(unsafe_code)]
+
+use crate::{
+    errno::{Errno, Refused},
+    fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sealed::SealedMemFd,
+    sys,
+};
+use core::{fmt, mem::MaybeUninit, ptr, slice};
+use linux_raw_sys::net;
+
+/// The most descriptors that one message carries: `SCM_MAX_FD`, include/net/scm.h.
+pub const MAX_DESCRIPTORS: usize = 253;
+
+/// `SCM_PIDFD`, include/linux/socket.h: a message of the kernel's with a descriptor of the
+/// sender's process, for a receiver that asked for it with `SO_PASSPIDFD`. Since Linux 6.5.
+const SCM_PIDFD: u32 = 4;
+
+/// Room for the control messages besides descriptors that a socket may be set to bring:
+/// credentials, a security label, a time stamp.
+const OTHERS: usize = 512;
+
+/// One control message of descriptors, as the kernel has it.
+#[repr(C, align(8))]
+struct Rights<const N: usize> {
+    header: MaybeUninit<net::cmsghdr>,
+    numbers: [MaybeUninit<i32>; N],
+}
+
+impl<const N: usize> Rights<N> {
+    /// `CMSG_LEN`: without the padding behind an odd number of descriptors, where one more
+    /// would have room.
+    const LEN: usize = size_of::<net::cmsghdr>() + N * size_of::<i32>();
+}
+
+/// What kind of connection a pair of sockets is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// A stream of bytes without boundaries: `SOCK_STREAM`.
+    Stream,
+    /// Messages, of which one that does not fit is cut: `SOCK_DGRAM`.
+    Datagram,
+    /// Messages, on a connection whose end shows: `SOCK_SEQPACKET`.
+    SeqPacket,
+}
+
+/// Two connected Unix sockets, close-on-exec.
+///
+/// ```
+/// use owned_memfd::{SealedMemFd, pass};
+///
+/// let (here, there) = pass::socket_pair(pass::SocketKind::SeqPacket)?;
+/// SealedMemFd::copy_of(c"note", b"hello")?.send(&here)?;
+///
+/// let received = SealedMemFd::receive(&there, 1 << 20)?;
+/// assert_eq!(&received.map()?[..], b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+///
+/// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
+pub fn socket_pair(kind: SocketKind) -> Result<(OwnedFd, OwnedFd), Errno> {
+    sys::socket_pair(match kind {
+        SocketKind::Stream => net::SOCK_STREAM,
+        SocketKind::Datagram => net::SOCK_DGRAM,
+        SocketKind::SeqPacket => net::SOCK_SEQPACKET,
+    })
+}
+
+/// Sends bytes and descriptors over a connected Unix socket, and answers how many bytes
+/// went.
+///
+/// On a stream that may be fewer than given: send the rest without descriptors, which went
+/// with the first byte. Descriptors need at least one byte to go with on a stream. More than
+/// [`MAX_DESCRIPTORS`] do not compile:
+///
+/// ```compile_fail
+/// use owned_memfd::{fd::AsFd, pass};
+///
+/// let (here, _there) = pass::socket_pair(pass::SocketKind::SeqPacket).unwrap();
+/// pass::send(&here, b"x", &[here.as_fd(); 254]).unwrap();
+/// ```
+///
+/// # Errors
+/// - `EAGAIN`: the socket is non-blocking and full.
+/// - `EINTR`: a signal came before anything was sent.
+/// - `EMSGSIZE`: a message is longer than the socket allows.
+/// - `EPIPE`, `ECONNRESET`: the other side is closed. No `SIGPIPE` is raised.
+/// - `ETOOMANYREFS`: this user has too many descriptors under way.
+///
+/// See [`sendmsg(2)`](https://man7.org/linux/man-pages/man2/sendmsg.2.html) and
+/// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+pub fn send<const N: usize>(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>; N],
+) -> Result<usize, Errno> {
+    const {
+        assert!(
+            N <= MAX_DESCRIPTORS,
+            "the kernel takes 253 descriptors at most"
+        );
+    };
+    let mut rights = Rights::<N> {
+        header: MaybeUninit::new(net::cmsghdr {
+            cmsg_len: Rights::<N>::LEN,
+            cmsg_level: net::SOL_SOCKET as i32,
+            cmsg_type: net::SCM_RIGHTS as i32,
+        }),
+        numbers: [const { MaybeUninit::uninit() }; N],
+    };
+    for (number, descriptor) in rights.numbers.iter_mut().zip(descriptors) {
+        number.write(descriptor.as_raw_fd());
+    }
+    // A message of no descriptors is none.
+    let len = if N == 0 { 0 } else { Rights::<N>::LEN };
+    // SAFETY: `rights` has at least that many bytes, and any byte is a `MaybeUninit<u8>`.
+    let control = unsafe { slice::from_raw_parts(ptr::from_ref(&rights).cast(), len) };
+    sys::send_message(socket.as_fd(), bytes, control)
+}
+
+/// Receives bytes and descriptors over a connected Unix socket, and answers how many bytes
+/// came.
+///
+/// The descriptors go into `descriptors`, which closes what it held before; there may be
+/// fewer than it has room for, and none at all. They are close-on-exec from the first
+/// instant. Control messages of other kinds are skipped. After an error `descriptors` is
+/// empty: what came has been closed.
+///
+/// `buffer` must have room for a byte: 0 bytes without a descriptor is the end of the
+/// connection. So is an empty message, which cannot be told from it.
+///
+/// # Errors
+/// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.
+/// - [`ReceiveError::TooManyDescriptors`]: more than `N` came.
+/// - [`ReceiveError::ControlTruncated`]: descriptors or other control messages were lost:
+///   the process has too many open files, or the socket is set to bring more besides them
+///   than there is room for.
+/// - [`ReceiveError::DataTruncated`]: a message was longer than `buffer`.
+/// - `EAGAIN`: the socket is non-blocking and has nothing now.
+/// - `EINTR`: a signal came before anything was received.
+///
+/// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
+/// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+pub fn receive<const N: usize>(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    descriptors: &mut Descriptors<N>,
+) -> Result<usize, ReceiveError> {
+    descriptors.close();
+    let result = receive_into(socket.as_fd(), buffer, descriptors);
+    if result.is_err() {
+        descriptors.close();
+    }
+    result
+}
+
+fn receive_into<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    descriptors: &mut Descriptors<N>,
+) -> Result<usize, ReceiveError> {
+    let mut room = MaybeUninit::<(Rights<N>, [u64; OTHERS / 8])>::uninit();
+    let len = size_of_val(&room);
+    // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`.
+    let control = unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
+    let received = sys::receive_message(socket, buffer, control)?;
+
+    let mut excess = false;
+    let mut messages = Messages {
+        rest: control.get(..received.control).unwrap_or_default(),
+    };
+    while let Some((header, content)) = messages.next() {
+        let kind = (header.cmsg_level as u32, header.cmsg_type as u32);
+        if kind == (net::SOL_SOCKET, net::SCM_RIGHTS) {
+            for number in numbers(content) {
+                // SAFETY: the kernel has just made this descriptor and given it to us alone.
+                let fd = unsafe { fd::take(number) };
+                excess |= descriptors.push(fd).is_err();
+            }
+        } else if kind == (net::SOL_SOCKET, SCM_PIDFD) {
+            for number in numbers(content) {
+                // SAFETY: as above. Nobody asked us for it: it is closed here.
+                drop(unsafe { fd::take(number) });
+            }
+        }
+    }
+    if excess {
+        return Err(ReceiveError::TooManyDescriptors);
+    }
+    if received.flags & net::MSG_CTRUNC != 0 {
+        return Err(ReceiveError::ControlTruncated);
+    }
+    if received.flags & net::MSG_TRUNC != 0 {
+        return Err(ReceiveError::DataTruncated);
+    }
+    if received.len == 0 && descriptors.len() == 0 {
+        return Err(ReceiveError::Closed);
+    }
+    Ok(received.len)
+}
+
+/// The control messages that the kernel has written.
+struct Messages<'a> {
+    rest: &'a [MaybeUninit<u8>],
+}
+
+impl<'a> Messages<'a> {
+    fn next(&mut self) -> Option<(net::cmsghdr, &'a [MaybeUninit<u8>])> {
+        let (header, _) = self.rest.split_at_checked(size_of::<net::cmsghdr>())?;
+        let header: *const net::cmsghdr = header.as_ptr().cast();
+        // SAFETY: the kernel has written a whole header here: that many bytes are left of
+        // what it says that it wrote.
+        let header = unsafe { header.read_unaligned() };
+        // A message that was cut says its own length, and ends where the buffer does.
+        let end = header.cmsg_len.min(self.rest.len());
+        let content = self.rest.get(size_of::<net::cmsghdr>()..end)?;
+        // `CMSG_ALIGN`: the next one begins at a multiple of a word.
+        self.rest = self.rest.get(end.next_multiple_of(8)..).unwrap_or_default();
+        Some((header, content))
+    }
+}
+
+/// The descriptors of a control message that has some.
+fn numbers(content: &[MaybeUninit<u8>]) -> impl Iterator<Item = u32> + '_ {
+    content.chunks_exact(size_of::<u32>()).map(|number| {
+        let number: *const u32 = number.as_ptr().cast();
+        // SAFETY: the kernel has written the whole message, in numbers of four bytes.
+        unsafe { number.read_unaligned() }
+    })
+}
+
+/// Room for `N` descriptors, and those in it: an iterator that gives them out in the order
+/// in which they were sent, and closes the rest when it is dropped.
+pub struct Descriptors<const N: usize> {
+    // Owned from `taken` to `count`.
+    numbers: [MaybeUninit<OwnedFd>; N],
+    taken: usize,
+    count: usize,
+}
+
+impl<const N: usize> Descriptors<N> {
+    /// Room for `N` descriptors, without any.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            numbers: [const { MaybeUninit::uninit() }; N],
+            taken: 0,
+            count: 0,
+        }
+    }
+
+    /// Closes what is in it.
+    fn close(&mut self) {
+        self.for_each(drop);
+        (self.taken, self.count) = (0, 0);
+    }
+
+    /// The descriptor comes back where there is no room for it.
+    fn push(&mut self, fd: OwnedFd) -> Result<(), OwnedFd> {
+        match self.numbers.get_mut(self.count) {
+            Some(slot) => {
+                slot.write(fd);
+                self.count += 1;
+                Ok(())
+            }
+            None => Err(fd),
+        }
+    }
+}
+
+impl<const N: usize> Default for Descriptors<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Iterator for Descriptors<N> {
+    type Item = OwnedFd;
+
+    fn next(&mut self) -> Option<OwnedFd> {
+        if self.len() == 0 {
+            return None;
+        }
+        let slot = self.numbers.get(self.taken)?;
+        self.taken += 1;
+        // SAFETY: a descriptor was written here and has not been given out: `taken` was
+        // below `count`, and is now behind it.
+        Some(unsafe { slot.assume_init_read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.count - self.taken;
+        (left, Some(left))
+    }
+}
+
+impl<const N: usize> ExactSizeIterator for Descriptors<N> {}
+
+impl<const N: usize> Drop for Descriptors<N> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<const N: usize> fmt::Debug for Descriptors<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Descriptors")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nothing was received that could be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The other side is closed and nothing is left.
+    Closed,
+    /// A message came without a descriptor.
+    NoDescriptor,
+    /// A message came with more descriptors than asked for. All of them are closed.
+    TooManyDescriptors,
+    /// Descriptors, or other control messages, were lost on the way into this process. Those
+    /// that came are closed.
+    ControlTruncated,
+    /// The message was longer than the buffer. Its descriptors are closed.
+    DataTruncated,
+    /// The descriptor is not one of a memory file that is proven not to change.
+    Refused(Refused<OwnedFd>),
+    /// The kernel refused.
+    Kernel(Errno),
+}
+
+impl From<Errno> for ReceiveError {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the other side is closed",
+            Self::NoDescriptor => "a message came without a descriptor",
+            Self::TooManyDescriptors => "a message came with more descriptors than asked for",
+            Self::ControlTruncated => "descriptors or other control messages were lost",
+            Self::DataTruncated => "the message is longer than the buffer",
+            Self::Refused(refused) => return refused.fmt(f),
+            Self::Kernel(errno) => return errno.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for ReceiveError {}
+
+impl From<ReceiveError> for Errno {
+    /// The kernel's errno; else the one that comes nearest.
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Closed => Self::EPIPE,
+            ReceiveError::NoDescriptor => Self::ENOMSG,
+            ReceiveError::TooManyDescriptors | ReceiveError::ControlTruncated => Self::EMFILE,
+            ReceiveError::DataTruncated => Self::EMSGSIZE,
+            ReceiveError::Refused(refused) => refused.into(),
+            ReceiveError::Kernel(errno) => errno,
+        }
+    }
+}
+
+impl SealedMemFd {
+    /// Sends the descriptor over a connected Unix socket, with one byte that means nothing.
+    /// Carries on after `EINTR`.
+    ///
+    /// # Errors
+    /// As [`send`].
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    pub fn send(&self, socket: impl AsFd) -> Result<(), Errno> {
+        loop {
+            match send(socket.as_fd(), b"\0", &[self.as_fd()]) {
+                Err(Errno::EINTR) => {}
+                // One byte is sent or not.
+                answer => return answer.map(|_| ()),
+            }
+        }
+    }
+
+    /// Receives one descriptor over a connected Unix socket, with one byte that means
+    /// nothing, and proves that its file cannot change and is at most `max_len` bytes long.
+    /// Carries on after `EINTR`.
+    ///
+    /// # Errors
+    /// As [`receive`], and:
+    /// - [`ReceiveError::NoDescriptor`]: a message came without one.
+    /// - [`ReceiveError::Refused`]: as [`SealedMemFd::verify`], with the descriptor.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    pub fn receive(socket: impl AsFd, max_len: usize) -> Result<Self, ReceiveError> {
+        let mut descriptors = Descriptors::<1>::new();
+        loop {
+            match receive(socket.as_fd(), &mut [0], &mut descriptors) {
+                Err(ReceiveError::Kernel(Errno::EINTR)) => {}
+                answer => {
+                    answer?;
+                    break;
+                }
+            }
+        }
+        let fd = descriptors.next().ok_or(ReceiveError::NoDescriptor)?;
+        Self::verify(fd, max_len).map_err(ReceiveError::Refused)
+    }
+}
