@@ -54,6 +54,11 @@ impl Around {
         (self.0 >> 8) as usize
     }
 
+    /// Only a mapping of huge pages ends at a multiple of more than a byte.
+    const fn has_huge_pages(self) -> bool {
+        self.0 & 63 != 0
+    }
+
     /// The length of the mapping around a range of `len` bytes.
     const fn mapped(self, len: usize) -> usize {
         let rest = (1 << (self.0 & 63)) - 1;
@@ -133,6 +138,11 @@ impl Region {
         Some((whole, self.around.mapped(self.len)))
     }
 
+    /// Whether the pages are huge ones.
+    pub(crate) const fn is_on_huge_pages(&self) -> bool {
+        self.len != 0 && self.around.has_huge_pages()
+    }
+
     /// Keeps the mapping out of a forked child, where it would stand in the way of sealing.
     pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
         let Some((start, len)) = self.mapping() else {
@@ -163,7 +173,9 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         if let Some((start, len)) = self.mapping() {
-            // Nobody is left to tell of an error; there is none for a mapping that exists.
+            // Nobody is left to tell of an error. There is one, if the kernel had joined the
+            // mapping with its neighbours and the process has too many to part them: it
+            // stays then.
             // SAFETY: this region owns the mapping and is going away, and whoever lends
             // its bytes out borrows it.
             let _ = unsafe { sys::unmap(start, len) };
@@ -195,7 +207,8 @@ impl Bytes<'_> {
             let byte = unsafe { self.0.start.add(index) };
             // SAFETY: the byte stays mapped as long as the region is borrowed, and stays in
             // the file, which cannot shrink. Nobody in this process makes a reference to it
-            // that is not atomic, and what is mapped for reading is only loaded from.
+            // that is not atomic, except to a file that nobody can write; and what is
+            // mapped for reading is only loaded from.
             unsafe { byte.cast::<AtomicU8>().as_ref() }
         })
     }
@@ -251,7 +264,10 @@ pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Re
 /// complete is up to the two sides.
 ///
 /// A file on which memory runs out raises `SIGBUS` where a byte is touched that has no page
-/// yet: [`OwnedMemFd::allocate`] it first.
+/// yet: [`OwnedMemFd::allocate`] it first. Others may punch holes into it again.
+///
+/// A forked child inherits the mapping: until it executes another program or ends, the file
+/// cannot be sealed against writing.
 ///
 /// ```
 /// use owned_memfd::MemFdOptions;
@@ -274,10 +290,17 @@ pub struct SharedMap {
 impl OwnedMemFd {
     /// Maps the whole file for memory that others write at the same time.
     ///
-    /// Adds [`Seals::SHRINK`], if it is not on the file yet.
+    /// Adds [`Seals::SHRINK`], if it is not on the file yet. A file that is mapped cannot be
+    /// sealed for good, and is not there to be asked:
+    ///
+    /// ```compile_fail,E0382
+    /// let file = owned_memfd::MemFdOptions::new().create(c"ring").unwrap();
+    /// let ring = file.into_shared().unwrap();
+    /// let sealed = file.seal();
+    /// ```
     ///
     /// # Errors
-    /// The memory file, and the reason:
+    /// The memory file, and the reason. A seal that was added stays.
     /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`] and sealing is closed, or the
     ///   descriptor is not open for writing.
     /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
@@ -285,6 +308,7 @@ impl OwnedMemFd {
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
     ///
+    /// Since Linux 3.17.
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     pub fn into_shared(self) -> Result<SharedMap, Refused<Self>> {
         // Whether it was added or not, whether it is there is what counts.
@@ -303,7 +327,9 @@ impl OwnedMemFd {
 
     /// Maps the whole file for reading what others write at the same time.
     ///
-    /// The file must have [`Seals::SHRINK`] already; this adds none.
+    /// The file must have [`Seals::SHRINK`] already; this adds none. While a view lives that
+    /// was made from a descriptor open for writing, the file cannot be sealed against
+    /// writing: make it from [`reopen_read_only`](Self::reopen_read_only)'s.
     ///
     /// # Errors
     /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`].
@@ -361,13 +387,15 @@ impl SharedMap {
     /// Seals the file so that it can be handed to those who may only read: adds
     /// [`Seals::FUTURE_WRITE`] and [`Seals::GROW`]. This mapping still writes.
     ///
-    /// A reader maps it with [`OwnedMemFd::map_shared`]. When it is written no more,
+    /// Hand out a descriptor that is open only for reading: through any other, a reader could
+    /// close sealing before it is your turn. A reader maps it with
+    /// [`OwnedMemFd::map_shared`]. When it is written no more,
     /// [`unmap`](Self::unmap) and [`seal`](OwnedMemFd::seal) it; but a file that also has
     /// [`Seals::EXEC`], as one that [`MemFdOptions`](crate::MemFdOptions) made has, then
     /// shows the same seals as a forgery and is refused on kernels with CVE-2026-63952.
     ///
     /// # Errors
-    /// - `EINVAL`: before Linux 5.1.
+    /// - `EINVAL`: before Linux 5.1. (On huge pages the seal holds since 5.13.)
     /// - `EPERM`: sealing is closed.
     ///
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
@@ -400,7 +428,8 @@ impl fmt::Debug for SharedMap {
 /// A memory file mapped for reading what others write at the same time.
 ///
 /// Its length is stable and its bytes are not. [`OwnedMemFd::map_shared`] makes it; it
-/// outlives the descriptor.
+/// outlives the descriptor. Touching a hole when memory has run out raises `SIGBUS`, as for
+/// [`SharedMap`].
 pub struct SharedView {
     region: Region,
 }

@@ -270,7 +270,9 @@ impl OwnedMemFd {
     /// - `EINTR`: interrupted too often; a part may be allocated.
     /// - `EINVAL`: `len` is 0; or `offset` or `len` is above `i64::MAX`, where no call is
     ///   made.
-    /// - `ENOSPC`: not enough memory, or huge pages.
+    /// - `ENOSPC`: not enough huge pages, or more than a limit of the kernel's on memory
+    ///   files. Without strict overcommit, a length far beyond the machine's memory makes the
+    ///   kernel kill processes first: bound a length that comes from elsewhere.
     /// - `EPERM`: [`Seals::GROW`] forbids to lengthen the file.
     ///
     /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).

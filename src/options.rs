@@ -92,6 +92,11 @@ impl MemFdOptions {
         }
     }
 
+    /// Whether an executed program gets the descriptor.
+    pub(crate) const fn is_inherited(self) -> bool {
+        !self.flags.contains(MemFdFlags::CLOEXEC)
+    }
+
     const fn with(self, flag: MemFdFlags, yes: bool) -> Self {
         let flags = self.flags.difference(flag);
         Self {

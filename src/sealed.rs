@@ -1,7 +1,7 @@
 //! The proof that a memory file cannot change, and its bytes as a plain `&[u8]`.
 //!
 //! `verify` is the only place where the proof is made: whatever makes a `SealedMemFd` ends
-//! in it. The references to mapped bytes that stand here rest on that proof, except for the
+//! in it, and only a clone takes it over. The references to mapped bytes that stand here rest on that proof, except for the
 //! one that `build` lends out before there is anybody to share the file with.
 #![allow(unsafe_code)]
 
@@ -41,11 +41,22 @@ use core::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What is trusted
-/// The kernel, to keep its promise about seals. CVE-2026-63952 broke it, and is refused; a
-/// kernel with a bug by which page-cache pages of any file can be written, as Dirty Pipe
-/// (CVE-2022-0847) was, breaks it beyond what a program can notice. A file that Linux's
-/// live update carries into another kernel may lose its seals: prove it again there.
+/// The crate's documentation says under Soundness what is guaranteed, and what that rests
+/// on.
+///
+/// What is not proven cannot be mapped:
+///
+/// ```compile_fail,E0599
+/// let file = owned_memfd::MemFdOptions::new().create(c"open").unwrap();
+/// let bytes = file.map().unwrap();
+/// ```
+///
+/// and there is no other way to a proof:
+///
+/// ```compile_fail,E0451
+/// let file = owned_memfd::MemFdOptions::new().create(c"open").unwrap();
+/// let sealed = owned_memfd::SealedMemFd { file, len: 7 };
+/// ```
 pub struct SealedMemFd {
     file: OwnedMemFd,
     len: usize,
@@ -54,10 +65,11 @@ pub struct SealedMemFd {
 /// The seals without which bytes could change, or go away under a mapping.
 const PROOF: Seals = Seals::WRITE.union(Seals::SHRINK);
 
-/// The seals that `seal` adds: the proof, a length that is final, and no more seals.
+/// The seals that `seal` adds: the proof, a length that is final, and no more seals. On huge
+/// pages some kernels let a private mapping lengthen the file all the same.
 const EVERYTHING: Seals = PROOF.union(Seals::GROW).union(Seals::SEAL);
 
-/// The proof, and the only maker of a `SealedMemFd`.
+/// The proof, and the only maker of a `SealedMemFd` from what is none yet.
 ///
 /// The order makes it one. Seals are only ever added, so those that are read here hold from
 /// now on; the length that is asked for afterwards can therefore not get less; and a mapping
@@ -135,7 +147,8 @@ fn try_to_forge() -> Result<bool, Errno> {
         .union(MemFdFlags::ALLOW_SEALING)
         .union(MemFdFlags::EXEC);
     let file = OwnedMemFd::create(c"owned-memfd", flags)?;
-    file.set_len(1)?;
+    // An empty file, since a longer one may be more than RLIMIT_FSIZE, which kills. It is
+    // the mapping that counts.
     let _mapped = Region::new(file.as_fd(), 0, 1, Mode::SharedWrite)?;
     match file.add_seals(Seals::EXEC) {
         Ok(()) => Ok(true),
@@ -195,6 +208,9 @@ impl SealedMemFd {
     /// - `EFBIG`: above `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the
     ///   process.
     /// - `ENOSPC`: no memory for the content.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     pub fn copy_of(name: impl Name, content: &[u8]) -> Result<Self, CreateError> {
         let file = MemFdOptions::new().create(name)?;
         // Where the kernel gives no reason it has taken nothing, and has no room.
@@ -232,7 +248,8 @@ impl SealedMemFd {
     /// Takes a descriptor from a sender who need not be trusted, if its file is proven not
     /// to change and is at most `max_len` bytes long.
     ///
-    /// A descriptor that is open only for reading will do. What the sender does meanwhile,
+    /// A descriptor that is open only for reading will do; one that is open only for writing
+    /// is proven too, but can be neither read nor mapped. What the sender does meanwhile,
     /// with this file or with any other descriptor of it, changes nothing.
     ///
     /// # Errors
@@ -245,6 +262,9 @@ impl SealedMemFd {
     /// - [`Reason::ForgeableSeals`]: this kernel cannot be believed about these seals.
     /// - [`Reason::TooLarge`]: longer than `max_len`, or than `isize::MAX`.
     /// - [`Reason::Kernel`]: the kernel refused to say.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, Refused<OwnedFd>> {
         verify(OwnedMemFd::believe(fd), max_len).map_err(|refused| refused.map(OwnedFd::from))
     }
@@ -258,7 +278,11 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// The descriptor, open and unchanged, and the reason: as [`verify`](Self::verify), but
-    /// for the reasons about seals; and as [`SealedMemFd::copy_of`].
+    /// for the reasons about seals; and as [`SealedMemFd::copy_of`]. Where the file turns out
+    /// longer than it said, [`Reason::TooLarge`] tells how much had been read by then.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     pub fn copy_if_unsealed(fd: OwnedFd, max_len: usize) -> Result<Self, Refused<OwnedFd>> {
         let refused = match Self::verify(fd, max_len) {
             Err(refused) => refused,
@@ -282,6 +306,8 @@ impl SealedMemFd {
 /// it: neither offset nor size is the sender's to choose.
 fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
     let limit = max_len.min(isize::MAX as usize) as u64;
+    // Whatever size the file has later: one that is too large now need not be read.
+    mappable_len(source, max_len)?;
     let file = MemFdOptions::new().create(c"copy").map_err(Reason::from)?;
     let mut offset = 0;
     // One byte more than allowed shows that there is more.
@@ -289,7 +315,10 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
         let most = (limit - offset).saturating_add(1).min(MAX_COUNT) as usize;
         match sys::copy_file_range_at(source, &mut offset, file.as_fd(), most) {
             // Not always the end; only `read_at` below is believed.
-            Ok(0) | Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EXDEV) => break,
+            Ok(0)
+            | Err(
+                Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM | Errno::EXDEV,
+            ) => break,
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -318,10 +347,10 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
 /// Seals a file of our own, of which nobody else should hold anything.
 ///
 /// But a child that another thread has just forked holds what we hold until it executes its
-/// program, and the kernel may be moving a page: both pass. This waits for them, six times
-/// and no longer than a tenth of a second, besides what the kernel itself waits.
+/// program, and the kernel may be moving a page: both pass. This waits for them, eight times
+/// and no longer than a quarter of a second, besides what the kernel itself waits.
 fn seal_patiently(mut file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
-    const LONGEST: u32 = 32_000_000;
+    const LONGEST: u32 = 128_000_000;
 
     let mut nanoseconds = 1_000_000;
     loop {
@@ -362,14 +391,20 @@ impl MemFdOptions {
     ///   process.
     /// - `EINVAL`: above `isize::MAX`, or not a multiple of the huge page.
     /// - `ENOMEM`: no room for the mapping.
-    /// - `ENOSPC`: not enough memory, or huge pages.
+    /// - `ENOSPC`: not enough huge pages, or more than a limit of the kernel's on memory
+    ///   files. Without strict overcommit, a length far beyond the machine's memory makes the
+    ///   kernel kill processes first: bound a length that comes from elsewhere.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     pub fn build(
         self,
         name: impl Name,
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<SealedMemFd, CreateError> {
-        let memfd = self.sealable(true).create(name)?;
+        // Close-on-exec until it is sealed: a program that is executed meanwhile could write.
+        let memfd = self.sealable(true).close_on_exec(true).create(name)?;
         if len > 0 {
             // First, since allocating a part of a huge page would lengthen the file to all
             // of it, where this is refused.
@@ -379,11 +414,15 @@ impl MemFdOptions {
         let region = Region::new(memfd.as_fd(), 0, len, Mode::SharedWrite)?;
         region.keep_from_children()?;
         // SAFETY: the region has `len` bytes, not above `isize::MAX`, which a file cannot
-        // exceed; the kernel has zeroed them; and nobody else has them, since nobody else
-        // has the file, whose documentation says whom that trusts.
+        // exceed; the kernel has zeroed them; and nobody else has them, since no other
+        // process has the file, but for those whom the documentation says that this trusts.
         fill(unsafe { slice::from_raw_parts_mut(region.start().as_ptr(), len) });
         drop(region);
-        seal_patiently(memfd)
+        let sealed = seal_patiently(memfd)?;
+        if self.is_inherited() {
+            sealed.file.set_close_on_exec(false)?;
+        }
+        Ok(sealed)
     }
 }
 
@@ -404,6 +443,8 @@ impl SealedMemFd {
     /// Maps the whole content.
     ///
     /// # Errors
+    /// - `EACCES`: the descriptor is open only for writing.
+    /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`: no room for the mapping.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
@@ -415,7 +456,9 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// - [`MapError::OutOfBounds`]: the content ends before; no call was made.
-    /// - `ENOMEM`: no room for the mapping.
+    /// - `EACCES`: the descriptor is open only for writing.
+    /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
+    /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     pub fn map_range(&self, offset: usize, len: usize) -> Result<Map, MapError> {
@@ -427,14 +470,21 @@ impl SealedMemFd {
 
     /// The one maker of a `Map`: the range lies within the proven length.
     fn map_within(&self, offset: usize, len: usize) -> Result<Map, Errno> {
-        Region::new(self.as_fd(), offset as u64, len, Mode::PrivateRead)
-            .map(|region| Map { region })
+        let region = Region::new(self.as_fd(), offset as u64, len, Mode::PrivateRead)?;
+        // A sender can leave all of a file a hole, and where the pool of huge pages is empty,
+        // as it is nearly everywhere, touching that would kill. Huge pages that are present
+        // stay so.
+        if region.is_on_huge_pages() {
+            region.populate()?;
+        }
+        Ok(Map { region })
     }
 
     /// Reads from `offset` and answers how many bytes; 0 at the end. Neither uses nor moves
     /// the descriptor's offset, which a sender may share.
     ///
     /// # Errors
+    /// - `EBADF`: the descriptor is open only for writing.
     /// - `EINTR`: a signal came before any byte was read.
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
@@ -464,6 +514,7 @@ impl SealedMemFd {
     ///
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     pub fn try_clone(&self) -> Result<Self, Errno> {
+        // The proof is of the file, and the clone is of the same.
         let (file, len) = (self.file.try_clone()?, self.len);
         Ok(Self { file, len })
     }
@@ -482,7 +533,22 @@ impl SealedMemFd {
 
 /// The bytes of a sealed memory file, mapped: a `&[u8]` that nobody can change.
 ///
-/// It outlives the [`SealedMemFd`] and is unmapped when it is dropped.
+/// It outlives the [`SealedMemFd`] and is unmapped when it is dropped, but not before:
+///
+/// ```compile_fail,E0505
+/// let map = owned_memfd::SealedMemFd::copy_of(c"text", b"text").unwrap().map().unwrap();
+/// let bytes: &[u8] = &map;
+/// drop(map);
+/// assert_eq!(bytes, b"text");
+/// ```
+///
+/// Nor are the bytes that `build` lends there any longer when the file is sealed:
+///
+/// ```compile_fail,E0521
+/// let mut kept: &mut [u8] = &mut [];
+/// let sealed = owned_memfd::SealedMemFd::build(c"text", 4, |bytes| kept = bytes).unwrap();
+/// kept[0] = 1;
+/// ```
 ///
 /// # `SIGBUS`
 /// A part of the file that was never written, a hole, gets its page when it is touched
@@ -494,7 +560,11 @@ pub struct Map {
 }
 
 impl Map {
-    /// Makes every page present now, so that no later touch has to allocate one.
+    /// Makes every page present now, so that the next touch does not have to allocate one.
+    ///
+    /// The holes that it fills are charged to this process's control group, as touching them
+    /// would be; [`SealedMemFd::read_at`] reads them without allocating. Where there is
+    /// swap, a page may leave memory again.
     ///
     /// # Errors
     /// - `EFAULT`: a page cannot be had.
