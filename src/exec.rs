@@ -44,6 +44,10 @@ impl<'a> From<&'a CStr> for Arg<'a> {
 unsafe impl Send for Arg<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Arg<'_> {}
+// SAFETY: an `Args` is a `&[Option<Arg>]` in another form, and only ever read.
+unsafe impl Send for Args<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Args<'_> {}
 
 impl fmt::Debug for Arg<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,31 +130,39 @@ impl OwnedMemFd {
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
         let fd = self.as_fd();
-        if is_on_huge_pages(fd)? {
+        if is_on_huge_pages(fd) {
             return Err(ExecError::HugePages);
         }
         let (args, env) = (args.as_ptr(), env.as_ptr());
         // SAFETY: both are lists of C strings that end in null.
-        let errno = match unsafe { sys::execute(fd, args, env) } {
-            // Not on this kernel; or TOMOYO, which looks for the file at a path in /dev/fd
-            // that early boot does not have, and may find it in /proc.
-            first @ (Errno::ENOSYS | Errno::ENOENT) => {
-                // SAFETY: as above.
-                match unsafe { sys::execute_path(&self.proc_path(), args, env) } {
-                    Errno::ENOENT => first,
-                    second => second,
-                }
+        let first = unsafe { sys::execute(fd, args, env) };
+        let by_path = match self.explain_exec_error(first) {
+            // Not on this kernel; but by a path it would start a script's interpreter, which
+            // then finds nothing there.
+            ExecError::Kernel(Errno::ENOSYS) if self.is_closed_script() => {
+                return Err(ExecError::ScriptIsClosed);
             }
-            errno => errno,
+            // TOMOYO looks for the file at a path in /dev/fd, which early boot does not
+            // have, and may find it in /proc.
+            ExecError::Kernel(Errno::ENOSYS) | ExecError::NoDevFd => self.proc_path(),
+            error => return Err(error),
         };
-        Err(self.explain_exec_error(errno))
+        // SAFETY: as above.
+        let second = unsafe { sys::execute_path(&by_path, args, env) };
+        // Is it the path that does not exist, or what the program asks for?
+        let no_path = || sys::open_read_only(&by_path).err() == Some(Errno::ENOENT);
+        Err(match (first, second) {
+            (Errno::ENOSYS, Errno::ENOENT) if no_path() => Errno::ENOSYS.into(),
+            (_, second) => self.explain_exec_error(second),
+        })
     }
 
     /// Asks the kernel whether it would execute the file: its mode, the mount's and the
     /// security modules' permission. It does not look at the content.
     ///
     /// # Errors
-    /// As [`ExecError`] says, and `EINVAL` before Linux 6.14, which cannot be asked.
+    /// As [`ExecError`] says, and `EINVAL` before Linux 6.14, which cannot be asked, or
+    /// `ENOSYS` where the call is not there, as under QEMU user-mode.
     ///
     /// Since Linux 6.14.
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html), under
@@ -159,7 +171,7 @@ impl OwnedMemFd {
         const NAME: [Option<Arg<'static>>; 2] = [Some(Arg::new(c"check")), None];
 
         let fd = self.as_fd();
-        if is_on_huge_pages(fd)? {
+        if is_on_huge_pages(fd) {
             return Err(ExecError::HugePages);
         }
         let args = Args::new(&NAME).unwrap_or(Args::EMPTY);
@@ -170,20 +182,23 @@ impl OwnedMemFd {
 
     /// What an errno of executing this file means.
     fn explain_exec_error(&self, errno: Errno) -> ExecError {
-        let mut start = [0; 2];
         match errno {
             Errno::EACCES => ExecError::NotExecutable,
             Errno::ETXTBSY => ExecError::OpenForWriting,
             Errno::ENOEXEC => ExecError::NotAProgram,
-            Errno::ENOENT => match self.read_at(&mut start, 0) {
-                Ok(2) if &start == b"#!" && self.close_on_exec() == Ok(true) => {
-                    ExecError::ScriptIsClosed
-                }
-                _ if sys::open_read_only(c"/dev/fd").is_err() => ExecError::NoDevFd,
+            Errno::ENOENT if self.is_closed_script() => ExecError::ScriptIsClosed,
+            Errno::ENOENT => match sys::open_read_only(c"/dev/fd") {
+                Err(Errno::ENOENT) => ExecError::NoDevFd,
                 _ => ExecError::NoInterpreter,
             },
             errno => ExecError::Kernel(errno),
         }
+    }
+
+    /// Whether it is a script that its interpreter could not open.
+    fn is_closed_script(&self) -> bool {
+        let mut start = [0; 2];
+        self.read_at(&mut start, 0) == Ok(2) && &start == b"#!" && self.close_on_exec() == Ok(true)
     }
 }
 
@@ -221,12 +236,13 @@ impl SealedMemFd {
 pub enum ExecError {
     /// `EACCES`: the file's mode has no execute bit, as where `vm.memfd_noexec` or
     /// [`MemFdOptions`](crate::MemFdOptions)'s default made it so; or a security module
-    /// refuses.
+    /// refuses; or its interpreter may not be executed.
     NotExecutable,
     /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
     /// one that created it does not count.
     OpenForWriting,
-    /// `ENOEXEC`: it is empty, or nothing that this kernel knows how to execute.
+    /// `ENOEXEC`: it is empty, or nothing that this kernel knows how to execute. A program
+    /// that is cut off further behind is executed, and dies.
     NotAProgram,
     /// `ENOENT`, of a script (`#!`) whose descriptor is close-on-exec: its interpreter, which
     /// opens it by that descriptor, would find it closed.
@@ -282,6 +298,7 @@ impl From<ExecError> for Errno {
     }
 }
 
-fn is_on_huge_pages(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-    Ok(sys::stat_fs(fd)?.magic == raw::HUGETLBFS_MAGIC)
+/// Where that cannot be told, as in a sandbox, the kernel is to decide.
+fn is_on_huge_pages(fd: BorrowedFd<'_>) -> bool {
+    sys::stat_fs(fd).is_ok_and(|file_system| file_system.magic == raw::HUGETLBFS_MAGIC)
 }

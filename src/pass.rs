@@ -42,7 +42,8 @@ impl<const N: usize> Rights<N> {
 pub enum SocketKind {
     /// A stream of bytes without boundaries: `SOCK_STREAM`.
     Stream,
-    /// Messages, of which one that does not fit is cut: `SOCK_DGRAM`.
+    /// Messages, of which one that does not fit is cut: `SOCK_DGRAM`. Its end never shows: a
+    /// receiver waits for ever.
     Datagram,
     /// Messages, on a connection whose end shows: `SOCK_SEQPACKET`.
     SeqPacket,
@@ -77,8 +78,8 @@ pub fn socket_pair(kind: SocketKind) -> Result<(OwnedFd, OwnedFd), Errno> {
 /// went.
 ///
 /// On a stream that may be fewer than given: send the rest without descriptors, which went
-/// with the first byte. Descriptors need at least one byte to go with on a stream. More than
-/// [`MAX_DESCRIPTORS`] do not compile:
+/// with the first byte. Without a byte to go with, a stream sends no descriptor: that is
+/// `Ok(0)`. More than [`MAX_DESCRIPTORS`] do not compile:
 ///
 /// ```compile_fail
 /// use owned_memfd::{fd::AsFd, pass};
@@ -91,7 +92,8 @@ pub fn socket_pair(kind: SocketKind) -> Result<(OwnedFd, OwnedFd), Errno> {
 /// - `EAGAIN`: the socket is non-blocking and full.
 /// - `EINTR`: a signal came before anything was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
-/// - `EPIPE`, `ECONNRESET`: the other side is closed. No `SIGPIPE` is raised.
+/// - `EPIPE`, `ECONNRESET`, and of datagrams `ECONNREFUSED` and then `ENOTCONN`: the other
+///   side is closed. No `SIGPIPE` is raised.
 /// - `ETOOMANYREFS`: this user has too many descriptors under way.
 ///
 /// See [`sendmsg(2)`](https://man7.org/linux/man-pages/man2/sendmsg.2.html) and
@@ -134,7 +136,8 @@ pub fn send<const N: usize>(
 /// empty: what came has been closed.
 ///
 /// `buffer` must have room for a byte: 0 bytes without a descriptor is the end of the
-/// connection. So is an empty message, which cannot be told from it.
+/// connection. An empty message cannot be told from it: of messages, take it for the end
+/// only from a sender that is trusted.
 ///
 /// # Errors
 /// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.
@@ -144,6 +147,8 @@ pub fn send<const N: usize>(
 ///   than there is room for.
 /// - [`ReceiveError::DataTruncated`]: a message was longer than `buffer`.
 /// - `EAGAIN`: the socket is non-blocking and has nothing now.
+/// - `ECONNRESET`: the other side closed without reading what was sent to it; once, before
+///   what it sent, or its end, shows.
 /// - `EINTR`: a signal came before anything was received.
 ///
 /// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
@@ -154,56 +159,48 @@ pub fn receive<const N: usize>(
     descriptors: &mut Descriptors<N>,
 ) -> Result<usize, ReceiveError> {
     descriptors.close();
-    let result = receive_into(socket.as_fd(), buffer, descriptors);
-    if result.is_err() {
-        descriptors.close();
-    }
-    result
-}
-
-fn receive_into<const N: usize>(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    descriptors: &mut Descriptors<N>,
-) -> Result<usize, ReceiveError> {
     let mut room = MaybeUninit::<(Rights<N>, [u64; OTHERS / 8])>::uninit();
     let len = size_of_val(&room);
-    // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`.
+    // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`. It is aligned
+    // as the kernel's structures are, since one of them is in it.
     let control = unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
-    let received = sys::receive_message(socket, buffer, control)?;
+    let received = sys::receive_message(socket.as_fd(), buffer, control)?;
 
     let mut excess = false;
     let mut messages = Messages {
         rest: control.get(..received.control).unwrap_or_default(),
     };
-    while let Some((header, content)) = messages.next() {
+    while let Some((header, mut content)) = messages.next() {
         let kind = (header.cmsg_level as u32, header.cmsg_type as u32);
         if kind == (net::SOL_SOCKET, net::SCM_RIGHTS) {
-            for number in numbers(content) {
+            while let Some(number) = next_number(&mut content) {
                 // SAFETY: the kernel has just made this descriptor and given it to us alone.
                 let fd = unsafe { fd::take(number) };
                 excess |= descriptors.push(fd).is_err();
             }
         } else if kind == (net::SOL_SOCKET, SCM_PIDFD) {
-            for number in numbers(content) {
-                // SAFETY: as above. Nobody asked us for it: it is closed here.
-                drop(unsafe { fd::take(number) });
+            while let Some(number) = next_number(&mut content) {
+                // Where the kernel could not make one, it sends its errno, which is negative.
+                if number as i32 >= 0 {
+                    // SAFETY: as above. Nobody asked us for it: it is closed here.
+                    drop(unsafe { fd::take(number) });
+                }
             }
         }
     }
-    if excess {
-        return Err(ReceiveError::TooManyDescriptors);
-    }
-    if received.flags & net::MSG_CTRUNC != 0 {
-        return Err(ReceiveError::ControlTruncated);
-    }
-    if received.flags & net::MSG_TRUNC != 0 {
-        return Err(ReceiveError::DataTruncated);
-    }
-    if received.len == 0 && descriptors.len() == 0 {
-        return Err(ReceiveError::Closed);
-    }
-    Ok(received.len)
+    let error = if excess {
+        ReceiveError::TooManyDescriptors
+    } else if received.flags & net::MSG_CTRUNC != 0 {
+        ReceiveError::ControlTruncated
+    } else if received.flags & net::MSG_TRUNC != 0 {
+        ReceiveError::DataTruncated
+    } else if received.len == 0 && descriptors.len() == 0 {
+        ReceiveError::Closed
+    } else {
+        return Ok(received.len);
+    };
+    descriptors.close();
+    Err(error)
 }
 
 /// The control messages that the kernel has written.
@@ -216,8 +213,9 @@ impl<'a> Messages<'a> {
         let (header, _) = self.rest.split_at_checked(size_of::<net::cmsghdr>())?;
         let header: *const net::cmsghdr = header.as_ptr().cast();
         // SAFETY: the kernel has written a whole header here: that many bytes are left of
-        // what it says that it wrote.
-        let header = unsafe { header.read_unaligned() };
+        // what it says that it wrote. They begin at a multiple of a word: the first at the
+        // start of the buffer, which is aligned, and each further one where `CMSG_ALIGN` says.
+        let header = unsafe { header.read() };
         // A message that was cut says its own length, and ends where the buffer does.
         let end = header.cmsg_len.min(self.rest.len());
         let content = self.rest.get(size_of::<net::cmsghdr>()..end)?;
@@ -227,13 +225,14 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// The descriptors of a control message that has some.
-fn numbers(content: &[MaybeUninit<u8>]) -> impl Iterator<Item = u32> + '_ {
-    content.chunks_exact(size_of::<u32>()).map(|number| {
-        let number: *const u32 = number.as_ptr().cast();
-        // SAFETY: the kernel has written the whole message, in numbers of four bytes.
-        unsafe { number.read_unaligned() }
-    })
+/// Takes the first number off a control message of descriptors.
+fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
+    let (number, rest) = content.split_first_chunk::<{ size_of::<u32>() }>()?;
+    *content = rest;
+    let number: *const u32 = number.as_ptr().cast();
+    // SAFETY: the kernel has written the whole message, in numbers of four bytes, which begin
+    // behind the header, at a multiple of a word.
+    Some(unsafe { number.read() })
 }
 
 /// Room for `N` descriptors, and those in it: an iterator that gives them out in the order
@@ -394,7 +393,8 @@ impl SealedMemFd {
 
     /// Receives one descriptor over a connected Unix socket, with one byte that means
     /// nothing, and proves that its file cannot change and is at most `max_len` bytes long.
-    /// Carries on after `EINTR`.
+    /// Carries on after `EINTR`. On a stream it takes one byte, and no more of what may have
+    /// come with the descriptor.
     ///
     /// # Errors
     /// As [`receive`], and:
