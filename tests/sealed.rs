@@ -2,7 +2,7 @@
 //!
 //! What needs neither is claimed in `tests/suite`.
 
-use owned_memfd::{Map, MemFdOptions, SealedMemFd, SharedMap, SharedView};
+use owned_memfd::{CreateError, Errno, Map, MemFdOptions, SealedMemFd, SharedMap, SharedView};
 use std::{
     error::Error,
     fs,
@@ -12,6 +12,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     thread,
 };
+use suite::World;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -143,7 +144,11 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
                 .map(|map| assert_eq!(map[99_999], 7));
         }
         over.store(true, Relaxed);
-        assert_eq!(built, Ok(()));
+        // Where an emulator lets children inherit what they should not, one may hold the
+        // file for longer than is waited.
+        if built != Err(CreateError::Kernel(Errno::EBUSY)) || World::probe().keeps_from_children() {
+            assert_eq!(built, Ok(()));
+        }
     });
     assert_eq!(seen("busy"), (0, 0));
     Ok(())

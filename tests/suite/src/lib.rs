@@ -29,6 +29,7 @@ mod attacks;
 mod children;
 mod claim;
 mod kernel;
+mod parties;
 mod raw;
 mod world;
 
@@ -37,6 +38,7 @@ mod copying;
 mod creating;
 mod descriptors;
 mod errno;
+mod executing;
 mod fd;
 mod flags;
 mod immutable;
@@ -44,6 +46,7 @@ mod io;
 mod limits;
 mod mapping;
 mod options;
+mod passing;
 mod proving;
 mod sealing;
 mod seals;
@@ -72,6 +75,8 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
         building::CLAIMS,
         mapping::CLAIMS,
         immutable::CLAIMS,
+        passing::CLAIMS,
+        executing::CLAIMS,
         descriptors::CLAIMS,
     ]
     .into_iter()

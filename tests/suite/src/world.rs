@@ -85,6 +85,12 @@ pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
 
 impl World {
+    /// Whether a mapping can be kept out of a forked child.
+    #[must_use]
+    pub fn keeps_from_children(&self) -> bool {
+        self.advice
+    }
+
     /// Finds out.
     #[must_use]
     pub fn probe() -> Self {

@@ -1,0 +1,119 @@
+//! Two hundred senders and two hundred receivers in one process: every message arrives, once,
+//! in its order and whole, and nothing stays open.
+//!
+//! The only test of its program, since it counts the open descriptors.
+
+use owned_memfd::{
+    SealedMemFd,
+    fd::{AsFd, OwnedFd},
+    pass::{self, Descriptors, ReceiveError, SocketKind},
+};
+use std::{
+    error::Error,
+    fs,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+const PAIRS: usize = 200;
+
+/// Ten seconds on the machine itself; where the system calls are emulated or the C library is
+/// another, only whether it works at all.
+const TIME: Duration = if cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
+    Duration::from_secs(10)
+} else {
+    Duration::from_secs(1)
+};
+
+#[test]
+fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
+    let before = open_descriptors()?;
+    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let end = Instant::now() + TIME;
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for pair in 0..PAIRS {
+            let kind = [SocketKind::Stream, SocketKind::SeqPacket][pair % 2];
+            let (here, there) = pass::socket_pair(kind)?;
+            let (sent, received) = (&sent, &received);
+            threads.push(scope.spawn(move || send(&here, pair, end, sent)));
+            threads.push(scope.spawn(move || receive(&there, pair, received)));
+        }
+        for thread in threads {
+            thread.join().map_err(|_| "a thread panicked")??;
+        }
+        Outcome::Ok(())
+    })?;
+    assert_eq!(sent.load(Relaxed), received.load(Relaxed));
+    assert!(sent.load(Relaxed) >= PAIRS as u64);
+    assert_eq!(open_descriptors()?, before);
+    Ok(())
+}
+
+/// A message is one of these two in turns: a file by itself, and bytes with the same file
+/// twice. It is waited for the answer, so that no more descriptors are under way than anybody
+/// may have.
+fn send(socket: &OwnedFd, pair: usize, end: Instant, sent: &AtomicU64) -> Outcome {
+    let mut answer = [0; 8];
+    for message in 0_u64.. {
+        if Instant::now() > end {
+            break;
+        }
+        let file = SealedMemFd::copy_of(c"message", &content(pair, message))?;
+        if message % 2 == 0 {
+            file.send(socket)?;
+        } else {
+            let bytes = message.to_le_bytes();
+            let count = pass::send(socket, &bytes, &[file.as_fd(), file.as_fd()])?;
+            assert_eq!(count, bytes.len());
+        }
+        sent.fetch_add(1, Relaxed);
+        drop(file);
+        let count = pass::receive(socket, &mut answer, &mut Descriptors::<0>::new())?;
+        assert_eq!(answer[..count], message.to_le_bytes());
+    }
+    Ok(())
+}
+
+fn receive(socket: &OwnedFd, pair: usize, received: &AtomicU64) -> Outcome {
+    for message in 0_u64.. {
+        let expected = content(pair, message);
+        if message % 2 == 0 {
+            match SealedMemFd::receive(socket, expected.len()) {
+                Ok(file) => assert_eq!(&file.map()?[..], expected),
+                Err(ReceiveError::Closed) => break,
+                Err(error) => return Err(error.to_string().into()),
+            }
+        } else {
+            let (mut bytes, mut descriptors) = ([0; 16], Descriptors::<2>::new());
+            match pass::receive(socket, &mut bytes, &mut descriptors) {
+                Ok(count) => assert_eq!(bytes[..count], message.to_le_bytes()),
+                Err(ReceiveError::Closed) => break,
+                Err(error) => return Err(error.to_string().into()),
+            }
+            assert_eq!(descriptors.len(), 2);
+            // One of them is looked at; the other is closed unseen.
+            let file = descriptors.next().ok_or("no file")?;
+            let file = SealedMemFd::verify(file, expected.len()).map_err(|no| no.to_string())?;
+            assert_eq!(&file.map()?[..], expected);
+        }
+        received.fetch_add(1, Relaxed);
+        pass::send(socket, &message.to_le_bytes(), &[])?;
+    }
+    Ok(())
+}
+
+/// What no other message holds, from a few bytes up to more than a page.
+fn content(pair: usize, message: u64) -> Vec<u8> {
+    let mut content = format!("message {message} of {pair}\n").into_bytes();
+    let more = message.wrapping_mul(97) % 9000;
+    content.extend((0..more).map(|_| b'.'));
+    content
+}
+
+fn open_descriptors() -> Result<usize, std::io::Error> {
+    Ok(fs::read_dir("/proc/self/fd")?.count())
+}

@@ -1,0 +1,281 @@
+//! Claims about running real programs from memory: static and dynamic ones, scripts, and what
+//! is no program.
+//!
+//! What needs no std is claimed in `tests/suite`. Under QEMU user-mode these are programs of
+//! the machine itself, whose kernel executes them.
+
+use owned_memfd::{
+    Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
+    exec::{Arg, Args, ExecError},
+    fd::AsRawFd,
+};
+// With the feature it is the crate's own.
+#[cfg(not(feature = "std"))]
+use std::os::fd::AsRawFd as _;
+use std::{
+    env,
+    error::Error,
+    ffi::CString,
+    fs::{self, File},
+    io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{self, Command, Output},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// The refusals, by the numbers under which a child reports them, which no errno has.
+const REFUSALS: [ExecError; 7] = [
+    ExecError::NotExecutable,
+    ExecError::OpenForWriting,
+    ExecError::NotAProgram,
+    ExecError::ScriptIsClosed,
+    ExecError::NoInterpreter,
+    ExecError::NoDevFd,
+    ExecError::HugePages,
+];
+const FIRST: i32 = 10_000;
+
+fn number(error: ExecError) -> i32 {
+    match error {
+        ExecError::Kernel(errno) => errno.raw_os_error(),
+        error => (0..)
+            .zip(REFUSALS)
+            .find_map(|(at, refusal)| (refusal == error).then_some(FIRST + at))
+            .unwrap_or(FIRST - 1),
+    }
+}
+
+fn refusal(number: i32) -> ExecError {
+    usize::try_from(number - FIRST)
+        .ok()
+        .and_then(|at| REFUSALS.get(at).copied())
+        .unwrap_or(ExecError::Kernel(Errno::from_raw_os_error(number)))
+}
+
+/// Executes the file in a child of std's making, between fork and exec; what it prints, or why
+/// it is refused.
+fn run(
+    file: &OwnedMemFd,
+    args: Vec<CString>,
+    env: Vec<CString>,
+) -> Result<Result<Output, ExecError>, Box<dyn Error>> {
+    fn ended(list: Vec<CString>) -> Vec<Option<Arg<'static>>> {
+        // What the closure refers to must outlive everything.
+        let list: &'static [CString] = list.leak();
+        list.iter()
+            .map(|text| Some(Arg::new(text)))
+            .chain([None])
+            .collect()
+    }
+    let (args, env) = (ended(args), ended(env));
+    let inherited = !file.close_on_exec()?;
+    // A duplicate is always close-on-exec.
+    let file = file.try_clone()?;
+    let exec = move || {
+        if inherited {
+            file.set_close_on_exec(false)?;
+        }
+        let (Some(args), Some(env)) = (Args::new(&args), Args::new(&env)) else {
+            return Err(ExecError::Kernel(Errno::EINVAL));
+        };
+        file.exec(args, env)
+    };
+    let mut command = Command::new("never executed");
+    // SAFETY: the closure makes system calls and nothing else.
+    unsafe {
+        command.pre_exec(move || {
+            let Err(error) = exec();
+            Err(io::Error::from_raw_os_error(number(error)))
+        });
+    }
+    match command.output() {
+        Ok(output) => Ok(Ok(output)),
+        Err(error) => match error.raw_os_error() {
+            Some(number) => Ok(Err(refusal(number))),
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn strings(list: &[&str]) -> Result<Vec<CString>, std::ffi::NulError> {
+    list.iter().map(|text| CString::new(*text)).collect()
+}
+
+/// An executable memory file with this content.
+fn executable(content: &[u8]) -> Result<OwnedMemFd, Box<dyn Error>> {
+    let file = MemFdOptions::new().executable(true).create("program")?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+/// What the program prints with these arguments, after it has ended well.
+fn printed(file: &OwnedMemFd, args: &[&str], env: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = run(file, strings(args)?, strings(env)?)??;
+    assert!(output.status.success(), "{output:?}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn is_refused(file: &OwnedMemFd, expected: ExecError) -> Outcome {
+    assert_eq!(
+        run(file, strings(&["name"])?, vec![])?.unwrap_err(),
+        expected
+    );
+    Ok(())
+}
+
+/// A static program that prints its arguments and its environment, a line each.
+fn static_program() -> Result<Vec<u8>, Box<dyn Error>> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+    let name = format!(
+        "owned-memfd-{}-{}",
+        process::id(),
+        NUMBER.fetch_add(1, Relaxed)
+    );
+    let directory = env::temp_dir().join(name);
+    fs::create_dir(&directory)?;
+    let (source, program) = (directory.join("static.c"), directory.join("static"));
+    fs::write(
+        &source,
+        r"
+#include <stdio.h>
+int main(int argc, char **argv, char **envp) {
+    while (*argv) puts(*argv++);
+    while (*envp) puts(*envp++);
+}
+",
+    )?;
+    let output = Command::new("cc")
+        .arg("-static")
+        .arg("-o")
+        .args([&program, &source])
+        .output()?;
+    assert!(output.status.success(), "{output:?}");
+    let content = fs::read(&program)?;
+    fs::remove_dir_all(&directory)?;
+    Ok(content)
+}
+
+#[test]
+fn a_static_program_runs() -> Outcome {
+    let content = static_program()?;
+    let file = executable(&content)?;
+    let text = printed(&file, &["own name", "", "last"], &["A=b"])?;
+    assert_eq!(text, "own name\n\nlast\nA=b\n");
+    // Sealed, and still ours: what ran was a child.
+    let sealed = file.seal()?;
+    assert_eq!(&sealed.map()?[..], content);
+    let text = printed(&sealed.into_memfd(), &["sealed"], &[])?;
+    assert_eq!(text, "sealed\n");
+    Ok(())
+}
+
+#[test]
+fn a_dynamic_program_runs() -> Outcome {
+    let file = MemFdOptions::new().executable(true).create("echo")?;
+    let source = File::open("/bin/echo")?;
+    // SAFETY: the file stays open as long as it is borrowed.
+    let lent = unsafe { owned_memfd::fd::BorrowedFd::borrow_raw(source.as_raw_fd()) };
+    file.copy_from(lent, u64::MAX)?;
+    let text = printed(&file, &["echo", "hello", "there"], &[])?;
+    assert_eq!(text, "hello there\n");
+    Ok(())
+}
+
+#[test]
+fn ten_thousand_arguments_arrive() -> Outcome {
+    let file = executable(&fs::read("/bin/echo")?)?;
+    let numbers: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    let list: Vec<&str> = ["echo"]
+        .into_iter()
+        .chain(numbers.iter().map(String::as_str))
+        .collect();
+    assert_eq!(printed(&file, &list, &[])?, numbers.join(" ") + "\n");
+    Ok(())
+}
+
+#[test]
+fn too_long_a_list_is_e2big() -> Outcome {
+    let file = executable(&fs::read("/bin/echo")?)?;
+    let refused = |args, env| -> Outcome {
+        let expected = ExecError::Kernel(Errno::E2BIG);
+        assert_eq!(run(&file, args, env)?.unwrap_err(), expected);
+        Ok(())
+    };
+    let much = CString::new(vec![b'x'; 100_000])?;
+    refused(vec![much.clone(); 1000], vec![])?;
+    refused(strings(&["echo"])?, vec![much; 1000])?;
+    // One alone, longer than the largest page would allow.
+    refused(vec![CString::new(vec![b'x'; 3 << 20])?], vec![])?;
+    assert_eq!(printed(&file, &["echo", "still"], &[])?, "still\n");
+    Ok(())
+}
+
+#[test]
+fn a_script_runs_while_its_descriptor_stays_open() -> Outcome {
+    let file = executable(b"#!/bin/sh\necho \"$1 and $2, $HOME\"\n")?;
+    file.set_close_on_exec(false)?;
+    let text = printed(&file, &["name", "one", "two"], &["HOME=here"])?;
+    assert_eq!(text, "one and two, here\n");
+    // Whoever seals it first may do so.
+    let file = file.seal()?.into_memfd();
+    assert_eq!(printed(&file, &["name"], &["HOME=here"])?, " and , here\n");
+    Ok(())
+}
+
+#[test]
+fn a_script_whose_descriptor_is_closed_is_refused() -> Outcome {
+    let file = executable(b"#!/bin/sh\necho never\n")?;
+    is_refused(&file, ExecError::ScriptIsClosed)
+}
+
+#[test]
+fn what_is_not_executable_is_refused() -> Outcome {
+    let file = SealedMemFd::copy_of("echo", &fs::read("/bin/echo")?)?;
+    is_refused(&file.into_memfd(), ExecError::NotExecutable)
+}
+
+#[test]
+fn what_is_no_program_is_refused() -> Outcome {
+    for content in [&b""[..], b"text\n", b"#!\n"] {
+        is_refused(&executable(content)?, ExecError::NotAProgram)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
+    let content = static_program()?;
+    for len in [4, 16, 63, 64, 100] {
+        is_refused(&executable(&content[..len])?, ExecError::NotAProgram)?;
+    }
+    // Its headers are whole, and the kernel looks no further.
+    match run(&executable(&content[..8192])?, strings(&["cut"])?, vec![])? {
+        Ok(output) => assert!(output.status.signal().is_some(), "{output:?}"),
+        Err(error) => assert!(matches!(error, ExecError::Kernel(_)), "{error:?}"),
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_open_for_writing_elsewhere_is_refused() -> Outcome {
+    let file = executable(&fs::read("/bin/echo")?)?;
+    let _writer = File::options()
+        .write(true)
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    is_refused(&file, ExecError::OpenForWriting)
+}
+
+#[test]
+fn what_the_program_is_not_to_have_is_closed() -> Outcome {
+    let file = executable(b"#!/bin/sh\nls -l /proc/self/fd\n")?;
+    file.set_close_on_exec(false)?;
+    let secret = MemFdOptions::new().create("secret")?;
+    let text = printed(&file, &["ls"], &["PATH=/bin:/usr/bin"])?;
+    assert!(text.contains("/memfd:program"), "{text}");
+    assert!(!text.contains("/memfd:secret"), "{text}");
+    drop(secret);
+    Ok(())
+}

@@ -1,0 +1,682 @@
+//! Claims about running a memory file: what the program gets, and what each refusal means.
+//!
+//! The program is one of `parties`, which says what it got.
+
+use crate::{
+    Verdict, World,
+    claim::Text,
+    kernel, parties,
+    parties::{Ended, Execution, Outcome, Program},
+    raw::{self, Buffer, Which, number},
+    world,
+};
+use core::{error::Error, ffi::CStr};
+use owned_memfd::{
+    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
+    exec::{Arg, Args, ExecError},
+};
+use rustix::fs::OFlags;
+
+claims!("executing":
+    a_list_without_an_end_is_none,
+    a_list_ends_at_its_first_none,
+    a_list_of_the_kernels_is_a_list,
+    an_argument_shows_its_text,
+    a_program_gets_its_arguments_and_its_environment,
+    a_program_runs_without_arguments_and_without_environment,
+    a_program_gets_ten_thousand_arguments,
+    a_longer_argument_than_the_kernel_takes_is_e2big,
+    more_arguments_than_the_kernel_takes_are_e2big,
+    a_sealed_program_runs,
+    a_program_runs_while_the_descriptor_that_made_it_is_open,
+    a_program_runs_by_a_reading_descriptor,
+    the_text_of_a_running_program_changes_unless_it_is_sealed,
+    a_program_runs_when_the_table_is_full,
+    a_program_runs_without_execveat,
+    a_program_runs_where_only_proc_finds_it,
+    a_program_does_not_run_where_there_is_no_way,
+    a_file_that_is_not_executable_is_refused,
+    a_file_that_is_no_program_is_refused,
+    a_program_that_is_cut_in_its_headers_is_refused,
+    a_file_that_is_open_for_writing_elsewhere_is_refused,
+    a_script_runs_while_its_descriptor_stays_open,
+    a_script_whose_descriptor_is_closed_is_refused,
+    a_script_whose_descriptor_is_closed_is_refused_without_execveat,
+    a_missing_interpreter_is_named,
+    a_missing_interpreter_is_named_without_execveat,
+    a_missing_interpreter_is_named_when_the_table_is_full,
+    a_missing_dev_fd_is_named,
+    a_file_on_huge_pages_is_refused,
+    a_check_looks_at_the_mode_and_not_at_the_content,
+    a_check_is_refused_where_an_execution_would_be,
+    a_check_that_the_kernel_does_not_know_says_so,
+    every_refusal_says_what_it_is,
+);
+
+const NOTHING: Args<'static> = Args::EMPTY;
+
+/// The one program that this machine can run, or the reason why not.
+fn program(world: &World) -> Result<Program, crate::Stop> {
+    needs!(world.exec_is_free || world.exec_flags, world::NOEXEC_SET);
+    needs!(world.proc, world::NO_PROC);
+    match Program::of_this_machine() {
+        Some(program) => Ok(program),
+        None => Err(crate::Stop::Skipped(parties::NO_PROGRAMS)),
+    }
+}
+
+/// The file runs with these arguments, of which there are so many, says `expected`, and is
+/// over.
+fn says(file: &OwnedMemFd, args: Args<'_>, env: Args<'_>, count: i32, expected: &[u8]) -> Verdict {
+    let output = ok!(kernel::sealable());
+    match ok!(parties::outcome(&output, file, args, env)) {
+        Outcome::Ran(ended) => same!(ended, Ended::Exited(count)),
+        Outcome::Refused(error) => fail!("refused with {error:?}"),
+    }
+    let mut room = [0; 256];
+    let len = ok!(kernel::pread(&output, &mut room, 0));
+    same!(
+        Text::of(room[..len].escape_ascii()).as_str(),
+        Text::of(expected.escape_ascii()).as_str()
+    );
+    Ok(())
+}
+
+/// The file runs.
+fn runs(file: &OwnedMemFd) -> Verdict {
+    let list = [Some(Arg::new(c"name")), None];
+    let Some(args) = Args::new(&list) else {
+        fail!("a list that has an end is refused");
+    };
+    says(file, args, NOTHING, 1, b"name\0")
+}
+
+/// The file is refused, in a process that goes on with the file as it was.
+fn is_refused(file: &OwnedMemFd, expected: ExecError) -> Verdict {
+    is_refused_with(file, NOTHING, NOTHING, expected)
+}
+
+fn is_refused_with(
+    file: &OwnedMemFd,
+    args: Args<'_>,
+    env: Args<'_>,
+    expected: ExecError,
+) -> Verdict {
+    let output = ok!(kernel::sealable());
+    let before = (kernel::close_on_exec(file), raw::seals(file), file.len());
+    match ok!(parties::outcome(&output, file, args, env)) {
+        Outcome::Refused(error) => same!(error, expected),
+        Outcome::Ran(ended) => fail!("executed, and {ended:?}"),
+    }
+    // In this very process, which is not replaced either.
+    crate::children::apart(|| {
+        same!(file.exec(args, env).err(), Some(expected));
+        let after = (kernel::close_on_exec(file), raw::seals(file), file.len());
+        same!(after, before);
+        Ok(())
+    })?;
+    same!(output.len(), Ok(0));
+    Ok(())
+}
+
+// Lists.
+
+fn a_list_without_an_end_is_none(_: &World) -> Verdict {
+    let arg = Some(Arg::new(c"a"));
+    holds!(Args::new(&[]).is_none());
+    holds!(Args::new(&[arg]).is_none());
+    holds!(Args::new(&[arg, None, arg]).is_none());
+    holds!(Args::new(&[None]).is_some());
+    holds!(Args::new(&[arg, None]).is_some());
+    holds!(Args::new(&[arg, None, arg, None]).is_some());
+    Ok(())
+}
+
+fn a_list_ends_at_its_first_none(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let list = [c"a", c"b", c"", c"c"].map(|text| Some(Arg::new(text)));
+    let [a, b, empty, c] = list;
+    let (args, env) = ([a, empty, b, None, c, None], [None, c, None]);
+    let (Some(args), Some(env)) = (Args::new(&args), Args::new(&env)) else {
+        fail!("a list that has an end is refused");
+    };
+    says(&file, args, env, 3, b"a\0\0b\0")
+}
+
+fn a_list_of_the_kernels_is_a_list(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let args = [c"one".as_ptr(), c"two".as_ptr(), core::ptr::null()];
+    let env = [c"A=b".as_ptr(), core::ptr::null()];
+    let (args, env) = (parties::args(&args), parties::args(&env));
+    says(&file, args, env, 2, b"one\0two\0A=b\0")
+}
+
+fn an_argument_shows_its_text(_: &World) -> Verdict {
+    const LIST: [Option<Arg<'static>>; 2] = [Some(Arg::new(c"constant")), None];
+
+    let text = Text::of(format_args!("{:?}", LIST[0]));
+    same!(text.as_str(), "Some(\"constant\")");
+    let text = Text::of(format_args!("{:?}", Arg::from(c"a\xff\"")));
+    same!(text.as_str(), "\"a\\xff\\\"\"");
+    same!(size_of::<Option<Arg<'_>>>(), size_of::<*const u8>());
+    Ok(())
+}
+
+// Programs that run.
+
+// row 79
+fn a_program_gets_its_arguments_and_its_environment(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let (args, env) = (
+        [c"own name", c"", c"\xff\n", c"--last"].map(|text| Some(Arg::new(text))),
+        [c"A=b", c"no equals sign", c"=", c"A=b"].map(|text| Some(Arg::new(text))),
+    );
+    let end = |list: [Option<Arg<'static>>; 4]| {
+        let [a, b, c, d] = list;
+        [a, b, c, d, None]
+    };
+    let (args, env) = (end(args), end(env));
+    let (Some(args), Some(env)) = (Args::new(&args), Args::new(&env)) else {
+        fail!("a list that has an end is refused");
+    };
+    says(
+        &file,
+        args,
+        env,
+        4,
+        b"own name\0\0\xff\n\0--last\0A=b\0no equals sign\0=\0A=b\0",
+    )
+}
+
+/// Since Linux 5.18, and where it is backported, there is always a first argument, if only an
+/// empty one.
+fn a_program_runs_without_arguments_and_without_environment(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let env = [Some(Arg::new(c"A=b")), None];
+    let Some(env) = Args::new(&env) else {
+        fail!("a list that has an end is refused");
+    };
+    let output = ok!(kernel::sealable());
+    match ok!(parties::outcome(&output, &file, NOTHING, env)) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => {}
+        other => fail!("{other:?}"),
+    }
+    runs(&file)
+}
+
+fn a_program_gets_ten_thousand_arguments(world: &World) -> Verdict {
+    const MANY: usize = 10_000;
+    static LIST: [Option<Arg<'static>>; MANY + 1] = {
+        let mut list = [Some(Arg::new(c"argument")); MANY + 1];
+        list[MANY] = None;
+        list
+    };
+
+    let file = ok!(program(world)?.file());
+    let Some(args) = Args::new(&LIST) else {
+        fail!("a list that has an end is refused");
+    };
+    let output = ok!(kernel::sealable());
+    match ok!(parties::outcome(&output, &file, args, NOTHING)) {
+        Outcome::Ran(ended) => same!(ended, Ended::Exited((MANY % 256) as i32)),
+        Outcome::Refused(error) => fail!("refused with {error:?}"),
+    }
+    same!(output.len(), Ok(9 * MANY as u64));
+    let mut room = [0; 9];
+    for at in [0, MANY / 2, MANY - 1] {
+        same!(output.read_at(&mut room, 9 * at as u64), Ok(9));
+        same!(&room, b"argument\0");
+    }
+    Ok(())
+}
+
+/// `MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h, is 32 pages; the largest page is 64 KiB.
+const TOO_LONG: usize = (32 << 16) + 1;
+
+fn a_longer_argument_than_the_kernel_takes_is_e2big(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let mut text = ok!(Buffer::new(TOO_LONG + 1));
+    text[..TOO_LONG].fill(b'x');
+    let text = ok!(CStr::from_bytes_until_nul(&text));
+    let list = [Some(Arg::new(c"name")), Some(Arg::new(text)), None];
+    let Some(list) = Args::new(&list) else {
+        fail!("a list that has an end is refused");
+    };
+    let expected = ExecError::Kernel(Errno::E2BIG);
+    is_refused_with(&file, list, NOTHING, expected)?;
+    is_refused_with(&file, NOTHING, list, expected)?;
+    runs(&file)
+}
+
+fn more_arguments_than_the_kernel_takes_are_e2big(world: &World) -> Verdict {
+    const LEN: usize = 100_000;
+    const MANY: usize = 100;
+
+    let file = ok!(program(world)?.file());
+    let mut text = ok!(Buffer::new(LEN + 1));
+    text[..LEN].fill(b'x');
+    let text = ok!(CStr::from_bytes_until_nul(&text));
+    // More than the 6 MiB that the kernel takes at most: three quarters of its stack limit.
+    let mut list = [Some(Arg::new(text)); MANY + 1];
+    list[MANY] = None;
+    let Some(list) = Args::new(&list) else {
+        fail!("a list that has an end is refused");
+    };
+    is_refused_with(&file, list, NOTHING, ExecError::Kernel(Errno::E2BIG))?;
+    runs(&file)
+}
+
+fn a_sealed_program_runs(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let sealed = ok!(file.seal());
+    let list = [Some(Arg::new(c"sealed")), None];
+    let Some(args) = Args::new(&list) else {
+        fail!("a list that has an end is refused");
+    };
+    let output = ok!(kernel::sealable());
+    let execution = ok!(Execution::start(&output, || sealed.exec(args, NOTHING)));
+    match ok!(execution.finish()) {
+        Outcome::Ran(ended) => same!(ended, Ended::Exited(1)),
+        Outcome::Refused(error) => fail!("refused with {error:?}"),
+    }
+    same!(kernel::holds_exactly(&output, b"sealed\0"), Ok(true));
+    Ok(())
+}
+
+// row 79
+fn a_program_runs_while_the_descriptor_that_made_it_is_open(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    same!(kernel::close_on_exec(&file), Ok(true));
+    runs(&file)?;
+    ok!(file.set_close_on_exec(false));
+    runs(&file)?;
+    // Its offset, which is at the end or anywhere, means nothing.
+    same!(file.seek(owned_memfd::SeekFrom::Start(100)), Ok(100));
+    runs(&file)
+}
+
+fn a_program_runs_by_a_reading_descriptor(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let reader = ok!(file.reopen_read_only());
+    runs(&reader)?;
+    drop(file);
+    runs(&reader)
+}
+
+// row 82
+fn the_text_of_a_running_program_changes_unless_it_is_sealed(world: &World) -> Verdict {
+    let program = program(world)?;
+    for seal in [false, true] {
+        let file = ok!(program.file());
+        if seal {
+            let seals = Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL;
+            ok!(file.add_seals(seals));
+        }
+        // A full pipe, in which the program waits to say something.
+        let (read, write) = ok!(kernel::pipe());
+        ok!(kernel::set_status_flags(&write, OFlags::NONBLOCK));
+        while kernel::write(&write, &[b'x'; 4096]).is_ok() {}
+        ok!(kernel::set_status_flags(&write, OFlags::empty()));
+        let list = [Some(Arg::new(c"name")), None];
+        let Some(args) = Args::new(&list) else {
+            fail!("a list that has an end is refused");
+        };
+        // Its other end is closed once the program runs, or will never run.
+        let (started, starting) = ok!(kernel::pipe());
+        let running = ok!(Execution::start(&write, || file.exec(args, NOTHING)));
+        drop(starting);
+        same!(kernel::read(&started, &mut [0]), Ok(0));
+        refused!(kernel::reopen(&file, OFlags::RDWR), Errno::ETXTBSY);
+        let len = ok!(file.len());
+        if seal {
+            same!(file.write_at(b"x", len - 1), Err(Errno::EPERM));
+        } else {
+            same!(file.write_at(b"x", len - 1), Ok(1));
+        }
+        let mut room = [0; 4096];
+        while ok!(kernel::read(&read, &mut room)) == room.len() {}
+        match ok!(running.finish()) {
+            Outcome::Ran(_) => {}
+            Outcome::Refused(error) => fail!("refused with {error:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn a_program_runs_when_the_table_is_full(world: &World) -> Verdict {
+    let program = program(world)?;
+    let file = ok!(program.file());
+    let output = ok!(kernel::sealable());
+    let execution = ok!(Execution::start(&output, || {
+        kernel::fill_the_table()?;
+        file.exec(NOTHING, NOTHING)
+    }));
+    match ok!(execution.finish()) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+// The other way.
+
+/// The outcome where the kernel answers `execveat` with this.
+fn outcome_with(file: &OwnedMemFd, answer: Errno) -> Result<Outcome, Errno> {
+    let output = kernel::sealable()?;
+    Execution::start(&output, || {
+        raw::refuse(Which::All(sc::nr::EXECVEAT), answer)?;
+        file.exec(NOTHING, NOTHING)
+    })?
+    .finish()
+}
+
+// row 84
+fn a_program_runs_without_execveat(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(program(world)?.file());
+    match ok!(outcome_with(&file, Errno::ENOSYS)) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => {}
+        other => fail!("{other:?}"),
+    }
+    // What the call refuses otherwise is its answer.
+    match ok!(outcome_with(&file, Errno::EACCES)) {
+        Outcome::Refused(ExecError::NotExecutable) => {}
+        other => fail!("{other:?}"),
+    }
+    match ok!(outcome_with(&file, Errno::ENOMEM)) {
+        Outcome::Refused(ExecError::Kernel(Errno::ENOMEM)) => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+/// As TOMOYO does, which finds no `/dev/fd`.
+fn a_program_runs_where_only_proc_finds_it(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(program(world)?.file());
+    if parties::dev_fd() {
+        ok!(parties::hide(c"/dev"));
+    }
+    match ok!(outcome_with(&file, Errno::ENOENT)) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+fn a_program_does_not_run_where_there_is_no_way(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(program(world)?.file());
+    ok!(parties::hide(c"/proc"));
+    match ok!(outcome_with(&file, Errno::ENOSYS)) {
+        Outcome::Refused(ExecError::Kernel(Errno::ENOSYS)) => {}
+        other => fail!("{other:?}"),
+    }
+    // /dev/fd goes by way of /proc.
+    match ok!(outcome_with(&file, Errno::ENOENT)) {
+        Outcome::Refused(ExecError::NoDevFd) => {}
+        other => fail!("{other:?}"),
+    }
+    needs!(parties::has_execveat(), parties::NO_EXECVEAT);
+    runs(&file)
+}
+
+// Files that do not run.
+
+// row 80
+fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
+    let program = program(world)?;
+    let file = ok!(program.file());
+    for mode in [0o666, 0o600] {
+        ok!(file.set_mode(mode));
+        is_refused(&file, ExecError::NotExecutable)?;
+    }
+    // One bit, anybody's, is enough for who has all rights; the owner's is for the owner.
+    ok!(file.set_mode(0o700));
+    runs(&file)?;
+    let file = ok!(MemFdOptions::new().create(c"default"));
+    ok!(program.copy_to(&file));
+    is_refused(&file, ExecError::NotExecutable)?;
+    let sealed = ok!(file.seal());
+    same!(
+        sealed.exec(NOTHING, NOTHING).err(),
+        Some(ExecError::NotExecutable)
+    );
+    Ok(())
+}
+
+// row 80
+fn a_file_that_is_no_program_is_refused(world: &World) -> Verdict {
+    program(world)?;
+    for content in [&b""[..], b"x", b"\x7fELF", b"no program\n", &[0; 300]] {
+        let file = ok!(parties::executable(content));
+        is_refused(&file, ExecError::NotAProgram)?;
+    }
+    Ok(())
+}
+
+fn a_program_that_is_cut_in_its_headers_is_refused(world: &World) -> Verdict {
+    let program = program(world)?;
+    for len in [0, 1, 4, 16, 63, 64, 65, 119] {
+        let file = ok!(program.cut_to(len));
+        is_refused(&file, ExecError::NotAProgram)?;
+    }
+    Ok(())
+}
+
+// section 1.8
+fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
+    is_refused(&file, ExecError::OpenForWriting)?;
+    drop(writer);
+    runs(&file)?;
+    let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    is_refused(&file, ExecError::OpenForWriting)?;
+    // Sealing does not close it.
+    let sealed = ok!(file.seal());
+    same!(
+        sealed.exec(NOTHING, NOTHING).err(),
+        Some(ExecError::OpenForWriting)
+    );
+    drop(writer);
+    runs(&sealed.into_memfd())
+}
+
+// Scripts.
+
+/// A script that the program runs, which another file holds, and that file.
+fn script(program: Program) -> Result<(OwnedMemFd, OwnedMemFd), Errno> {
+    let interpreter = program.file()?;
+    let line = Text::of(format_args!("#!/proc/self/fd/{}\n", number(&interpreter)));
+    Ok((parties::executable(line.as_str().as_bytes())?, interpreter))
+}
+
+fn a_script_runs_while_its_descriptor_stays_open(world: &World) -> Verdict {
+    let (script, interpreter) = ok!(script(program(world)?));
+    ok!(script.set_close_on_exec(false));
+    let list = [Some(Arg::new(c"name")), Some(Arg::new(c"given")), None];
+    let Some(args) = Args::new(&list) else {
+        fail!("a list that has an end is refused");
+    };
+    let directory = if parties::has_execveat() {
+        "/dev/fd"
+    } else {
+        "/proc/self/fd"
+    };
+    let expected = Text::of(format_args!(
+        "/proc/self/fd/{}\0{directory}/{}\0given\0",
+        number(&interpreter),
+        number(&script)
+    ));
+    says(&script, args, NOTHING, 3, expected.as_str().as_bytes())
+}
+
+/// It would be found closed by its interpreter, once there is no way back.
+fn a_script_whose_descriptor_is_closed_is_refused(world: &World) -> Verdict {
+    let (script, _interpreter) = ok!(script(program(world)?));
+    same!(kernel::close_on_exec(&script), Ok(true));
+    is_refused(&script, ExecError::ScriptIsClosed)?;
+    let sealed = ok!(script.seal());
+    is_refused(&sealed.into_memfd(), ExecError::ScriptIsClosed)
+}
+
+fn a_script_whose_descriptor_is_closed_is_refused_without_execveat(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let (script, _interpreter) = ok!(script(program(world)?));
+    for answer in [Errno::ENOSYS, Errno::ENOENT] {
+        match ok!(outcome_with(&script, answer)) {
+            Outcome::Refused(ExecError::ScriptIsClosed) => {}
+            other => fail!("{answer:?}: {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// Files whose interpreter is not there.
+fn without_interpreter(world: &World) -> Result<[OwnedMemFd; 2], crate::Stop> {
+    let program = program(world)?;
+    let script = ok!(parties::executable(b"#!/nowhere/interpreter\n"));
+    ok!(script.set_close_on_exec(false));
+    Ok([ok!(program.linked_by(c"/nowhere/linker")), script])
+}
+
+fn a_missing_interpreter_is_named(world: &World) -> Verdict {
+    needs!(parties::dev_fd(), parties::NO_DEV_FD);
+    for file in without_interpreter(world)? {
+        is_refused(&file, ExecError::NoInterpreter)?;
+    }
+    Ok(())
+}
+
+fn a_missing_interpreter_is_named_without_execveat(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(parties::dev_fd(), parties::NO_DEV_FD);
+    for file in without_interpreter(world)? {
+        match ok!(outcome_with(&file, Errno::ENOSYS)) {
+            Outcome::Refused(ExecError::NoInterpreter) => {}
+            other => fail!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn a_missing_interpreter_is_named_when_the_table_is_full(world: &World) -> Verdict {
+    needs!(parties::dev_fd(), parties::NO_DEV_FD);
+    let files = without_interpreter(world)?;
+    crate::children::apart(|| {
+        ok!(kernel::fill_the_table());
+        for file in &files {
+            same!(
+                file.exec(NOTHING, NOTHING).err(),
+                Some(ExecError::NoInterpreter)
+            );
+        }
+        Ok(())
+    })
+}
+
+fn a_missing_dev_fd_is_named(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let files = without_interpreter(world)?;
+    if parties::dev_fd() {
+        ok!(parties::hide(c"/dev"));
+    }
+    for file in files {
+        is_refused(&file, ExecError::NoDevFd)?;
+    }
+    Ok(())
+}
+
+// row 83
+fn a_file_on_huge_pages_is_refused(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let flags = MemFdFlags::CLOEXEC | MemFdFlags::HUGETLB;
+    let exec = if world.exec_flags {
+        MemFdFlags::EXEC
+    } else {
+        MemFdFlags::empty()
+    };
+    let file = ok!(OwnedMemFd::create(c"huge", flags | exec));
+    same!(file.check_exec(), Err(ExecError::HugePages));
+    is_refused(&file, ExecError::HugePages)
+}
+
+// Asking first.
+
+/// Whether the kernel can be asked: since Linux 6.14.
+fn can_check(file: &OwnedMemFd) -> Verdict {
+    match file.check_exec() {
+        Err(ExecError::Kernel(Errno::EINVAL | Errno::ENOSYS)) => {
+            Err(crate::Stop::Skipped(parties::NO_CHECK))
+        }
+        _ => Ok(()),
+    }
+}
+
+// row 80
+fn a_check_looks_at_the_mode_and_not_at_the_content(world: &World) -> Verdict {
+    let program = program(world)?;
+    for file in [
+        ok!(program.file()),
+        ok!(parties::executable(b"")),
+        ok!(parties::executable(b"no program")),
+    ] {
+        can_check(&file)?;
+        same!(file.check_exec(), Ok(()));
+        ok!(file.set_mode(0o666));
+        same!(file.check_exec(), Err(ExecError::NotExecutable));
+        ok!(file.set_mode(0o777));
+        let sealed = ok!(file.seal());
+        same!(sealed.check_exec(), Ok(()));
+    }
+    let refused = ok!(SealedMemFd::copy_of(c"default", b""));
+    same!(refused.check_exec(), Err(ExecError::NotExecutable));
+    Ok(())
+}
+
+fn a_check_is_refused_where_an_execution_would_be(world: &World) -> Verdict {
+    let file = ok!(program(world)?.file());
+    can_check(&file)?;
+    let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
+    same!(file.check_exec(), Err(ExecError::OpenForWriting));
+    drop(writer);
+    same!(file.check_exec(), Ok(()));
+    Ok(())
+}
+
+fn a_check_that_the_kernel_does_not_know_says_so(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(program(world)?.file());
+    for answer in [Errno::EINVAL, Errno::ENOSYS] {
+        crate::children::apart(|| {
+            ok!(raw::refuse(Which::All(sc::nr::EXECVEAT), answer));
+            same!(file.check_exec(), Err(ExecError::Kernel(answer)));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn every_refusal_says_what_it_is(_: &World) -> Verdict {
+    let own = [
+        ExecError::NotExecutable,
+        ExecError::OpenForWriting,
+        ExecError::NotAProgram,
+        ExecError::ScriptIsClosed,
+        ExecError::NoInterpreter,
+        ExecError::NoDevFd,
+        ExecError::HugePages,
+    ];
+    for (index, error) in own.iter().enumerate() {
+        let text = Text::of(error);
+        holds!(!text.as_str().is_empty());
+        holds!(error.source().is_none());
+        for other in &own[..index] {
+            holds!(Text::of(other).as_str() != text.as_str());
+        }
+    }
+    let kernel = ExecError::from(Errno::E2BIG);
+    same!(Text::of(kernel).as_str(), "argument list too long");
+    holds!(kernel.source().is_none());
+    Ok(())
+}

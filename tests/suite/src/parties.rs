@@ -1,0 +1,564 @@
+//! The other party of a hand-over: a sender that sends what the library never would, a socket
+//! that brings more than descriptors, and a program small enough to be written here.
+#![allow(unsafe_code)]
+
+use crate::{
+    children::{self, PATIENCE},
+    claim::Text,
+    kernel,
+    raw::{self, Descriptors, Handover, Shared, adopt, errno, lend, number},
+};
+use core::{
+    convert::Infallible,
+    ffi::{CStr, c_char},
+    mem::MaybeUninit,
+};
+use linux_raw_sys::general;
+use owned_memfd::{
+    Errno, MemFdOptions, OwnedMemFd,
+    exec::{Args, ExecError},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+};
+use rustix::{
+    io::{IoSlice, IoSliceMut},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, SocketFlags, SocketType, sockopt,
+    },
+    process::{Pid, Signal, WaitOptions},
+};
+
+pub(crate) const NO_CLOSING: &str =
+    "the emulator leaves descriptors open for which there is no room";
+pub(crate) const NO_PIDFD_MESSAGES: &str = "no SO_PASSPIDFD before Linux 6.5, or an emulator";
+pub(crate) const NO_PROGRAMS: &str = "no program in a memory file can be executed here";
+pub(crate) const NO_EXECVEAT: &str = "the emulator has no execveat";
+pub(crate) const NO_CHECK: &str = "no AT_EXECVE_CHECK before Linux 6.14, or an emulator";
+pub(crate) const NO_DEV_FD: &str = "/dev/fd is not there";
+
+// Sockets.
+
+/// Sends bytes and any number of descriptors, not by way of the library.
+pub(crate) fn send(
+    socket: &impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<usize, Errno> {
+    // One more than a kernel takes.
+    const MOST: usize = 254;
+
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut control = SendAncillaryBuffer::new(&mut room);
+    let mut numbers = [const { MaybeUninit::<rustix::fd::BorrowedFd<'_>>::uninit() }; MOST];
+    for (slot, descriptor) in numbers.iter_mut().zip(descriptors) {
+        slot.write(lend(descriptor));
+    }
+    let count = descriptors.len().min(MOST);
+    // SAFETY: the loop has written that many.
+    let numbers = unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), count) };
+    if count > 0 && !control.push(SendAncillaryMessage::ScmRights(numbers)) {
+        return Err(Errno::ENOBUFS);
+    }
+    let bytes = [IoSlice::new(bytes)];
+    rustix::net::sendmsg(lend(socket), &bytes, &mut control, SendFlags::empty()).map_err(errno)
+}
+
+/// The type of a socket.
+pub(crate) fn kind(socket: &impl AsFd) -> Result<SocketType, Errno> {
+    sockopt::socket_type(lend(socket)).map_err(errno)
+}
+
+/// Closes one direction of a connection.
+pub(crate) fn end_writing(socket: &impl AsFd) -> Result<(), Errno> {
+    rustix::net::shutdown(lend(socket), rustix::net::Shutdown::Write).map_err(errno)
+}
+
+/// From now on the socket brings the sender's credentials with each message.
+pub(crate) fn pass_credentials(socket: &impl AsFd) -> Result<(), Errno> {
+    sockopt::set_socket_passcred(lend(socket), true).map_err(errno)
+}
+
+/// From now on the socket brings a descriptor of the sender's process with each message.
+pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
+    // include/uapi/asm-generic/socket.h.
+    const SOL_SOCKET: usize = 1;
+    const SO_PASSPIDFD: usize = 76;
+
+    let on = 1_i32;
+    // SAFETY: the kernel reads one `int`.
+    unsafe {
+        call(
+            sc::nr::SETSOCKOPT,
+            [
+                number(socket) as usize,
+                SOL_SOCKET,
+                SO_PASSPIDFD,
+                (&raw const on).expose_provenance(),
+                size_of::<i32>(),
+            ],
+        )
+    }
+}
+
+/// Whether descriptors of the sender's process arrive: the call may be known to an emulator
+/// that does not know what then comes.
+pub(crate) fn brings_pidfds() -> bool {
+    let Ok((one, other)) = kernel::socket_pair() else {
+        return false;
+    };
+    if pass_pidfd(&other).is_err() || send(&one, b"?", &[]).is_err() {
+        return false;
+    }
+    let before = kernel::open_descriptors();
+    let mut room = [MaybeUninit::uninit(); 128];
+    children::apart(|| {
+        let mut control = RecvAncillaryBuffer::new(&mut room);
+        let mut byte = [0];
+        let mut bytes = [IoSliceMut::new(&mut byte)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        ok!(rustix::net::recvmsg(
+            lend(&other),
+            &mut bytes,
+            &mut control,
+            flags
+        ));
+        // rustix does not know this message, and leaves its descriptor open.
+        holds!(kernel::open_descriptors() != before);
+        Ok(())
+    })
+    .is_ok()
+}
+
+/// Whether descriptors that do not fit are closed, as every kernel does, when a receiver with
+/// room for one or two gets ten.
+pub(crate) fn closes_what_does_not_fit() -> bool {
+    children::apart(|| {
+        let (one, other) = ok!(kernel::socket_pair());
+        let before = kernel::open_descriptors();
+        ok!(send(&one, b"?", &[one.as_fd(); 10]));
+        drop(ok!(kernel::receive(&other)));
+        same!(kernel::open_descriptors(), before);
+        Ok(())
+    })
+    .is_ok()
+}
+
+/// A socket that is not a Unix one.
+pub(crate) fn internet_socket() -> Result<OwnedFd, Errno> {
+    rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map(adopt)
+    .map_err(errno)
+}
+
+/// A signal is again what it was at the start of the world: not ignored.
+pub(crate) fn stop_ignoring(signal: u32) -> Result<(), Errno> {
+    // SAFETY: all fields are integers or optional pointers, for which zero is valid; a handler
+    // of zero is SIG_DFL.
+    let action: general::kernel_sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel reads one action.
+    unsafe {
+        call(
+            sc::nr::RT_SIGACTION,
+            [
+                signal as usize,
+                (&raw const action).expose_provenance(),
+                0,
+                size_of::<u64>(),
+                0,
+            ],
+        )
+    }
+}
+
+/// As `raw::call`, for calls that answer nothing.
+///
+/// # Safety
+/// The arguments are what this call takes, and its pointers are valid for what it does.
+#[inline(never)]
+unsafe fn call(number: usize, arguments: [usize; 5]) -> Result<(), Errno> {
+    let [first, second, third, fourth, fifth] = arguments;
+    // SAFETY: the caller's own promise.
+    let answer = unsafe { sc::syscall5(number, first, second, third, fourth, fifth) };
+    match answer as isize {
+        error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
+        _ => Ok(()),
+    }
+}
+
+// Programs.
+
+/// A program that writes its arguments and its environment, each with its NUL, to descriptor 1
+/// and exits with the number of its arguments. It starts with nothing but what the kernel has
+/// put on its stack: the number, the arguments, the environment, and the auxiliary vector,
+/// whose `AT_EXECFN` (31) is the string behind the last of the environment.
+///
+/// One for each CPU, since an emulator's kernel runs programs of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    machine: u16,
+    code: &'static [u8],
+}
+
+/// Where the program is in memory, above `vm.mmap_min_addr` and on a border of any page.
+const ADDRESS: u64 = 0x40_0000;
+const HEADER: usize = 64;
+const PART: usize = 56;
+/// Room for the whole file.
+const PROGRAM: usize = 512;
+
+const PROGRAMS: [Program; 3] = [
+    Program {
+        // EM_X86_64
+        machine: 62,
+        code: &[
+            0x48, 0x8b, 0x1c, 0x24, //              mov rbx, [rsp]
+            0x48, 0x8b, 0x74, 0x24, 0x08, //        mov rsi, [rsp + 8]
+            0x48, 0x8d, 0x7c, 0xdc, 0x10, //        lea rdi, [rsp + rbx * 8 + 16]
+            0x48, 0x8b, 0x07, //                 1: mov rax, [rdi]
+            0x48, 0x83, 0xc7, 0x08, //              add rdi, 8
+            0x48, 0x85, 0xc0, //                    test rax, rax
+            0x75, 0xf4, //                          jnz 1b
+            0x48, 0x8b, 0x07, //                 2: mov rax, [rdi]
+            0x48, 0x83, 0xc7, 0x10, //              add rdi, 16
+            0x83, 0xf8, 0x1f, //                    cmp eax, 31
+            0x75, 0xf4, //                          jne 2b
+            0x48, 0x8b, 0x57, 0xf8, //              mov rdx, [rdi - 8]
+            0x48, 0x29, 0xf2, //                    sub rdx, rsi
+            0xbf, 0x01, 0x00, 0x00, 0x00, //        mov edi, 1
+            0xb8, 0x01, 0x00, 0x00, 0x00, //        mov eax, 1          write
+            0x0f, 0x05, //                          syscall
+            0x89, 0xdf, //                          mov edi, ebx
+            0xb8, 0xe7, 0x00, 0x00, 0x00, //        mov eax, 231        exit_group
+            0x0f, 0x05, //                          syscall
+        ],
+    },
+    Program {
+        // EM_AARCH64
+        machine: 183,
+        code: &[
+            0xf4, 0x03, 0x40, 0xf9, //    ldr x20, [sp]
+            0xe9, 0x23, 0x00, 0x91, //    add x9, sp, #8
+            0x21, 0x01, 0x40, 0xf9, //    ldr x1, [x9]
+            0x29, 0x0d, 0x14, 0x8b, //    add x9, x9, x20, lsl #3
+            0x29, 0x21, 0x00, 0x91, //    add x9, x9, #8
+            0x2a, 0x85, 0x40, 0xf8, // 1: ldr x10, [x9], #8
+            0xea, 0xff, 0xff, 0xb5, //    cbnz x10, 1b
+            0x2a, 0x2d, 0xc1, 0xa8, // 2: ldp x10, x11, [x9], #16
+            0x5f, 0x7d, 0x00, 0xf1, //    cmp x10, #31
+            0xc1, 0xff, 0xff, 0x54, //    b.ne 2b
+            0x62, 0x01, 0x01, 0xcb, //    sub x2, x11, x1
+            0x20, 0x00, 0x80, 0xd2, //    mov x0, #1
+            0x08, 0x08, 0x80, 0xd2, //    mov x8, #64         write
+            0x01, 0x00, 0x00, 0xd4, //    svc #0
+            0xe0, 0x03, 0x14, 0xaa, //    mov x0, x20
+            0xc8, 0x0b, 0x80, 0xd2, //    mov x8, #94         exit_group
+            0x01, 0x00, 0x00, 0xd4, //    svc #0
+        ],
+    },
+    Program {
+        // EM_RISCV
+        machine: 243,
+        code: &[
+            0x03, 0x34, 0x01, 0x00, //    ld s0, 0(sp)
+            0x83, 0x35, 0x81, 0x00, //    ld a1, 8(sp)
+            0x93, 0x12, 0x34, 0x00, //    slli t0, s0, 3
+            0xb3, 0x82, 0x22, 0x00, //    add t0, t0, sp
+            0x93, 0x82, 0x02, 0x01, //    addi t0, t0, 16
+            0x03, 0xb3, 0x02, 0x00, // 1: ld t1, 0(t0)
+            0x93, 0x82, 0x82, 0x00, //    addi t0, t0, 8
+            0xe3, 0x1c, 0x03, 0xfe, //    bnez t1, 1b
+            0x93, 0x03, 0xf0, 0x01, //    li t2, 31
+            0x03, 0xb3, 0x02, 0x00, // 2: ld t1, 0(t0)
+            0x93, 0x82, 0x02, 0x01, //    addi t0, t0, 16
+            0xe3, 0x1c, 0x73, 0xfe, //    bne t1, t2, 2b
+            0x03, 0xb6, 0x82, 0xff, //    ld a2, -8(t0)
+            0x33, 0x06, 0xb6, 0x40, //    sub a2, a2, a1
+            0x13, 0x05, 0x10, 0x00, //    li a0, 1
+            0x93, 0x08, 0x00, 0x04, //    li a7, 64           write
+            0x73, 0x00, 0x00, 0x00, //    ecall
+            0x13, 0x05, 0x04, 0x00, //    mv a0, s0
+            0x93, 0x08, 0xe0, 0x05, //    li a7, 94           exit_group
+            0x73, 0x00, 0x00, 0x00, //    ecall
+        ],
+    },
+];
+
+impl Program {
+    /// The one that this machine's kernel executes, found out by doing, not by way of the
+    /// library: one that does not work must not look like a machine that lacks something.
+    pub(crate) fn of_this_machine() -> Option<Self> {
+        PROGRAMS.into_iter().find(|program| {
+            let mut room = [0; PROGRAM];
+            let image = program.image(None, &mut room);
+            // With MFD_EXEC where that is known.
+            let Ok(file) = raw::memfd_create(c"probe".as_ptr().cast(), 0x10)
+                .or_else(|_| raw::memfd_create(c"probe".as_ptr().cast(), 0))
+            else {
+                return false;
+            };
+            if kernel::write(&file, image) != Ok(image.len()) {
+                return false;
+            }
+            let Ok(pid) = raw::fork(Descriptors::Copied, || {
+                raw::close(1);
+                execute(&file);
+                100
+            }) else {
+                return false;
+            };
+            wait(pid) == Ok(Ended::Exited(1))
+        })
+    }
+
+    /// The program as an executable, sealable memory file.
+    pub(crate) fn file(self) -> Result<OwnedMemFd, Errno> {
+        let mut room = [0; PROGRAM];
+        executable(self.image(None, &mut room))
+    }
+
+    /// Writes the program into a file.
+    pub(crate) fn copy_to(self, file: &OwnedMemFd) -> Result<(), Errno> {
+        let mut room = [0; PROGRAM];
+        file.write_all_at(self.image(None, &mut room), 0)
+            .map_err(|stopped| stopped.reason.unwrap_or(Errno::ENOSPC))
+    }
+
+    /// The same, if it were to be started by a dynamic linker of this name.
+    pub(crate) fn linked_by(self, linker: &CStr) -> Result<OwnedMemFd, Errno> {
+        let mut room = [0; PROGRAM];
+        executable(self.image(Some(linker), &mut room))
+    }
+
+    /// The first `len` bytes of it.
+    pub(crate) fn cut_to(self, len: usize) -> Result<OwnedMemFd, Errno> {
+        let mut room = [0; PROGRAM];
+        executable(&self.image(None, &mut room)[..len])
+    }
+
+    /// The ELF file: a header, one part or two, and the code.
+    fn image<'a>(self, linker: Option<&CStr>, room: &'a mut [u8; PROGRAM]) -> &'a [u8] {
+        // PT_LOAD and PT_INTERP, PF_R and PF_X, of elf.h.
+        const LOAD: u32 = 1;
+        const INTERPRETER: u32 = 3;
+        const READ_AND_EXECUTE: u32 = 5;
+
+        let name = linker.map_or(&b""[..], CStr::to_bytes_with_nul);
+        let parts = if linker.is_some() { 2 } else { 1 };
+        let start = HEADER + parts * PART;
+        let len = start + self.code.len();
+        let end = len + name.len();
+
+        let mut elf = Writer { room, at: 0 };
+        // 64 bits, little-endian, version 1; ET_EXEC.
+        elf.put(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+        elf.put(&2_u16.to_le_bytes());
+        elf.put(&self.machine.to_le_bytes());
+        elf.put(&1_u32.to_le_bytes());
+        // Entry point, program headers, no section headers, no flags.
+        elf.put(&(ADDRESS + start as u64).to_le_bytes());
+        elf.put(&(HEADER as u64).to_le_bytes());
+        elf.put(&[0; 12]);
+        elf.put(&(HEADER as u16).to_le_bytes());
+        elf.put(&(PART as u16).to_le_bytes());
+        elf.put(&(parts as u16).to_le_bytes());
+        elf.put(&[0; 6]);
+
+        let mut part = |kind: u32, from: usize, len: usize| {
+            elf.put(&kind.to_le_bytes());
+            elf.put(&READ_AND_EXECUTE.to_le_bytes());
+            elf.put(&(from as u64).to_le_bytes());
+            elf.put(&(ADDRESS + from as u64).to_le_bytes());
+            elf.put(&(ADDRESS + from as u64).to_le_bytes());
+            elf.put(&(len as u64).to_le_bytes());
+            elf.put(&(len as u64).to_le_bytes());
+            elf.put(&0x1_0000_u64.to_le_bytes());
+        };
+        if linker.is_some() {
+            part(INTERPRETER, len, name.len());
+        }
+        part(LOAD, 0, end);
+        elf.put(self.code);
+        elf.put(name);
+        &room[..end]
+    }
+}
+
+/// The shortest way to put an ELF file together.
+struct Writer<'a> {
+    room: &'a mut [u8; PROGRAM],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.room[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+}
+
+/// An executable, sealable, close-on-exec memory file with this content.
+pub(crate) fn executable(content: &[u8]) -> Result<OwnedMemFd, Errno> {
+    let file = MemFdOptions::new()
+        .executable(true)
+        .create(c"program")
+        .map_err(|_| Errno::EACCES)?;
+    match file.write_at(content, 0)? {
+        count if count == content.len() => Ok(file),
+        _ => Err(Errno::EIO),
+    }
+}
+
+/// Executes a file with one argument, not by way of the library.
+fn execute(file: &impl AsFd) {
+    let args = [c"probe".as_ptr(), core::ptr::null()];
+    let path = Text::of(format_args!("/proc/self/fd/{}\0", number(file)));
+    // SAFETY: a path that ends in NUL, and two lists that end in null.
+    let _ = unsafe {
+        call(
+            sc::nr::EXECVE,
+            [
+                path.as_str().as_ptr().expose_provenance(),
+                args.as_ptr().expose_provenance(),
+                args[1..].as_ptr().expose_provenance(),
+                0,
+                0,
+            ],
+        )
+    };
+}
+
+/// Whether `execveat` is there at all.
+pub(crate) fn has_execveat() -> bool {
+    // SAFETY: the kernel refuses a descriptor of no file, and reads an empty path.
+    let answer = unsafe {
+        call(
+            sc::nr::EXECVEAT,
+            [
+                usize::MAX,
+                c"".as_ptr().expose_provenance(),
+                0,
+                0,
+                general::AT_EMPTY_PATH as usize,
+            ],
+        )
+    };
+    answer != Err(Errno::ENOSYS)
+}
+
+/// Whether `/dev/fd` is there, by which the kernel names what it executes.
+pub(crate) fn dev_fd() -> bool {
+    kernel::open(c"/dev/fd", rustix::fs::OFlags::DIRECTORY).is_ok()
+}
+
+/// A list as the kernel has it.
+pub(crate) fn args<const N: usize>(list: &[*const c_char; N]) -> Args<'_> {
+    assert!(list.last().is_some_and(|last| last.is_null()));
+    // SAFETY: it ends in null; its strings are the claim's own, and static.
+    unsafe { Args::from_ptr(list.as_ptr()) }
+}
+
+/// `dup2`, to a number that the process is going to be executed with.
+pub(crate) fn give_number(fd: &impl AsFd, to: i32) -> Result<(), Errno> {
+    // SAFETY: this is done in a child, which uses the number for nothing else.
+    unsafe { call(sc::nr::DUP3, [number(fd) as usize, to as usize, 0, 0, 0]) }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Ended {
+    Exited(i32),
+    Killed(i32),
+}
+
+/// Waits for a process, which is killed if it takes too long.
+pub(crate) fn wait(pid: Pid) -> Result<Ended, Errno> {
+    let deadline = raw::now() + PATIENCE;
+    loop {
+        match rustix::process::waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => {
+                return status
+                    .exit_status()
+                    .map(Ended::Exited)
+                    .or(status.terminating_signal().map(Ended::Killed))
+                    .ok_or(Errno::ECHILD);
+            }
+            Ok(None) if raw::now() > deadline => {
+                // What it was killed by is then the answer.
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(errno(error)),
+        }
+        kernel::sleep(core::time::Duration::from_micros(200));
+    }
+}
+
+/// What became of an attempt to execute something.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was executed, and ended so.
+    Ran(Ended),
+    /// It was refused, and the process that tried went on.
+    Refused(ExecError),
+}
+
+/// A process that has been told to execute something.
+pub(crate) struct Execution {
+    pid: Pid,
+    error: Shared<Handover<ExecError>>,
+}
+
+impl Execution {
+    /// In a process of its own, with `output` as descriptor 1.
+    pub(crate) fn start(
+        output: &impl AsFd,
+        exec: impl FnOnce() -> Result<Infallible, ExecError>,
+    ) -> Result<Self, Errno> {
+        let error = Shared::new(Handover::new())?;
+        let pid = raw::fork(Descriptors::Copied, || {
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+            if give_number(output, 1).is_err() {
+                return 103;
+            }
+            let Err(refusal) = exec();
+            error.put(refusal);
+            0
+        })?;
+        Ok(Self { pid, error })
+    }
+
+    pub(crate) fn finish(self) -> Result<Outcome, Errno> {
+        let ended = wait(self.pid)?;
+        Ok(self
+            .error
+            .take()
+            .map_or(Outcome::Ran(ended), Outcome::Refused))
+    }
+}
+
+/// Executes a file and says what became of it.
+pub(crate) fn outcome(
+    output: &impl AsFd,
+    file: &OwnedMemFd,
+    args: Args<'_>,
+    env: Args<'_>,
+) -> Result<Outcome, Errno> {
+    Execution::start(output, || file.exec(args, env))?.finish()
+}
+
+// Mounts.
+
+/// Hides a directory under an empty one, in this process only.
+pub(crate) fn hide(path: &CStr) -> Result<(), Errno> {
+    use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+
+    raw::unshare(rustix::thread::UnshareFlags::NEWNS)?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).map_err(errno)?;
+    mount(c"none", path, c"tmpfs", MountFlags::empty(), None).map_err(errno)
+}

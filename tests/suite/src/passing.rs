@@ -1,0 +1,1109 @@
+//! Claims about descriptors over Unix sockets: that what is sent arrives and nothing else
+//! does, and that whatever a stranger sends leaves no descriptor open.
+
+use crate::{
+    Verdict, World,
+    children::{self, Child, Overseer, PATIENCE, Steps},
+    claim::Text,
+    kernel,
+    parties::{self, Ended},
+    raw::{self, Alarms, Descriptors as Table, Interrupted, Which, number},
+    world,
+};
+use core::{error::Error, time::Duration};
+use owned_memfd::{
+    Errno, Reason, Refused, SealedMemFd, Seals,
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    pass::{self, Descriptors, ReceiveError, SocketKind},
+};
+use rustix::{fs::OFlags, net::SocketType};
+
+claims!("passing":
+    a_pair_of_sockets_is_connected_and_close_on_exec,
+    a_pair_of_sockets_is_of_the_kind_that_was_asked_for,
+    a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open,
+    bytes_and_descriptors_arrive_on_every_kind,
+    bytes_arrive_without_descriptors,
+    a_descriptor_that_is_sent_stays_ours,
+    descriptors_arrive_close_on_exec,
+    descriptors_arrive_in_their_order,
+    descriptors_that_are_not_taken_are_closed,
+    room_is_emptied_before_it_is_filled,
+    an_error_leaves_the_room_empty,
+    the_descriptors_of_two_messages_never_come_together,
+    as_many_descriptors_pass_as_the_kernel_takes,
+    another_process_gets_a_file_and_maps_it,
+    another_process_gives_a_file_and_is_gone,
+    a_received_file_shares_the_offset_which_nobody_needs,
+    ten_descriptors_where_one_is_wanted_are_too_many,
+    one_descriptor_more_than_there_is_room_for_is_too_many,
+    more_descriptors_than_any_room_are_too_many,
+    a_full_table_loses_descriptors_and_says_so,
+    a_table_with_one_place_loses_the_second_and_closes_the_first,
+    a_message_that_is_too_long_is_cut_and_says_so,
+    a_stream_keeps_what_there_was_no_room_for,
+    the_end_of_a_connection_shows,
+    half_a_connection_ends_too,
+    what_was_sent_before_the_end_still_arrives,
+    datagrams_have_no_end,
+    an_empty_message_brings_its_descriptors,
+    an_empty_message_alone_looks_like_the_end,
+    a_stream_needs_a_byte_for_descriptors,
+    a_closed_peer_is_an_error_and_no_signal,
+    a_peer_that_closes_without_reading_resets_the_connection,
+    what_is_no_unix_socket_is_refused,
+    a_socket_that_does_not_wait_says_so,
+    a_full_stream_takes_a_part_and_the_descriptor_once,
+    a_message_longer_than_the_socket_allows_is_refused,
+    a_signal_interrupts_what_is_bare,
+    a_signal_does_not_interrupt_receiving_a_file,
+    a_signal_does_not_interrupt_sending_a_file,
+    credentials_are_skipped,
+    a_descriptor_of_the_senders_process_does_not_stay_open,
+    a_descriptor_of_the_senders_process_that_failed_is_none,
+    data_without_a_descriptor_is_no_file,
+    what_is_no_memory_file_is_refused_and_given_back,
+    an_unsealed_file_is_refused_and_given_back,
+    a_longer_file_than_wanted_is_refused_and_given_back,
+    a_refusal_leaves_the_connection_as_it_was,
+    every_refusal_says_what_it_is,
+);
+
+const KINDS: [SocketKind; 3] = [
+    SocketKind::Stream,
+    SocketKind::Datagram,
+    SocketKind::SeqPacket,
+];
+
+/// Those of which the kernel keeps the messages apart.
+const MESSAGES: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::SeqPacket];
+
+/// Those whose end shows.
+const CONNECTIONS: [SocketKind; 2] = [SocketKind::Stream, SocketKind::SeqPacket];
+
+fn do_not_wait(socket: &OwnedFd) -> Verdict {
+    ok!(kernel::set_status_flags(socket, OFlags::NONBLOCK));
+    Ok(())
+}
+
+/// Both descriptors are of one file.
+fn same_file(one: &impl AsFd, other: &impl AsFd) -> Verdict {
+    same!(kernel::identity(one), kernel::identity(other));
+    Ok(())
+}
+
+fn sealed(content: &[u8]) -> Result<SealedMemFd, Errno> {
+    let file = kernel::holding(content)?;
+    file.seal().map_err(|_| Errno::EIO)
+}
+
+/// Nothing is left in the socket.
+fn is_drained(socket: &OwnedFd) -> Verdict {
+    do_not_wait(socket)?;
+    let mut none = Descriptors::<1>::new();
+    refused!(
+        pass::receive(socket, &mut [0], &mut none),
+        ReceiveError::Kernel(Errno::EAGAIN)
+    );
+    Ok(())
+}
+
+// The pair.
+
+fn a_pair_of_sockets_is_connected_and_close_on_exec(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        for (from, to) in [(&one, &other), (&other, &one)] {
+            same!(kernel::close_on_exec(from), Ok(true));
+            same!(kernel::write(from, b"hello"), Ok(5));
+            let mut room = [0; 8];
+            same!(kernel::read(to, &mut room), Ok(5));
+            same!(&room[..5], b"hello");
+        }
+    }
+    Ok(())
+}
+
+fn a_pair_of_sockets_is_of_the_kind_that_was_asked_for(_: &World) -> Verdict {
+    let types = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET];
+    for (kind, expected) in KINDS.into_iter().zip(types) {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(parties::kind(&one), Ok(expected));
+        same!(parties::kind(&other), Ok(expected));
+    }
+    Ok(())
+}
+
+fn a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open(_: &World) -> Verdict {
+    let place = ok!(kernel::sealable());
+    ok!(kernel::fill_the_table());
+    drop(place);
+    let before = kernel::open_descriptors();
+    // One place, where two are needed.
+    same!(
+        pass::socket_pair(SocketKind::Stream).err(),
+        Some(Errno::EMFILE)
+    );
+    same!(kernel::open_descriptors(), before);
+    Ok(())
+}
+
+// What arrives.
+
+fn bytes_and_descriptors_arrive_on_every_kind(_: &World) -> Verdict {
+    let (first, second) = (ok!(kernel::holding(b"1")), ok!(kernel::holding(b"2")));
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(
+            pass::send(&one, b"some bytes", &[first.as_fd(), second.as_fd()]),
+            Ok(10)
+        );
+        let (mut room, mut descriptors) = ([0; 64], Descriptors::<2>::new());
+        same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 10);
+        same!(&room[..10], b"some bytes");
+        same!(&room[10..], &[0; 54]);
+        same!(descriptors.len(), 2);
+        for sent in [&first, &second] {
+            let Some(received) = descriptors.next() else {
+                fail!("one is missing");
+            };
+            same_file(&received, sent)?;
+            holds!(number(&received) != number(sent));
+        }
+        same!(descriptors.next().is_none(), true);
+        is_drained(&other)?;
+    }
+    Ok(())
+}
+
+fn bytes_arrive_without_descriptors(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"bytes", &[]), Ok(5));
+        let (mut room, mut descriptors) = ([0; 64], Descriptors::<2>::new());
+        same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 5);
+        same!(&room[..5], b"bytes");
+        same!(descriptors.len(), 0);
+        // No room for any is room enough.
+        same!(pass::send(&one, b"bytes", &[]), Ok(5));
+        let mut none = Descriptors::<0>::new();
+        same!(ok!(pass::receive(&other, &mut room, &mut none)), 5);
+        same!(none.next().is_none(), true);
+    }
+    Ok(())
+}
+
+fn a_descriptor_that_is_sent_stays_ours(_: &World) -> Verdict {
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let file = ok!(sealed(b"ours"));
+    ok!(file.send(&one));
+    same!(&ok!(file.map())[..], b"ours");
+    // Also once the other side has closed its own.
+    drop(ok!(SealedMemFd::receive(&other, 4)));
+    same!(&ok!(file.map())[..], b"ours");
+    same!(raw::is_open(number(&file)), true);
+    Ok(())
+}
+
+// row 89
+fn descriptors_arrive_close_on_exec(_: &World) -> Verdict {
+    // Not so where they come from: it is the receiver who decides.
+    let file = ok!(kernel::dup(&ok!(kernel::sealable())));
+    same!(kernel::close_on_exec(&file), Ok(false));
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
+        let mut descriptors = Descriptors::<3>::new();
+        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        for received in descriptors {
+            same!(kernel::close_on_exec(&received), Ok(true));
+        }
+    }
+    Ok(())
+}
+
+fn descriptors_arrive_in_their_order(_: &World) -> Verdict {
+    let files = [
+        ok!(kernel::sealable()),
+        ok!(kernel::sealable()),
+        ok!(kernel::sealable()),
+        ok!(kernel::sealable()),
+        ok!(kernel::sealable()),
+    ];
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    ok!(pass::send(&one, b"x", &files.each_ref().map(AsFd::as_fd)));
+    let mut descriptors = Descriptors::<8>::new();
+    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    for (left, sent) in (1..=5).rev().zip(&files) {
+        same!(descriptors.size_hint(), (left, Some(left)));
+        same!(descriptors.len(), left);
+        let Some(received) = descriptors.next() else {
+            fail!("one is missing");
+        };
+        same_file(&received, sent)?;
+    }
+    same!(descriptors.size_hint(), (0, Some(0)));
+    // It stays at its end.
+    same!(descriptors.next().is_none(), true);
+    same!(descriptors.next().is_none(), true);
+    Ok(())
+}
+
+fn descriptors_that_are_not_taken_are_closed(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let (one, other) = ok!(pass::socket_pair(SocketKind::SeqPacket));
+    let before = kernel::open_descriptors();
+    for taken in 0..=4 {
+        ok!(pass::send(&one, b"x", &[file.as_fd(); 4]));
+        let mut descriptors = Descriptors::<4>::new();
+        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        holds!(kernel::open_descriptors() != before);
+        for kept in descriptors.by_ref().take(taken) {
+            // Taken, it is the taker's and open.
+            same!(raw::is_open(number(&kept)), true);
+        }
+        same!(descriptors.len(), 4 - taken);
+        drop(descriptors);
+        same!(kernel::open_descriptors(), before);
+    }
+    // One that is taken outlives the room.
+    ok!(pass::send(&one, b"x", &[file.as_fd(); 4]));
+    let mut descriptors = Descriptors::<4>::new();
+    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    let kept = descriptors.nth(1);
+    drop(descriptors);
+    same!(
+        kept.as_ref().map(kernel::identity),
+        Some(kernel::identity(&file))
+    );
+    Ok(())
+}
+
+fn room_is_emptied_before_it_is_filled(_: &World) -> Verdict {
+    let (first, second) = (ok!(kernel::sealable()), ok!(kernel::sealable()));
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let before = kernel::open_descriptors();
+    let mut descriptors = Descriptors::<2>::new();
+    ok!(pass::send(&one, b"x", &[first.as_fd(); 2]));
+    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    // As one that was used half.
+    drop(descriptors.next());
+    for _ in 0..3 {
+        ok!(pass::send(&one, b"x", &[second.as_fd(); 2]));
+        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        same!(descriptors.len(), 2);
+    }
+    for received in descriptors.by_ref() {
+        same_file(&received, &second)?;
+    }
+    ok!(pass::send(&one, b"x", &[second.as_fd(); 2]));
+    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    // As one that is not used at all, when nothing comes with the next message.
+    ok!(pass::send(&one, b"x", &[]));
+    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    same!(descriptors.len(), 0);
+    same!(kernel::open_descriptors(), before);
+    Ok(())
+}
+
+fn an_error_leaves_the_room_empty(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let (one, other) = ok!(pass::socket_pair(SocketKind::SeqPacket));
+    let before = kernel::open_descriptors();
+    let mut descriptors = Descriptors::<2>::new();
+    let put_two_into = |room: &mut Descriptors<2>| {
+        ok!(pass::send(&one, b"x", &[file.as_fd(); 2]));
+        ok!(pass::receive(&other, &mut [0], room));
+        Ok(())
+    };
+    // Too many, too long, nothing there, and the end.
+    put_two_into(&mut descriptors)?;
+    ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
+    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    refused!(answer, ReceiveError::TooManyDescriptors);
+    same!(descriptors.len(), 0);
+    same!(kernel::open_descriptors(), before);
+
+    put_two_into(&mut descriptors)?;
+    ok!(pass::send(&one, b"xx", &[file.as_fd(); 2]));
+    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    refused!(answer, ReceiveError::DataTruncated);
+    same!(descriptors.next().is_none(), true);
+    same!(kernel::open_descriptors(), before);
+
+    put_two_into(&mut descriptors)?;
+    do_not_wait(&other)?;
+    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    refused!(answer, ReceiveError::Kernel(Errno::EAGAIN));
+    same!(descriptors.len(), 0);
+    same!(kernel::open_descriptors(), before);
+
+    put_two_into(&mut descriptors)?;
+    ok!(parties::end_writing(&one));
+    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    refused!(answer, ReceiveError::Closed);
+    same!(descriptors.len(), 0);
+    same!(kernel::open_descriptors(), before);
+    Ok(())
+}
+
+fn the_descriptors_of_two_messages_never_come_together(_: &World) -> Verdict {
+    let (first, second) = (ok!(kernel::sealable()), ok!(kernel::sealable()));
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"aa", &[first.as_fd()]), Ok(2));
+        same!(pass::send(&one, b"bb", &[second.as_fd()]), Ok(2));
+        for (expected, sent) in [(b"aa", &first), (b"bb", &second)] {
+            // Room for both.
+            let (mut room, mut descriptors) = ([0; 64], Descriptors::<4>::new());
+            same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 2);
+            same!(&room[..2], expected);
+            same!(descriptors.len(), 1);
+            for received in descriptors {
+                same_file(&received, sent)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn as_many_descriptors_pass_as_the_kernel_takes(_: &World) -> Verdict {
+    const MOST: usize = pass::MAX_DESCRIPTORS;
+
+    same!(MOST, 253);
+    let file = ok!(kernel::sealable());
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"x", &[file.as_fd(); MOST]), Ok(1));
+        let mut descriptors = Descriptors::<MOST>::new();
+        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        same!(descriptors.len(), MOST);
+        for received in descriptors {
+            same_file(&received, &file)?;
+            same!(kernel::close_on_exec(&received), Ok(true));
+        }
+        // One more, which the library does not compile.
+        refused!(
+            parties::send(&one, b"x", &[file.as_fd(); MOST + 1]),
+            Errno::EINVAL
+        );
+    }
+    Ok(())
+}
+
+// Between processes.
+
+const CONTENT: &[u8] = b"what one process gives another, proven not to change";
+
+fn another_process_gets_a_file_and_maps_it(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        // Made after the process is there: nothing is inherited.
+        let steps = ok!(Steps::new());
+        let child = ok!(Child::start(Table::Copied, || {
+            steps.wait_for(1)?;
+            let received = ok!(SealedMemFd::receive(&other, CONTENT.len()));
+            same!(&ok!(received.map())[..], CONTENT);
+            same!(kernel::close_on_exec(&received), Ok(true));
+            refused!(received.into_memfd().write_at(b"x", 0), Errno::EPERM);
+            Ok(())
+        }));
+        ok!(ok!(sealed(CONTENT)).send(&one));
+        steps.reach(1);
+        child.finish(PATIENCE)?;
+    }
+    Ok(())
+}
+
+fn another_process_gives_a_file_and_is_gone(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        children::apart(|| {
+            ok!(ok!(sealed(CONTENT)).send(&one));
+            Ok(())
+        })?;
+        let received = ok!(SealedMemFd::receive(&other, CONTENT.len()));
+        same!(&ok!(received.map())[..], CONTENT);
+    }
+    Ok(())
+}
+
+// row 89
+fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let file = ok!(sealed(b"content"));
+    ok!(file.send(&one));
+    let received = ok!(SealedMemFd::receive(&other, 7));
+    let ours = file.into_memfd();
+    same!(ours.seek(owned_memfd::SeekFrom::Start(3)), Ok(3));
+    // It is one offset, and reading the proven file neither follows nor moves it.
+    same!(&ok!(received.map())[..], b"content");
+    let mut room = [0; 7];
+    same!(received.read_at(&mut room, 0), Ok(7));
+    same!(&room, b"content");
+    same!(ours.seek(owned_memfd::SeekFrom::Current(0)), Ok(3));
+    let theirs = received.into_memfd();
+    same!(theirs.seek(owned_memfd::SeekFrom::Current(0)), Ok(3));
+    same!(theirs.seek(owned_memfd::SeekFrom::Start(5)), Ok(5));
+    same!(ours.seek(owned_memfd::SeekFrom::Current(0)), Ok(5));
+    Ok(())
+}
+
+// What a stranger sends.
+
+/// After too many, all are closed and the next message arrives as if nothing had been.
+fn too_many<const N: usize>(kind: SocketKind, sent: usize) -> Verdict {
+    const MOST: usize = pass::MAX_DESCRIPTORS;
+
+    let file = ok!(kernel::sealable());
+    let many = [file.as_fd(); MOST];
+    let (one, other) = ok!(pass::socket_pair(kind));
+    let before = kernel::open_descriptors();
+    same!(parties::send(&one, b"x", &many[..sent]), Ok(1));
+    same!(pass::send(&one, b"y", &[]), Ok(1));
+    let (mut byte, mut descriptors) = ([0], Descriptors::<N>::new());
+    let answer = pass::receive(&other, &mut byte, &mut descriptors);
+    refused!(answer, ReceiveError::TooManyDescriptors);
+    same!(descriptors.len(), 0);
+    same!(kernel::open_descriptors(), before);
+    same!(ok!(pass::receive(&other, &mut byte, &mut descriptors)), 1);
+    same!(byte, *b"y");
+    Ok(())
+}
+
+fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
+    for kind in KINDS {
+        too_many::<1>(kind, 10)?;
+
+        let file = ok!(sealed(b""));
+        let (one, other) = ok!(pass::socket_pair(kind));
+        let before = kernel::open_descriptors();
+        same!(parties::send(&one, b"x", &[file.as_fd(); 10]), Ok(1));
+        let answer = SealedMemFd::receive(&other, 10);
+        refused!(answer, ReceiveError::TooManyDescriptors);
+        same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+/// The control data of an odd number of descriptors is padded to where one more has room.
+fn one_descriptor_more_than_there_is_room_for_is_too_many(_: &World) -> Verdict {
+    for kind in KINDS {
+        too_many::<0>(kind, 1)?;
+        too_many::<1>(kind, 2)?;
+        too_many::<2>(kind, 3)?;
+        too_many::<3>(kind, 4)?;
+        too_many::<252>(kind, 253)?;
+    }
+    Ok(())
+}
+
+fn more_descriptors_than_any_room_are_too_many(_: &World) -> Verdict {
+    needs!(parties::closes_what_does_not_fit(), parties::NO_CLOSING);
+    for kind in KINDS {
+        too_many::<0>(kind, 253)?;
+        too_many::<1>(kind, 253)?;
+    }
+    Ok(())
+}
+
+/// Each kind of receiving, when `free` numbers are left for the descriptors that come.
+fn with_room_in_the_table(free: usize) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in KINDS {
+        children::apart(|| {
+            let (one, other) = ok!(pass::socket_pair(kind));
+            for _ in 0..3 {
+                ok!(parties::send(&one, b"x", &[file.as_fd(); 2]));
+            }
+            ok!(file.send(&one));
+            let mut places = [Some(ok!(kernel::sealable())), Some(ok!(kernel::sealable()))];
+            ok!(kernel::fill_the_table());
+            places[..free].fill_with(|| None);
+            let before = kernel::open_descriptors();
+            for _ in 0..3 {
+                let mut descriptors = Descriptors::<2>::new();
+                let answer = pass::receive(&other, &mut [0], &mut descriptors);
+                refused!(answer, ReceiveError::ControlTruncated);
+                same!(descriptors.len(), 0);
+                same!(kernel::open_descriptors(), before);
+            }
+            let answer = SealedMemFd::receive(&other, 7);
+            if free > 0 {
+                same!(&ok!(ok!(answer).map())[..], b"content");
+            } else {
+                refused!(answer, ReceiveError::ControlTruncated);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_full_table_loses_descriptors_and_says_so(_: &World) -> Verdict {
+    with_room_in_the_table(0)
+}
+
+fn a_table_with_one_place_loses_the_second_and_closes_the_first(_: &World) -> Verdict {
+    with_room_in_the_table(1)
+}
+
+fn a_message_that_is_too_long_is_cut_and_says_so(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in MESSAGES {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        let before = kernel::open_descriptors();
+        for len in [3, 0] {
+            same!(pass::send(&one, b"four", &[file.as_fd()]), Ok(4));
+            same!(pass::send(&one, b"next", &[]), Ok(4));
+            let (mut room, mut descriptors) = ([0; 4], Descriptors::<1>::new());
+            let answer = pass::receive(&other, &mut room[..len], &mut descriptors);
+            refused!(answer, ReceiveError::DataTruncated);
+            same!(descriptors.len(), 0);
+            same!(kernel::open_descriptors(), before);
+            // What was cut is gone; what follows is whole.
+            same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 4);
+            same!(&room, b"next");
+        }
+        same!(pass::send(&one, b"two", &[file.as_fd()]), Ok(3));
+        refused!(SealedMemFd::receive(&other, 7), ReceiveError::DataTruncated);
+        same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+fn a_stream_keeps_what_there_was_no_room_for(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    same!(pass::send(&one, b"first", &[file.as_fd()]), Ok(5));
+    let (mut room, mut descriptors) = ([0; 3], Descriptors::<1>::new());
+    // The descriptor comes with the first byte, and once.
+    same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 3);
+    same!(&room, b"fir");
+    same!(descriptors.len(), 1);
+    same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 2);
+    same!(&room[..2], b"st");
+    same!(descriptors.len(), 0);
+    is_drained(&other)
+}
+
+// The end.
+
+fn the_end_of_a_connection_shows(_: &World) -> Verdict {
+    for kind in CONNECTIONS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        drop(one);
+        for _ in 0..2 {
+            let mut descriptors = Descriptors::<1>::new();
+            let answer = pass::receive(&other, &mut [0], &mut descriptors);
+            refused!(answer, ReceiveError::Closed);
+            refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
+        }
+    }
+    Ok(())
+}
+
+fn half_a_connection_ends_too(_: &World) -> Verdict {
+    for kind in CONNECTIONS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(parties::end_writing(&one));
+        refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
+        refused!(pass::send(&one, b"x", &[]), Errno::EPIPE);
+        // The other half goes on.
+        ok!(ok!(sealed(b"back")).send(&other));
+        same!(ok!(SealedMemFd::receive(&one, 4)).len(), 4);
+    }
+    Ok(())
+}
+
+fn what_was_sent_before_the_end_still_arrives(_: &World) -> Verdict {
+    for kind in CONNECTIONS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(ok!(sealed(b"last")).send(&one));
+        drop(one);
+        same!(
+            &ok!(ok!(SealedMemFd::receive(&other, 4)).map())[..],
+            b"last"
+        );
+        refused!(SealedMemFd::receive(&other, 4), ReceiveError::Closed);
+    }
+    Ok(())
+}
+
+fn datagrams_have_no_end(_: &World) -> Verdict {
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Datagram));
+    ok!(ok!(sealed(b"last")).send(&one));
+    drop(one);
+    same!(ok!(SealedMemFd::receive(&other, 4)).len(), 4);
+    is_drained(&other)
+}
+
+fn an_empty_message_brings_its_descriptors(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in MESSAGES {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
+        let mut descriptors = Descriptors::<1>::new();
+        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 0);
+        same!(descriptors.len(), 1);
+        same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
+        same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
+    }
+    Ok(())
+}
+
+fn an_empty_message_alone_looks_like_the_end(_: &World) -> Verdict {
+    for kind in MESSAGES {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"", &[]), Ok(0));
+        refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
+        // And is not.
+        ok!(ok!(sealed(b"more")).send(&one));
+        same!(ok!(SealedMemFd::receive(&other, 4)).len(), 4);
+    }
+    Ok(())
+}
+
+fn a_stream_needs_a_byte_for_descriptors(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
+    is_drained(&other)?;
+    same!(pass::send(&one, b"x", &[file.as_fd()]), Ok(1));
+    let mut descriptors = Descriptors::<2>::new();
+    same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+    same!(descriptors.len(), 1);
+    Ok(())
+}
+
+fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
+    const SIGPIPE: u32 = 13;
+
+    // A test driver of std's ignores it.
+    ok!(parties::stop_ignoring(SIGPIPE));
+    let file = ok!(sealed(b"content"));
+    for kind in CONNECTIONS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        drop(other);
+        for _ in 0..2 {
+            same!(pass::send(&one, b"x", &[]), Err(Errno::EPIPE));
+            same!(pass::send(&one, b"x", &[file.as_fd()]), Err(Errno::EPIPE));
+            same!(file.send(&one), Err(Errno::EPIPE));
+        }
+    }
+    // This notices once, and is then without a peer.
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Datagram));
+    drop(other);
+    same!(file.send(&one), Err(Errno::ECONNREFUSED));
+    same!(file.send(&one), Err(Errno::ENOTCONN));
+    // The signal would have come: it does to who does not refuse it.
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    drop(other);
+    let pid = ok!(raw::fork(Table::Copied, || i32::from(
+        kernel::write(&one, b"x").is_err()
+    )));
+    same!(parties::wait(pid), Ok(Ended::Killed(SIGPIPE as i32)));
+    Ok(())
+}
+
+fn a_peer_that_closes_without_reading_resets_the_connection(_: &World) -> Verdict {
+    for kind in CONNECTIONS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(pass::send(&one, b"never read", &[]), Ok(10));
+        drop(other);
+        refused!(
+            SealedMemFd::receive(&one, 1),
+            ReceiveError::Kernel(Errno::ECONNRESET)
+        );
+        refused!(SealedMemFd::receive(&one, 1), ReceiveError::Closed);
+        same!(pass::send(&one, b"x", &[]).err(), Some(Errno::EPIPE));
+    }
+    Ok(())
+}
+
+// What the kernel refuses.
+
+fn what_is_no_unix_socket_is_refused(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    let mut descriptors = Descriptors::<1>::new();
+    same!(file.send(&file).err(), Some(Errno::ENOTSOCK));
+    refused!(
+        SealedMemFd::receive(&file, 7),
+        ReceiveError::Kernel(Errno::ENOTSOCK)
+    );
+    refused!(
+        pass::receive(&file, &mut [0], &mut descriptors),
+        ReceiveError::Kernel(Errno::ENOTSOCK)
+    );
+    if let Ok(socket) = parties::internet_socket() {
+        holds!(file.send(&socket).is_err());
+    }
+    Ok(())
+}
+
+fn a_socket_that_does_not_wait_says_so(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        is_drained(&other)?;
+        refused!(
+            SealedMemFd::receive(&other, 7),
+            ReceiveError::Kernel(Errno::EAGAIN)
+        );
+        do_not_wait(&one)?;
+        let mut sent = 0;
+        let refusal = loop {
+            match file.send(&one) {
+                Ok(()) if sent < 100_000 => sent += 1,
+                Ok(()) => fail!("{sent} messages fit"),
+                Err(errno) => break errno,
+            }
+        };
+        // Who is not privileged may first have too many descriptors under way.
+        holds!(matches!(refusal, Errno::EAGAIN | Errno::ETOOMANYREFS));
+        // Each that was sent arrives, and none besides.
+        for _ in 0..sent {
+            same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
+        }
+        is_drained(&other)?;
+    }
+    Ok(())
+}
+
+fn a_full_stream_takes_a_part_and_the_descriptor_once(_: &World) -> Verdict {
+    const LEN: usize = 4 << 20;
+
+    let file = ok!(kernel::sealable());
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    do_not_wait(&one)?;
+    let bytes = ok!(raw::Buffer::new(LEN));
+    let first = ok!(pass::send(&one, &bytes, &[file.as_fd()]));
+    holds!(first > 0 && first < LEN, "{first} bytes were taken");
+    refused!(
+        pass::send(&one, &bytes[first..], &[file.as_fd()]),
+        Errno::EAGAIN
+    );
+    let (mut sent, mut received, mut files) = (first, 0, 0);
+    let mut room = [0; 8192];
+    loop {
+        let mut descriptors = Descriptors::<1>::new();
+        received += ok!(pass::receive(&other, &mut room, &mut descriptors));
+        files += descriptors.len();
+        // The rest goes without.
+        while sent < LEN {
+            match pass::send(&one, &bytes[sent..], &[]) {
+                Ok(count) => sent += count,
+                Err(Errno::EAGAIN) => break,
+                Err(errno) => fail!("sending the rest fails with {errno:?}"),
+            }
+        }
+        if received == LEN {
+            break;
+        }
+    }
+    same!(files, 1);
+    is_drained(&other)
+}
+
+fn a_message_longer_than_the_socket_allows_is_refused(_: &World) -> Verdict {
+    const LEN: usize = 64 << 20;
+
+    let zeros = ok!(raw::Buffer::new(LEN));
+    let file = ok!(kernel::sealable());
+    for kind in MESSAGES {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        let answer = pass::send(&one, &zeros, &[file.as_fd()]);
+        same!(answer, Err(Errno::EMSGSIZE));
+        is_drained(&other)?;
+    }
+    Ok(())
+}
+
+// Signals.
+
+const OFTEN: Duration = Duration::from_millis(10);
+
+fn a_signal_interrupts_what_is_bare(_: &World) -> Verdict {
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    fill(&one)?;
+    let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
+    let mut descriptors = Descriptors::<1>::new();
+    refused!(
+        pass::receive(&one, &mut [0], &mut descriptors),
+        ReceiveError::Kernel(Errno::EINTR)
+    );
+    same!(pass::send(&one, b"x", &[other.as_fd()]), Err(Errno::EINTR));
+    holds!(alarms.count() > 0);
+    Ok(())
+}
+
+/// Sends until there is no room, on a socket that waits for some again afterwards.
+fn fill(socket: &OwnedFd) -> Verdict {
+    do_not_wait(socket)?;
+    for piece in [4096, 1] {
+        while pass::send(socket, &[0; 4096][..piece], &[]).is_ok() {}
+    }
+    ok!(kernel::set_status_flags(socket, OFlags::empty()));
+    Ok(())
+}
+
+fn a_signal_does_not_interrupt_receiving_a_file(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        let child = ok!(Child::start(Table::Copied, || {
+            let file = ok!(sealed(b"late"));
+            kernel::sleep(OFTEN * 10);
+            ok!(file.send(&one));
+            Ok(())
+        }));
+        let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
+        let received = ok!(SealedMemFd::receive(&other, 4));
+        holds!(alarms.count() > 0);
+        drop(alarms);
+        same!(&ok!(received.map())[..], b"late");
+        child.finish(PATIENCE)?;
+    }
+    Ok(())
+}
+
+fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    fill(&one)?;
+    let file = ok!(sealed(b"waits"));
+    let child = ok!(Child::start(Table::Copied, || {
+        kernel::sleep(OFTEN * 10);
+        loop {
+            let (mut room, mut descriptors) = ([0; 4096], Descriptors::<1>::new());
+            ok!(pass::receive(&other, &mut room, &mut descriptors));
+            if descriptors.len() == 1 {
+                return Ok(());
+            }
+        }
+    }));
+    let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
+    ok!(file.send(&one));
+    holds!(alarms.count() > 0);
+    drop(alarms);
+    child.finish(PATIENCE)
+}
+
+// What else a socket brings.
+
+fn credentials_are_skipped(_: &World) -> Verdict {
+    const MOST: usize = pass::MAX_DESCRIPTORS;
+
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(parties::pass_credentials(&other));
+        let file = ok!(sealed(b"content"));
+        let before = kernel::open_descriptors();
+        ok!(file.send(&one));
+        drop(ok!(SealedMemFd::receive(&other, 7)));
+        same!(kernel::open_descriptors(), before);
+
+        ok!(pass::send(&one, b"x", &[file.as_fd(); MOST]));
+        let mut descriptors = Descriptors::<MOST>::new();
+        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        same!(descriptors.len(), MOST);
+        for received in descriptors {
+            same_file(&received, &file)?;
+        }
+
+        // They alone are no descriptor.
+        ok!(pass::send(&one, b"x", &[]));
+        refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
+    }
+    Ok(())
+}
+
+fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict {
+    needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(parties::pass_pidfd(&other));
+        ok!(parties::pass_credentials(&other));
+        let file = ok!(sealed(b"content"));
+        let before = kernel::open_descriptors();
+        for _ in 0..3 {
+            ok!(file.send(&one));
+            let received = ok!(SealedMemFd::receive(&other, 7));
+            same!(&ok!(received.map())[..], b"content");
+            drop(received);
+            same!(kernel::open_descriptors(), before);
+        }
+        // It does not count as one that was sent.
+        ok!(pass::send(&one, b"x", &[]));
+        refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
+        ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
+        let mut descriptors = Descriptors::<3>::new();
+        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        for received in descriptors {
+            same_file(&received, &file)?;
+        }
+        same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+/// Where the kernel cannot make it, it says why in its place: a negative number, which is
+/// nobody's descriptor.
+fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Verdict {
+    needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
+    needs!(world.overseers, world::NO_OVERSEERS);
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        ok!(parties::pass_pidfd(&other));
+        ok!(pass::send(&one, b"x", &[]));
+        let file = ok!(kernel::sealable());
+        ok!(pass::send(&one, b"y", &[file.as_fd()]));
+        children::apart(|| {
+            // Who takes it for a descriptor closes it.
+            let number = Errno::EMFILE.raw_os_error().wrapping_neg() as u32;
+            let which = Which::Equal(sc::nr::CLOSE, 0, number);
+            let overseer = Overseer::of(which, &[])?;
+            ok!(kernel::fill_the_table());
+            let mut descriptors = Descriptors::<1>::new();
+            same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+            same!(descriptors.len(), 0);
+            let answer = pass::receive(&other, &mut [0], &mut descriptors);
+            refused!(answer, ReceiveError::ControlTruncated);
+            same!(descriptors.len(), 0);
+            same!(overseer.calls(), 0);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+// What a file must be.
+
+/// A file that must not be accepted, and why; the descriptor comes back, as it came.
+fn is_refused(fd: BorrowedFd<'_>, max_len: usize, expected: Reason) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        let before = kernel::open_descriptors();
+        same!(parties::send(&one, b"x", &[fd]), Ok(1));
+        match SealedMemFd::receive(&other, max_len) {
+            Err(ReceiveError::Refused(Refused { value, reason })) => {
+                same!(reason, expected);
+                same_file(&value, &fd)?;
+                same!(kernel::close_on_exec(&value), Ok(true));
+            }
+            other => fail!("{other:?}"),
+        }
+        same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+fn data_without_a_descriptor_is_no_file(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(parties::send(&one, b"x", &[]), Ok(1));
+        refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
+        ok!(ok!(sealed(b"content")).send(&one));
+        same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
+    }
+    Ok(())
+}
+
+fn what_is_no_memory_file_is_refused_and_given_back(world: &World) -> Verdict {
+    let (read, write) = ok!(kernel::pipe());
+    is_refused(read.as_fd(), usize::MAX, Reason::NotMemFd)?;
+    is_refused(write.as_fd(), usize::MAX, Reason::NotMemFd)?;
+    let counter = ok!(kernel::event_counter());
+    is_refused(counter.as_fd(), usize::MAX, Reason::NotMemFd)?;
+    needs!(world.proc, world::NO_PROC);
+    let path_only = ok!(kernel::reopen(&ok!(sealed(b"x")), OFlags::PATH));
+    is_refused(path_only.as_fd(), usize::MAX, Reason::PathOnly)?;
+    needs!(world.tmpfs, world::NO_TMPFS);
+    let on_tmpfs = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    is_refused(on_tmpfs.as_fd(), usize::MAX, Reason::NotMemFd)
+}
+
+fn an_unsealed_file_is_refused_and_given_back(world: &World) -> Verdict {
+    let missing = Reason::MissingSeals;
+    let file = ok!(kernel::holding(b"content"));
+    is_refused(file.as_fd(), 7, missing(Seals::WRITE | Seals::SHRINK))?;
+    ok!(file.add_seals(Seals::GROW));
+    is_refused(file.as_fd(), 7, missing(Seals::WRITE | Seals::SHRINK))?;
+    ok!(file.add_seals(Seals::SHRINK));
+    is_refused(file.as_fd(), 7, missing(Seals::WRITE))?;
+
+    let file = ok!(kernel::holding(b"content"));
+    ok!(file.add_seals(Seals::WRITE));
+    is_refused(file.as_fd(), 7, missing(Seals::SHRINK))?;
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let file = ok!(kernel::holding(b"content"));
+    ok!(file.add_seals(Seals::FUTURE_WRITE | Seals::SHRINK | Seals::GROW));
+    is_refused(file.as_fd(), 7, Reason::FutureWriteOnly)
+}
+
+fn a_longer_file_than_wanted_is_refused_and_given_back(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for limit in [0, 6] {
+        let reason = Reason::TooLarge { len: 7 };
+        is_refused(file.as_fd(), limit, reason)?;
+    }
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    ok!(file.send(&one));
+    same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
+    ok!(ok!(sealed(b"")).send(&one));
+    same!(ok!(SealedMemFd::receive(&other, 0)).len(), 0);
+    Ok(())
+}
+
+fn a_refusal_leaves_the_connection_as_it_was(_: &World) -> Verdict {
+    let (read, _write) = ok!(kernel::pipe());
+    for kind in KINDS {
+        let (one, other) = ok!(pass::socket_pair(kind));
+        same!(parties::send(&one, b"x", &[read.as_fd()]), Ok(1));
+        same!(parties::send(&one, b"x", &[read.as_fd(); 10]), Ok(1));
+        same!(parties::send(&one, b"x", &[]), Ok(1));
+        ok!(ok!(sealed(b"good")).send(&one));
+        refused!(SealedMemFd::receive(&other, 4), ReceiveError::Refused(_));
+        refused!(
+            SealedMemFd::receive(&other, 4),
+            ReceiveError::TooManyDescriptors
+        );
+        refused!(SealedMemFd::receive(&other, 4), ReceiveError::NoDescriptor);
+        same!(
+            &ok!(ok!(SealedMemFd::receive(&other, 4)).map())[..],
+            b"good"
+        );
+    }
+    Ok(())
+}
+
+fn every_refusal_says_what_it_is(_: &World) -> Verdict {
+    let (read, _write) = ok!(kernel::pipe());
+    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    ok!(parties::send(&one, b"x", &[read.as_fd()]));
+    let Err(refused) = SealedMemFd::receive(&other, 1) else {
+        fail!("a pipe is accepted");
+    };
+    same!(Text::of(&refused).as_str(), "not an anonymous memory file");
+    holds!(refused.source().is_none());
+    let kernel = ReceiveError::from(Errno::EAGAIN);
+    same!(
+        Text::of(&kernel).as_str(),
+        "resource temporarily unavailable"
+    );
+    holds!(kernel.source().is_none());
+    let own = [
+        ReceiveError::Closed,
+        ReceiveError::NoDescriptor,
+        ReceiveError::TooManyDescriptors,
+        ReceiveError::ControlTruncated,
+        ReceiveError::DataTruncated,
+    ];
+    for (index, error) in own.iter().enumerate() {
+        holds!(error.source().is_none());
+        let text = Text::of(error);
+        holds!(!text.as_str().is_empty());
+        for other in &own[..index] {
+            holds!(Text::of(other).as_str() != text.as_str());
+        }
+    }
+    Ok(())
+}
