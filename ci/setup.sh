@@ -22,6 +22,7 @@ done <<'END'
 cc gcc
 /usr/include/stdio.h libc6-dev
 readelf binutils
+python3 python3
 qemu-aarch64-static qemu-user-static
 qemu-riscv64-static qemu-user-static
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu

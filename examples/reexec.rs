@@ -21,10 +21,11 @@ use std::{
     ffi::{CString, OsString},
     fs::File,
     os::{fd::IntoRawFd, unix::ffi::OsStringExt},
-    process::ExitCode,
+    process::{self, ExitCode},
 };
 
-/// Set for the second program, so that there is no third.
+/// Set to the process's number for the second program, so that there is no third. Other
+/// processes may inherit it, and it means nothing to them.
 const GUARD: &str = "OWNED_MEMFD_REEXEC";
 
 fn main() -> ExitCode {
@@ -49,7 +50,8 @@ fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
         Ok(_) => return Ok(()),
         Err(refused) => refused.value,
     };
-    if env::var_os(GUARD).is_some() {
+    let number = process::id().to_string();
+    if env::var_os(GUARD).is_some_and(|guard| guard == *number) {
         return Err("the copy that was executed is not sealed".into());
     }
     let copy = MemFdOptions::new().executable(true).create("reexec")?;
@@ -58,7 +60,8 @@ fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
     let text = |text: OsString| CString::new(text.into_vec());
     let arguments: Vec<CString> = env::args_os().map(text).collect::<Result<_, _>>()?;
     let environment: Vec<CString> = env::vars_os()
-        .chain([(GUARD.into(), "1".into())])
+        .filter(|(name, _)| name != GUARD)
+        .chain([(GUARD.into(), number.into())])
         .map(|(name, value)| text([name, value].join("=".as_ref())))
         .collect::<Result<_, _>>()?;
     let (arguments, environment) = (ended(&arguments), ended(&environment));

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The examples that execute from memory do what they say, with and without std, and say in one
+# line what is wrong with what they cannot run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
+: >"$scratch/empty"
+for features in '' std; do
+    run=(cargo run --locked --quiet --features "$features" --example run --)
+    quietly "${run[@]}" /bin/echo hello 'two words'
+    [ "$(cat "$log")" = 'hello two words' ] || stop 'echo from memory gets its arguments'
+    VARIABLE=kept quietly "${run[@]}" /usr/bin/env
+    grep -qx 'VARIABLE=kept' "$log" || stop 'env from memory gets its environment'
+    quietly "${run[@]}" "$scratch/script" runs
+    [ "$(cat "$log")" = 'script runs' ] || stop 'a script from memory gets its arguments'
+    status=0
+    "${run[@]}" /bin/false >"$log" 2>&1 || status=$?
+    [ "$status" -eq 1 ] && [ ! -s "$log" ] || stop "false from memory: status $status, or some output"
+    quietly "${run[@]}" /bin/readlink /proc/self/exe
+    [ "$(cat "$log")" = '/memfd:program (deleted)' ] || stop 'what runs has no path'
+    for program in '' missing / Cargo.lock "$scratch/empty"; do
+        status=0
+        "${run[@]}" ${program:+"$program"} >"$log" 2>&1 || status=$?
+        [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "${run[*]} $program: status $status, not one line"
+    done
+
+    reexec=(cargo run --locked --quiet --features "$features" --example reexec)
+    quietly "${reexec[@]}" -- one two
+    [ "$(cat "$log")" = 'reexec: running from a sealed copy with ["one", "two"]' ] || stop 'reexec goes on from a copy'
+    # What a program that does the same has started is no loop.
+    OWNED_MEMFD_REEXEC=1 quietly "${reexec[@]}"
+    grep -q 'from a sealed copy' "$log" || stop 'reexec goes on, whatever it has inherited'
+done
+
+echo 'examples: programs run from memory, and say why when they do not'
