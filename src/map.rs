@@ -13,6 +13,7 @@ use crate::{
 };
 use core::{
     fmt,
+    ops::Deref,
     ptr::NonNull,
     sync::atomic::{AtomicU8, Ordering::Relaxed},
 };
@@ -255,7 +256,8 @@ pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Re
 
 /// A memory file mapped for reading and writing, which others may write at the same time.
 ///
-/// It owns file and mapping. The file cannot shrink, so that every byte of it stays; it can
+/// It owns file and mapping, reads as a [`SharedView`] does, and also writes. The file cannot
+/// shrink, so that every byte of it stays; it can
 /// be sealed against writing only when it is no longer mapped, by
 /// [`unmap`](Self::unmap)ping it.
 ///
@@ -283,7 +285,8 @@ pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Re
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SharedMap {
-    region: Region,
+    // Before the file, so that it is unmapped first.
+    view: SharedView,
     file: OwnedMemFd,
 }
 
@@ -317,7 +320,10 @@ impl OwnedMemFd {
         let region =
             len_of_unshrinkable(fd).and_then(|len| Ok(Region::new(fd, 0, len, Mode::SharedWrite)?));
         match region {
-            Ok(region) => Ok(SharedMap { region, file: self }),
+            Ok(region) => Ok(SharedMap {
+                view: SharedView { region },
+                file: self,
+            }),
             Err(reason) => Err(Refused {
                 value: self,
                 reason,
@@ -348,18 +354,6 @@ impl OwnedMemFd {
 }
 
 impl SharedMap {
-    /// The length of the mapping, in bytes: that of the file when it was mapped.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.region.len()
-    }
-
-    /// Whether the length is 0.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The address of the first byte, for accesses of the caller's own; dangling when the
     /// length is 0.
     ///
@@ -368,20 +362,13 @@ impl SharedMap {
     /// atomic or volatile assembly.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
-        self.region.start().as_ptr()
-    }
-
-    /// Copies bytes from `offset` on into `buffer` and answers how many; fewer only at the
-    /// end.
-    #[must_use = "fewer bytes than asked for may have been copied"]
-    pub fn read_at(&self, buffer: &mut [u8], offset: usize) -> usize {
-        Bytes(&self.region).read_at(buffer, offset)
+        self.view.region.start().as_ptr()
     }
 
     /// Copies `bytes` to `offset` and answers how many; fewer only at the end.
     #[must_use = "fewer bytes than given may have been copied"]
     pub fn write_at(&self, bytes: &[u8], offset: usize) -> usize {
-        Bytes(&self.region).write_at(bytes, offset)
+        Bytes(&self.view.region).write_at(bytes, offset)
     }
 
     /// Seals the file so that it can be handed to those who may only read: adds
@@ -410,6 +397,15 @@ impl SharedMap {
     }
 }
 
+impl Deref for SharedMap {
+    type Target = SharedView;
+
+    /// What can be read, as by who only reads.
+    fn deref(&self) -> &SharedView {
+        &self.view
+    }
+}
+
 impl AsFd for SharedMap {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -419,7 +415,7 @@ impl AsFd for SharedMap {
 impl fmt::Debug for SharedMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedMap")
-            .field("region", &self.region)
+            .field("view", &self.view)
             .field("file", &self.file)
             .finish()
     }
