@@ -8,7 +8,7 @@
 use crate::{
     Stop, World,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{Mapping, Stores, lend, take},
+    raw::{Mapping, Stores, call, lend, take},
     world,
 };
 use core::ptr::{self, NonNull};
@@ -32,23 +32,6 @@ pub(crate) const GET_SEALS: u32 = 1034;
 
 /// Every supported CPU's page is a divisor of this.
 pub(crate) const LARGEST_PAGE: usize = 64 * 1024;
-
-/// Issues one system call.
-///
-/// Never inlined, since `sc` does not declare the vector registers that the kernel destroys.
-///
-/// # Safety
-/// The arguments are what this call takes, and its pointers are valid for what it does.
-#[inline(never)]
-unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
-    let [first, second, third, fourth, fifth, sixth] = arguments;
-    // SAFETY: the caller's own promise.
-    let answer = unsafe { sc::syscall6(number, first, second, third, fourth, fifth, sixth) };
-    match answer as isize {
-        error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
-        _ => Ok(answer),
-    }
-}
 
 /// What a request to a device is numbered: `_IOWR(kind, number, size)`, asm-generic/ioctl.h.
 const fn request(kind: u8, number: usize, size: usize) -> usize {

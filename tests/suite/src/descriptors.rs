@@ -7,7 +7,7 @@ use crate::{
     claim::Text,
     kernel,
     raw::{self, Descriptors, Which},
-    world,
+    strangers, world,
 };
 use owned_memfd::{
     Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Reason, Seals, SeekFrom,
@@ -485,65 +485,19 @@ fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
 
 // row 18
 fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
-    let (read_end, write_end) = ok!(kernel::pipe());
-    is_refused(read_end, Reason::NotMemFd)?;
-    is_refused(write_end, Reason::NotMemFd)?;
-    let (socket, _other_end) = ok!(kernel::socket_pair());
-    is_refused(socket, Reason::NotMemFd)?;
-    is_refused(ok!(kernel::event_counter()), Reason::NotMemFd)?;
-    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
-    is_refused(root, Reason::NotMemFd)
+    strangers::no_regular_files(|fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
-    needs!(world.proc, world::NO_PROC);
-    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
-        is_refused(ok!(kernel::open(path, OFlags::RDONLY)), Reason::NotMemFd)?;
-    }
-    // Deleted, or never linked: as nameless as a memory file, and still none.
-    if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
-        is_refused(file, Reason::NotMemFd)?;
-    }
-    Ok(())
+    strangers::ordinary_files(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
-    needs!(world.tmpfs, world::NO_TMPFS);
-    // It answers the question for seals.
-    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
-    same!(raw::seals(&nameless), Ok(1));
-    same!(kernel::links(&nameless), Ok(0));
-    is_refused(nameless, Reason::NotMemFd)?;
-
-    let path = Text::of(format_args!(
-        "/dev/shm/owned-memfd-suite-{}\0",
-        rustix::process::getpid().as_raw_nonzero()
-    ));
-    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
-        fail!("{path:?}");
-    };
-    let named = ok!(kernel::open(
-        path,
-        OFlags::CREATE | OFlags::EXCL | OFlags::RDWR
-    ));
-    let deleted = ok!(kernel::dup(&named));
-    let verdict = is_refused(named, Reason::NotMemFd);
-    ok!(kernel::unlink(path));
-    verdict?;
-    same!(raw::seals(&deleted), Ok(1));
-    is_refused(deleted, Reason::NotMemFd)?;
-    is_refused(
-        ok!(kernel::open(c"/dev/shm", OFlags::RDONLY)),
-        Reason::NotMemFd,
-    )
+    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_device_is_not_taken(world: &World) -> Verdict {
-    needs!(world.devices, world::NO_DEVICES);
-    for path in [c"/dev/null", c"/dev/zero"] {
-        is_refused(ok!(kernel::open(path, OFlags::RDWR)), Reason::NotMemFd)?;
-    }
-    Ok(())
+    strangers::devices(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
@@ -555,11 +509,7 @@ fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
 }
 
 fn secret_memory_is_not_taken(_: &World) -> Verdict {
-    match raw::memfd_secret() {
-        Ok(fd) => is_refused(fd, Reason::NotMemFd),
-        Err(Errno::ENOSYS | Errno::EPERM) => Err(Stop::Skipped(world::NO_SECRET_MEMORY)),
-        Err(error) => fail!("memfd_secret fails with {error:?}"),
-    }
+    strangers::secret_memory(|fd| is_refused(fd, Reason::NotMemFd))
 }
 
 // row 18

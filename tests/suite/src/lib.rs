@@ -31,6 +31,7 @@ mod claim;
 mod kernel;
 mod parties;
 mod raw;
+mod strangers;
 mod world;
 
 mod building;

@@ -6,7 +6,7 @@ use crate::{
     children::{self, PATIENCE},
     claim::Text,
     kernel,
-    raw::{self, Descriptors, Handover, Shared, adopt, errno, lend, number},
+    raw::{self, Descriptors, Handover, Shared, adopt, call, errno, lend, number},
 };
 use core::{
     convert::Infallible,
@@ -95,9 +95,11 @@ pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
                 SO_PASSPIDFD,
                 (&raw const on).expose_provenance(),
                 size_of::<i32>(),
+                0,
             ],
         )
     }
+    .map(drop)
 }
 
 /// Whether descriptors of the sender's process arrive: the call may be known to an emulator
@@ -170,24 +172,11 @@ pub(crate) fn stop_ignoring(signal: u32) -> Result<(), Errno> {
                 0,
                 size_of::<u64>(),
                 0,
+                0,
             ],
         )
     }
-}
-
-/// As `raw::call`, for calls that answer nothing.
-///
-/// # Safety
-/// The arguments are what this call takes, and its pointers are valid for what it does.
-#[inline(never)]
-unsafe fn call(number: usize, arguments: [usize; 5]) -> Result<(), Errno> {
-    let [first, second, third, fourth, fifth] = arguments;
-    // SAFETY: the caller's own promise.
-    let answer = unsafe { sc::syscall5(number, first, second, third, fourth, fifth) };
-    match answer as isize {
-        error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
-        _ => Ok(()),
-    }
+    .map(drop)
 }
 
 // Programs.
@@ -427,6 +416,7 @@ fn execute(file: &impl AsFd) {
                 args[1..].as_ptr().expose_provenance(),
                 0,
                 0,
+                0,
             ],
         )
     };
@@ -444,6 +434,7 @@ pub(crate) fn has_execveat() -> bool {
                 0,
                 0,
                 general::AT_EMPTY_PATH as usize,
+                0,
             ],
         )
     };
@@ -465,7 +456,7 @@ pub(crate) fn args<const N: usize>(list: &[*const c_char; N]) -> Args<'_> {
 /// `dup2`, to a number that the process is going to be executed with.
 pub(crate) fn give_number(fd: &impl AsFd, to: i32) -> Result<(), Errno> {
     // SAFETY: this is done in a child, which uses the number for nothing else.
-    unsafe { call(sc::nr::DUP3, [number(fd) as usize, to as usize, 0, 0, 0]) }
+    unsafe { call(sc::nr::DUP3, [number(fd) as usize, to as usize, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// How a process ended.

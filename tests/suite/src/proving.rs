@@ -4,10 +4,9 @@
 use crate::{
     Verdict, World, attacks,
     children::{self, Child, PATIENCE, Steps},
-    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Descriptors, Held, Mapping, Stores, Which},
-    world,
+    strangers, world,
 };
 use owned_memfd::{
     Errno, MapError, MemFdFlags, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom,
@@ -235,47 +234,15 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
 
 // row 18
 fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
-    let (read_end, write_end) = ok!(kernel::pipe());
-    is_refused(read_end, Reason::NotMemFd)?;
-    is_refused(write_end, Reason::NotMemFd)?;
-    let (socket, _other_end) = ok!(kernel::socket_pair());
-    is_refused(socket, Reason::NotMemFd)?;
-    is_refused(ok!(kernel::event_counter()), Reason::NotMemFd)?;
-    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
-    is_refused(root, Reason::NotMemFd)
+    strangers::no_regular_files(|fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
-    needs!(world.proc, world::NO_PROC);
-    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
-        is_refused(ok!(kernel::open(path, OFlags::RDONLY)), Reason::NotMemFd)?;
-    }
-    if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
-        is_refused(file, Reason::NotMemFd)?;
-    }
-    Ok(())
+    strangers::ordinary_files(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
-    needs!(world.tmpfs, world::NO_TMPFS);
-    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
-    // It answers the question for seals, with one that nobody put there.
-    same!(raw::seals(&nameless), Ok(Seals::SEAL.bits()));
-    is_refused(nameless, Reason::NotMemFd)?;
-    let path = Text::of(format_args!(
-        "/dev/shm/owned-memfd-proving-{}\0",
-        rustix::process::getpid().as_raw_nonzero()
-    ));
-    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
-        fail!("{path:?}");
-    };
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
-    let named = ok!(kernel::open(path, flags));
-    let deleted = ok!(kernel::dup(&named));
-    let verdict = is_refused(named, Reason::NotMemFd);
-    ok!(kernel::unlink(path));
-    verdict?;
-    is_refused(deleted, Reason::NotMemFd)
+    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
@@ -285,19 +252,12 @@ fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
 }
 
 fn a_device_is_refused(world: &World) -> Verdict {
-    needs!(world.devices, world::NO_DEVICES);
-    for path in [c"/dev/null", c"/dev/zero"] {
-        is_refused(ok!(kernel::open(path, OFlags::RDWR)), Reason::NotMemFd)?;
-    }
-    Ok(())
+    strangers::devices(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 // row 106
 fn secret_memory_is_refused(_: &World) -> Verdict {
-    match raw::memfd_secret() {
-        Err(Errno::ENOSYS) => Err(crate::Stop::Skipped(world::NO_SECRET_MEMORY)),
-        secret => is_refused(ok!(secret), Reason::NotMemFd),
-    }
+    strangers::secret_memory(|fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_descriptor_without_access_is_refused(world: &World) -> Verdict {

@@ -1,0 +1,77 @@
+//! Descriptors that are none of a memory file, each shown to a claim in turn.
+
+use crate::{Stop, Verdict, World, claim::Text, kernel, raw, world};
+use owned_memfd::{Errno, fd::OwnedFd};
+use rustix::fs::OFlags;
+
+/// Pipes, a socket, an event counter and a directory.
+pub(crate) fn no_regular_files(show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    let (read_end, write_end) = ok!(kernel::pipe());
+    show(read_end)?;
+    show(write_end)?;
+    let (socket, _other_end) = ok!(kernel::socket_pair());
+    show(socket)?;
+    show(ok!(kernel::event_counter()))?;
+    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
+    show(root)
+}
+
+/// Files of other file systems.
+pub(crate) fn ordinary_files(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
+        show(ok!(kernel::open(path, OFlags::RDONLY)))?;
+    }
+    // Deleted, or never linked: as nameless as a memory file, and still none.
+    if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
+        show(file)?;
+    }
+    Ok(())
+}
+
+/// Files that answer the question for seals, and are of a file system that somebody mounted.
+pub(crate) fn files_of_a_tmpfs(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    needs!(world.tmpfs, world::NO_TMPFS);
+    // It answers the question for seals.
+    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    same!(raw::seals(&nameless), Ok(1));
+    same!(kernel::links(&nameless), Ok(0));
+    show(nameless)?;
+
+    let path = Text::of(format_args!(
+        "/dev/shm/owned-memfd-suite-{}\0",
+        rustix::process::getpid().as_raw_nonzero()
+    ));
+    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
+        fail!("{path:?}");
+    };
+    let named = ok!(kernel::open(
+        path,
+        OFlags::CREATE | OFlags::EXCL | OFlags::RDWR
+    ));
+    let deleted = ok!(kernel::dup(&named));
+    let verdict = show(named);
+    ok!(kernel::unlink(path));
+    verdict?;
+    same!(raw::seals(&deleted), Ok(1));
+    show(deleted)?;
+    show(ok!(kernel::open(c"/dev/shm", OFlags::RDONLY)))
+}
+
+/// Devices.
+pub(crate) fn devices(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    needs!(world.devices, world::NO_DEVICES);
+    for path in [c"/dev/null", c"/dev/zero"] {
+        show(ok!(kernel::open(path, OFlags::RDWR)))?;
+    }
+    Ok(())
+}
+
+/// Memory that has no seals.
+pub(crate) fn secret_memory(show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    match raw::memfd_secret() {
+        Ok(fd) => show(fd),
+        Err(Errno::ENOSYS | Errno::EPERM) => Err(Stop::Skipped(world::NO_SECRET_MEMORY)),
+        Err(error) => fail!("memfd_secret fails with {error:?}"),
+    }
+}
