@@ -1,8 +1,9 @@
 //! The proof that a memory file cannot change, and its bytes as a plain `&[u8]`.
 //!
 //! `verify` is the only place where the proof is made: whatever makes a `SealedMemFd` ends
-//! in it, and only a clone takes it over. The references to mapped bytes that stand here rest on that proof, except for the
-//! one that `build` lends out before there is anybody to share the file with.
+//! in it, and only a clone takes it over. The references to mapped bytes that stand here rest
+//! on that proof, except for the one that `build` lends out before there is anybody to share
+//! the file with.
 #![allow(unsafe_code)]
 
 use crate::{
