@@ -14,6 +14,7 @@ use core::{
     ffi::{CStr, c_char},
     fmt,
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::NonNull,
 };
 use linux_raw_sys::general as raw;
@@ -197,8 +198,14 @@ impl OwnedMemFd {
 
     /// Whether it is a script that its interpreter could not open.
     fn is_closed_script(&self) -> bool {
-        let mut start = [0; 2];
-        self.read_at(&mut start, 0) == Ok(2) && &start == b"#!" && self.close_on_exec() == Ok(true)
+        // As much as the kernel looks at: `BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h.
+        let mut room = [const { MaybeUninit::uninit() }; 256];
+        let Ok([b'#', b'!', line @ ..]) = sys::read_at_uninit(self.as_fd(), &mut room, 0) else {
+            return false;
+        };
+        // Without the name of an interpreter it is no script.
+        let name = line.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        name.is_some_and(|byte| !matches!(byte, b'\n' | 0)) && self.close_on_exec() == Ok(true)
     }
 }
 

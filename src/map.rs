@@ -357,7 +357,7 @@ impl SharedMap {
     /// The address of the first byte, for accesses of the caller's own; dangling when the
     /// length is 0.
     ///
-    /// It is valid for [`len`](Self::len) bytes as long as this value lives. Others may
+    /// It is valid for [`len`](SharedView::len) bytes as long as this value lives. Others may
     /// write them at any time: no reference to them is sound, and every access must be
     /// atomic or volatile assembly.
     #[must_use]
