@@ -153,3 +153,41 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
     assert_eq!(seen("busy"), (0, 0));
     Ok(())
 }
+
+/// Whether the one descriptor of the memory file with this name is closed on exec.
+fn is_closed_on_exec(name: &str) -> Option<bool> {
+    const O_CLOEXEC: u32 = 0o2_000_000;
+    let link = format!("/memfd:{name} (deleted)");
+    let entry = fs::read_dir("/proc/self/fd")
+        .ok()?
+        .filter_map(Result::ok)
+        .find(|entry| {
+            fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == link.as_str())
+        })?;
+    let about = fs::read_to_string(format!(
+        "/proc/self/fdinfo/{}",
+        entry.file_name().to_string_lossy()
+    ));
+    let flags = about
+        .ok()?
+        .lines()
+        .find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok())?;
+    Some(flags & O_CLOEXEC != 0)
+}
+
+#[test]
+fn no_program_inherits_what_build_lends() -> Outcome {
+    for close_on_exec in [true, false] {
+        let mut lent = None;
+        let options = MemFdOptions::new().close_on_exec(close_on_exec);
+        let sealed = options.build("lent", 10, |_| lent = is_closed_on_exec("lent"))?;
+        assert_eq!(lent, Some(true), "while it can be written");
+        assert_eq!(
+            is_closed_on_exec("lent"),
+            Some(close_on_exec),
+            "as asked for"
+        );
+        drop(sealed);
+    }
+    Ok(())
+}
