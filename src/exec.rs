@@ -45,10 +45,6 @@ impl<'a> From<&'a CStr> for Arg<'a> {
 unsafe impl Send for Arg<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Arg<'_> {}
-// SAFETY: an `Args` is a `&[Option<Arg>]` in another form, and only ever read.
-unsafe impl Send for Args<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Args<'_> {}
 
 impl fmt::Debug for Arg<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +106,11 @@ impl<'a> Args<'a> {
         self.0.as_ptr().cast_const().cast()
     }
 }
+
+// SAFETY: an `Args` is a `&[Option<Arg>]` in another form, and only ever read.
+unsafe impl Send for Args<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Args<'_> {}
 
 impl OwnedMemFd {
     /// Executes the file in place of this program, and returns only if that fails: the file

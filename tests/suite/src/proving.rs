@@ -645,13 +645,17 @@ fn where_nothing_is_executable(world: &World, body: impl FnOnce() -> Verdict) ->
     })
 }
 
-fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
-    let file = if world.exec_flags {
+/// With the seals that some kernels forge, where the kernel has those seals at all.
+fn doubtful_if_it_can_be(world: &World) -> Result<OwnedMemFd, Errno> {
+    if world.exec_flags {
         doubtful()
     } else {
         proof()
-    };
-    let file = ok!(file);
+    }
+}
+
+fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
+    let file = ok!(doubtful_if_it_can_be(world));
     where_nothing_is_executable(world, || {
         doubtful_seals_are_refused(&file, b"0123")?;
         is_proven(ok!(proof()).into(), b"0123")
@@ -659,12 +663,7 @@ fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
 }
 
 fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
-    let file = if world.exec_flags {
-        doubtful()
-    } else {
-        proof()
-    };
-    let file = ok!(file);
+    let file = ok!(doubtful_if_it_can_be(world));
     where_nothing_is_executable(world, || {
         let forgeable = Reason::ForgeableSeals;
         is_refused(ok!(kernel::dup(&file)), forgeable)?;
