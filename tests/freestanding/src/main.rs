@@ -1,41 +1,93 @@
 //! Runs every claim of the suite in a program that has neither libc nor std, and prints how
 //! each ended. The exit status is 0 if none failed and one at least was true.
+//!
+//! With an argument, only the claims whose names begin so; with `--list`, their names alone.
+//! As `/init` of a test kernel, see `machine`.
 #![no_std]
 #![no_main]
 
 mod entry;
+mod machine;
 #[cfg(feature = "memory")]
 mod memory;
 mod output;
 
+use entry::Arguments;
 use output::{Stream, exit};
 use suite::{Stop, World};
 
 /// What the program does; the answer is its exit status.
-fn run() -> i32 {
-    let world = World::probe();
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for claim in suite::claims() {
-        match claim.run(&world) {
-            Ok(()) => {
-                passed += 1;
-                say!(Stream::Out, "ok {}", claim.name);
-            }
-            Err(Stop::Failed(failure)) => {
-                failed += 1;
-                say!(Stream::Out, "FAILED {}: {failure}", claim.name);
-            }
-            Err(Stop::Skipped(reason)) => {
-                skipped += 1;
-                say!(Stream::Out, "skip {}: {reason}", claim.name);
+fn run(mut arguments: Arguments) -> i32 {
+    let first = arguments.next();
+    if first == Some(machine::ARGUMENT) {
+        return machine::run(arguments);
+    }
+    if first == Some(c"--list") {
+        for name in machine::CLAIMS {
+            say!(Stream::Out, "{name}");
+        }
+        for claim in suite::claims() {
+            say!(Stream::Out, "{}", claim.name);
+        }
+        return 0;
+    }
+    let mut tally = Tally::default();
+    tally.run(
+        &World::probe(),
+        first.map_or(b"", |filter| filter.to_bytes()),
+    );
+    i32::from(!tally.conclude())
+}
+
+/// How many claims ended how.
+#[derive(Default)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Tally {
+    fn passed(&mut self, claim: &str) {
+        self.passed += 1;
+        say!(Stream::Out, "ok {claim}");
+    }
+
+    fn failed(&mut self, claim: &str, failure: impl core::fmt::Display) {
+        self.failed += 1;
+        say!(Stream::Out, "FAILED {claim}: {failure}");
+    }
+
+    fn skipped(&mut self, claim: &str, reason: &str) {
+        self.skipped += 1;
+        say!(Stream::Out, "skip {claim}: {reason}");
+    }
+
+    /// Runs the claims of the suite whose names begin like `filter`.
+    fn run(&mut self, world: &World, filter: &[u8]) {
+        let chosen = |name: &str| name.as_bytes().starts_with(filter);
+        for claim in suite::claims().filter(|claim| chosen(claim.name)) {
+            match claim.run(world) {
+                Ok(()) => self.passed(claim.name),
+                Err(Stop::Failed(failure)) => self.failed(claim.name, failure),
+                Err(Stop::Skipped(reason)) => self.skipped(claim.name, reason),
             }
         }
     }
-    say!(
-        Stream::Out,
-        "{passed} passed, {failed} failed, {skipped} skipped"
-    );
-    i32::from(failed > 0 || passed == 0)
+
+    /// Says how many there were; whether all is well.
+    fn conclude(&self) -> bool {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        say!(
+            Stream::Out,
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        );
+        *failed == 0 && *passed > 0
+    }
 }
 
 /// A panic ends the process that it is in, which is that of one claim or this program's.

@@ -11,7 +11,10 @@ use crate::{
     raw::{Mapping, Stores, call, lend, take},
     world,
 };
-use core::ptr::{self, NonNull};
+use core::{
+    ffi::CStr,
+    ptr::{self, NonNull},
+};
 use owned_memfd::{
     Errno, MemFdFlags, OwnedMemFd, Seals,
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
@@ -339,4 +342,52 @@ pub(crate) fn take_all_huge_pages(size: usize) -> Result<OwnedMemFd, Errno> {
         }
     }
     Err(Errno::E2BIG)
+}
+
+/// A machine that promises no more memory than it has, and has none left: what is not yet
+/// allocated is refused. It was as before once this is dropped.
+pub(crate) struct NoMemory([Setting; 4]);
+
+/// A number of the machine's: what it was, and what it is without memory.
+struct Setting {
+    path: &'static CStr,
+    before: u64,
+    without: u64,
+}
+
+impl NoMemory {
+    /// Notes what it will take to restore the machine, which must be the test's own.
+    pub(crate) fn prepare(world: &World) -> Result<Self, Stop> {
+        needs!(world.machine, world::NO_OWN_MACHINE);
+        let setting = |path, without| {
+            kernel::read_number(path).map(|before| Setting {
+                path,
+                before,
+                without,
+            })
+        };
+        Ok(Self([
+            ok!(setting(c"/proc/sys/vm/overcommit_kbytes", 1)),
+            ok!(setting(c"/proc/sys/vm/admin_reserve_kbytes", 0)),
+            ok!(setting(c"/proc/sys/vm/user_reserve_kbytes", 0)),
+            // `OVERCOMMIT_NEVER`: comes last and goes first.
+            ok!(setting(c"/proc/sys/vm/overcommit_memory", 2)),
+        ]))
+    }
+
+    /// From now on there is none.
+    pub(crate) fn begin(&self) -> Result<(), Errno> {
+        self.0
+            .iter()
+            .try_for_each(|setting| kernel::write_number(setting.path, setting.without))
+    }
+}
+
+impl Drop for NoMemory {
+    fn drop(&mut self) {
+        for setting in self.0.iter().rev() {
+            // What comes next will fail if this does.
+            let _ = kernel::write_number(setting.path, setting.before);
+        }
+    }
 }

@@ -89,8 +89,7 @@ fn is_copied_whole(source: &OwnedFd) -> Verdict {
 
 fn an_ordinary_file_is_copied(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    // The one file that is always there: this program, or its emulator.
-    is_copied_whole(&ok!(kernel::open(c"/proc/self/exe", OFlags::RDONLY)))
+    is_copied_whole(&ok!(kernel::program()))
 }
 
 fn a_file_of_proc_is_copied(world: &World) -> Verdict {
@@ -354,7 +353,7 @@ fn takes_nothing(file: &OwnedMemFd, reason: Errno, proc: bool) -> Verdict {
     if proc {
         let version = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
         same!(file.copy_from(&version, ALL), stopped);
-        let program = ok!(kernel::open(c"/proc/self/exe", OFlags::RDONLY));
+        let program = ok!(kernel::program());
         same!(file.copy_from(&program, ALL), stopped);
     }
     Ok(())

@@ -183,6 +183,7 @@ fn a_file_is_opened_again_without_proc(world: &World) -> Verdict {
 fn a_false_proc_is_not_believed(world: &World) -> Verdict {
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     needs!(!world.empty_path, world::NO_NEED_OF_PROC);
+    needs!(world.proc, world::NO_PROC);
     with_own_mounts()?;
     ok!(rustix::mount::mount(
         c"none",

@@ -315,6 +315,12 @@ pub(crate) fn fill_the_table() -> Result<(), Errno> {
     limit(Resource::Nofile, lowest_free as u64)
 }
 
+/// The file that this program, or its emulator, came from: the one that is always there. As
+/// `/init` the program may have gone on from a memory file.
+pub(crate) fn program() -> Result<OwnedFd, Errno> {
+    open(c"/init", OFlags::RDONLY).or_else(|_| open(c"/proc/self/exe", OFlags::RDONLY))
+}
+
 /// Reads a number from a file of the kernel's.
 pub(crate) fn read_number(path: &CStr) -> Result<u64, Errno> {
     let file = open(path, OFlags::RDONLY)?;

@@ -3,13 +3,14 @@
 
 use crate::{
     Verdict, World,
+    attacks::NoMemory,
     children::{self, Overseer},
     kernel::{self, PAGE},
     raw::{self, Alarms, Answer, Buffer, Interrupted, Which},
     world,
 };
 use core::time::Duration;
-use owned_memfd::{Errno, Incomplete, OwnedMemFd, Seals, SeekFrom};
+use owned_memfd::{CreateError, Errno, Incomplete, OwnedMemFd, SealedMemFd, Seals, SeekFrom};
 use rustix::process::Resource;
 
 claims!("limits":
@@ -30,6 +31,7 @@ claims!("limits":
     a_write_that_is_interrupted_all_the_time_arrives_whole,
     an_allocation_under_a_timer_ends,
     an_allocation_that_is_always_interrupted_gives_up,
+    what_needs_memory_is_an_error_where_it_has_run_out,
 );
 
 const MAX: u64 = i64::MAX as u64;
@@ -463,5 +465,38 @@ fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
     })?;
     same!(file.len(), Ok(PAGE as u64 + LEN));
     holds!(ok!(kernel::memory_of(&file)) >= LEN);
+    Ok(())
+}
+
+// row 100
+fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict {
+    let machine = NoMemory::prepare(world)?;
+    let file = ok!(kernel::sealable());
+    let grown = ok!(kernel::sealable());
+    ok!(grown.set_len(PAGE as u64));
+    ok!(machine.begin());
+    let allocated = file.allocate(0, PAGE as u64);
+    let written = file.write_at(b"x", 0);
+    let all_written = file.write_all(b"x");
+    let filled = grown.write_at(b"x", 0);
+    let copied = SealedMemFd::copy_of("copy", b"x");
+    let built = SealedMemFd::build("built", PAGE, |bytes| bytes[0] = 1);
+    let len = file.len();
+    drop(machine);
+    refused!(allocated, Errno::ENOSPC | Errno::ENOMEM);
+    refused!(written, Errno::ENOSPC | Errno::ENOMEM);
+    refused!(
+        all_written,
+        Incomplete {
+            done: 0,
+            reason: Some(Errno::ENOSPC | Errno::ENOMEM)
+        }
+    );
+    refused!(filled, Errno::ENOSPC | Errno::ENOMEM);
+    refused!(copied, CreateError::Kernel(Errno::ENOSPC | Errno::ENOMEM));
+    refused!(built, CreateError::Kernel(Errno::ENOSPC | Errno::ENOMEM));
+    same!(len, Ok(0));
+    // It was the memory.
+    ok!(file.write_all(b"x"));
     Ok(())
 }

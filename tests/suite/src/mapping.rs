@@ -1,17 +1,22 @@
 //! Claims about `Map`: exactly the bytes, for exactly as long, and nothing beside them.
 
 use crate::{
-    Verdict, World, attacks,
+    Stop, Verdict, World, attacks,
     attacks::{LARGEST_PAGE, Neighbour},
     children,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Buffer, Mapping, Stores, Which},
+    parties::{self, Ended},
+    raw::{self, Buffer, Descriptors, Mapping, Stores, Which},
     world,
 };
 use owned_memfd::{
     Errno, HugePageSize, Map, MapError, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, fd::OwnedFd,
 };
 use rustix::{fs::OFlags, process::Resource};
+
+/// A reason for which a claim is skipped.
+const SHARED_MAPS_ARE_MADE: &str =
+    "this kernel maps write-sealed files shared for reading, as all but some 5.x do";
 
 claims!("mapping":
     a_map_is_the_content,
@@ -20,6 +25,7 @@ claims!("mapping":
     a_map_of_nothing_maps_nothing,
     a_map_is_private_and_read_only,
     a_map_is_made_where_shared_ones_are_refused,
+    a_map_is_made_where_this_kernel_refuses_shared_ones,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
     a_range_may_begin_and_end_anywhere,
@@ -38,6 +44,8 @@ claims!("mapping":
     what_stands_beside_a_map_on_huge_pages_stays,
     many_cycles_on_huge_pages_leave_nothing_behind,
     a_map_without_huge_pages_is_an_error_and_no_crash,
+    populating_where_memory_has_run_out_is_an_error,
+    a_hole_is_a_signal_where_memory_has_run_out,
 );
 
 /// What a file of this suite has at an index: no two pages are alike.
@@ -173,6 +181,18 @@ fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
         Mapping::of(&sealed, PAGE, Stores::Shared, READ),
         Errno::EPERM
     );
+    is_numbered(&ok!(sealed.map()), 0, PAGE)?;
+    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
+}
+
+// row 40
+fn a_map_is_made_where_this_kernel_refuses_shared_ones(_: &World) -> Verdict {
+    let sealed = ok!(numbered(PAGE));
+    match Mapping::of(&sealed, PAGE, Stores::Shared, READ) {
+        Err(Errno::EPERM) => {}
+        Err(error) => fail!("{error:?}"),
+        Ok(_) => return Err(Stop::Skipped(SHARED_MAPS_ARE_MADE)),
+    }
     is_numbered(&ok!(sealed.map()), 0, PAGE)?;
     is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
 }
@@ -584,5 +604,42 @@ fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     ok!(map.populate());
     same!(map[size - 1], 0);
+    Ok(())
+}
+
+// row 100
+fn populating_where_memory_has_run_out_is_an_error(world: &World) -> Verdict {
+    let machine = attacks::NoMemory::prepare(world)?;
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(4 * LARGEST_PAGE as u64))));
+    let map = ok!(sealed.map());
+    ok!(machine.begin());
+    let answer = map.populate();
+    let read = sealed.read_at(&mut [1; 16], LARGEST_PAGE);
+    drop(machine);
+    // Without the advice of Linux 5.14 it is `mlock` that says so.
+    refused!(answer, Errno::EFAULT | Errno::ENOMEM);
+    // Reading by position takes no memory.
+    same!(read, Ok(16));
+    ok!(map.populate());
+    same!(map[LARGEST_PAGE], 0);
+    Ok(())
+}
+
+// row 100: what `populate` is for
+fn a_hole_is_a_signal_where_memory_has_run_out(world: &World) -> Verdict {
+    const SIGBUS: i32 = 7;
+    let machine = attacks::NoMemory::prepare(world)?;
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(PAGE as u64))));
+    let map = ok!(sealed.map());
+    let pid = ok!(raw::fork(Descriptors::Copied, || {
+        if machine.begin().is_err() {
+            return 1;
+        }
+        i32::from(map[0])
+    }));
+    let ended = parties::wait(pid);
+    drop(machine);
+    same!(ended, Ok(Ended::Killed(SIGBUS)));
+    same!(map[0], 0);
     Ok(())
 }

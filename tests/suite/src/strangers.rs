@@ -19,7 +19,8 @@ pub(crate) fn no_regular_files(show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
 /// Files of other file systems.
 pub(crate) fn ordinary_files(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    for path in [c"/proc/self/exe", c"/proc/version", c"/proc/self/fd"] {
+    show(ok!(kernel::program()))?;
+    for path in [c"/proc/version", c"/proc/self/fd"] {
         show(ok!(kernel::open(path, OFlags::RDONLY)))?;
     }
     // Deleted, or never linked: as nameless as a memory file, and still none.

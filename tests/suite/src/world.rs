@@ -55,6 +55,8 @@ pub struct World {
     pub(crate) huge_page_list: bool,
     /// So much memory could be had, in bytes.
     pub(crate) free_memory: u64,
+    /// The machine is there for the claims alone: what belongs to all of it may be changed.
+    pub(crate) machine: bool,
 }
 
 // The reasons for which claims are skipped.
@@ -80,11 +82,21 @@ pub(crate) const NO_NEED_OF_PROC: &str = "nothing depends on /proc since Linux 7
 pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel, or not for this process";
 pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
 pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
+pub(crate) const NO_OWN_MACHINE: &str = "this machine is not the test's own";
 pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
 
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
 
 impl World {
+    /// The machine is a test's own, and over with it.
+    #[must_use]
+    pub fn of_own_machine(self) -> Self {
+        Self {
+            machine: true,
+            ..self
+        }
+    }
+
     /// Whether a mapping can be kept out of a forked child.
     #[must_use]
     pub fn keeps_from_children(&self) -> bool {
@@ -162,6 +174,7 @@ impl World {
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
+            machine: false,
         }
     }
 }

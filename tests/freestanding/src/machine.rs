@@ -1,0 +1,271 @@
+//! The program as `/init` of a test kernel in QEMU: it goes on from a memory file before
+//! anything is mounted, mounts what the claims need, runs them, and ends the machine with a
+//! status that nothing else ends it with.
+//!
+//! Nothing here is done on any other machine: see `is_ours`.
+
+use crate::{
+    Tally,
+    entry::Arguments,
+    output::{Stream, exit},
+    say,
+};
+use core::{convert::Infallible, ffi::CStr};
+use owned_memfd::{
+    Errno, MemFdOptions, SealedMemFd,
+    exec::{Arg, Args, ExecError},
+    fd::{FromRawFd, OwnedFd},
+};
+use rustix::{
+    fd::IntoRawFd,
+    fs::{CWD, Mode, OFlags},
+    mount::MountFlags,
+};
+use suite::World;
+
+/// The first argument, by which the command line of a test kernel asks for all this:
+/// `-- machine`, and what the claims are to begin with.
+pub const ARGUMENT: &CStr = c"machine";
+
+/// ... and where a machine goes on from a memory file: how that was run is the next one.
+const FROM_MEMORY: &CStr = c"from-memory";
+const WITHOUT_PROC: &CStr = c"without-proc";
+const BY_PROC: &CStr = c"by-proc";
+
+/// The claims that process 1 itself is about, in the order in which they are printed.
+pub const CLAIMS: [&str; 3] = [RUNS_WITHOUT_PROC, RUNS_BY_PROC, RUNS_FROM_MEMORY];
+const RUNS_WITHOUT_PROC: &str = "init::a_memory_file_runs_before_anything_is_mounted";
+const RUNS_BY_PROC: &str = "init::where_a_missing_dev_fd_forbids_that_proc_allows_it";
+const RUNS_FROM_MEMORY: &str = "init::process_1_runs_from_a_sealed_memory_file";
+
+/// Takes the machine over, to end it; or says why it does not.
+pub fn run(mut arguments: Arguments) -> i32 {
+    if !is_ours() {
+        say!(
+            Stream::Error,
+            "not process 1 of a test kernel: this machine stays as it is"
+        );
+        return 2;
+    }
+    let first = arguments.next();
+    let passed = if first == Some(FROM_MEMORY) {
+        let how = arguments.next();
+        mounted(how, arguments.next())
+    } else {
+        let Err(failure) = bare(first);
+        failure.say()
+    };
+    end(passed)
+}
+
+/// Whether this is process 1 and lives in an initramfs, as on a test kernel: a container's
+/// process 1, which may be called so too, has a file system of another kind.
+fn is_ours() -> bool {
+    // linux/magic.h: `RAMFS_MAGIC`, `TMPFS_MAGIC`.
+    let initramfs = [0x8584_58f6, 0x0102_1994];
+    rustix::process::getpid().is_init()
+        && rustix::fs::statfs(c"/").is_ok_and(|root| initramfs.contains(&root.f_type))
+}
+
+/// What went wrong before the claims could be run.
+struct Failure {
+    what: &'static str,
+    why: Errno,
+}
+
+impl Failure {
+    /// Says so; that is no success.
+    fn say(&self) -> bool {
+        say!(Stream::Out, "FAILED {}: {}", self.what, self.why);
+        false
+    }
+}
+
+/// That something failed, and what.
+trait Failing<T> {
+    fn during(self, what: &'static str) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Errno>> Failing<T> for Result<T, E> {
+    fn during(self, what: &'static str) -> Result<T, Failure> {
+        self.map_err(|error| Failure {
+            what,
+            why: error.into(),
+        })
+    }
+}
+
+/// An error of rustix as one of the library's.
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw_os_error(error.raw_os_error())
+}
+
+/// Before anything is mounted: goes on from a sealed copy of this very program.
+fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
+    let program = sealed_copy().during("the copy of /init")?;
+    let go_on = |how| {
+        let arguments = [
+            Some(Arg::new(c"init")),
+            Some(Arg::new(ARGUMENT)),
+            Some(Arg::new(FROM_MEMORY)),
+            Some(Arg::new(how)),
+            filter.map(Arg::new),
+            None,
+        ];
+        // The list has an end.
+        let arguments = Args::new(&arguments).unwrap_or(Args::EMPTY);
+        let Err(error) = program.exec(arguments, Args::EMPTY);
+        error
+    };
+    match go_on(WITHOUT_PROC) {
+        ExecError::NoDevFd => {}
+        error => Err(error).during(RUNS_WITHOUT_PROC)?,
+    }
+    mount(c"proc", c"/proc")?;
+    Err(go_on(BY_PROC)).during(RUNS_BY_PROC)
+}
+
+fn sealed_copy() -> Result<SealedMemFd, Errno> {
+    let source = rustix::fs::open(c"/init", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(errno)?;
+    let len = rustix::fs::fstat(&source).map_err(errno)?.st_size;
+    // SAFETY: the number is given away here.
+    let source = unsafe { OwnedFd::from_raw_fd(source.into_raw_fd()) };
+    let copy = MemFdOptions::new().executable(true).create("init")?;
+    // A length is not negative.
+    copy.copy_from(&source, len.unsigned_abs())?;
+    Ok(copy.seal()?)
+}
+
+/// In the program that runs from memory: mounts, and runs the claims.
+fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
+    if let Err(failure) = furnish(how) {
+        return failure.say();
+    }
+    let filter = filter.map_or(&b""[..], CStr::to_bytes);
+    let mut tally = Tally::default();
+    if filter.is_empty() {
+        if how == Some(WITHOUT_PROC) {
+            tally.passed(RUNS_WITHOUT_PROC);
+            tally.skipped(RUNS_BY_PROC, "nothing in this kernel wants a /dev/fd");
+        } else {
+            tally.skipped(
+                RUNS_WITHOUT_PROC,
+                "TOMOYO in this kernel wants a /dev/fd, and the refusal says so",
+            );
+            tally.passed(RUNS_BY_PROC);
+        }
+        let mut room = [0; 64];
+        match rustix::fs::readlinkat_raw(CWD, c"/proc/self/exe", &mut room) {
+            Ok(len) if room[..len] == *b"/memfd:init (deleted)" => tally.passed(RUNS_FROM_MEMORY),
+            Ok(len) => tally.failed(RUNS_FROM_MEMORY, room[..len].escape_ascii()),
+            Err(error) => tally.failed(RUNS_FROM_MEMORY, errno(error)),
+        }
+    }
+    tally.run(&World::probe().of_own_machine(), filter);
+    tally.conclude()
+}
+
+/// How many huge pages of the default size the claims about them find.
+const HUGE_PAGES: &[u8] = b"16";
+
+/// Mounts what the claims look for, and reserves huge pages.
+fn furnish(how: Option<&CStr>) -> Result<(), Failure> {
+    if how != Some(BY_PROC) {
+        mount(c"proc", c"/proc")?;
+    }
+    mount(c"sysfs", c"/sys")?;
+    mount(c"devtmpfs", c"/dev")?;
+    mount(c"tmpfs", c"/dev/shm")?;
+    mount(c"tmpfs", c"/tmp")?;
+    rustix::fs::symlink(c"/proc/self/fd", c"/dev/fd")
+        .map_err(errno)
+        .during("the link /dev/fd")?;
+    reserve().map_err(errno).during("reserving huge pages")
+}
+
+/// Mounts an empty file system of that kind, or the one that there is.
+fn mount(kind: &'static CStr, place: &'static CStr) -> Result<(), Failure> {
+    match rustix::fs::mkdir(place, Mode::from(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => Err(errno(error)).during("a place to mount")?,
+    }
+    rustix::mount::mount(c"none", place, kind, MountFlags::empty(), None)
+        .map_err(errno)
+        .during("a mount")
+}
+
+/// Fails where there are fewer than asked for: the claims would be skipped then.
+fn reserve() -> Result<(), rustix::io::Errno> {
+    let pool = rustix::fs::open(
+        c"/proc/sys/vm/nr_hugepages",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    rustix::io::write(&pool, HUGE_PAGES)?;
+    let mut room = [0; 16];
+    let len = rustix::io::pread(&pool, &mut room, 0)?;
+    if room[..len].trim_ascii() == HUGE_PAGES {
+        Ok(())
+    } else {
+        Err(rustix::io::Errno::NOMEM)
+    }
+}
+
+/// What QEMU exits with. Where a machine is switched off, reset, or panics, it is 0; where QEMU
+/// itself fails, 1; for a debug port of x86, which is where this comes from, it is odd.
+const PASSED: u16 = 85;
+const FAILED: u16 = 87;
+
+fn end(passed: bool) -> ! {
+    stop(if passed { PASSED } else { FAILED });
+    // There was nobody to hear that. The kernel panics now, which is no success.
+    exit(1)
+}
+
+/// By the device that `isa-debug-exit` is: it doubles what is written to it, and adds one.
+#[cfg(target_arch = "x86_64")]
+fn stop(status: u16) {
+    const PORT: u16 = 0xf4;
+    // SAFETY: no pointers; what the port leads to is for this to use, on a machine of its own.
+    if unsafe { sc::syscall!(IOPERM, PORT, 4, 1) } != 0 {
+        return;
+    }
+    // SAFETY: the port may be used, and the device changes nothing in this program's memory.
+    unsafe {
+        core::arch::asm!("out dx, eax", in("dx") PORT, in("eax") u32::from(status / 2), options(nomem, nostack, preserves_flags));
+    };
+}
+
+/// By semihosting: `SYS_EXIT_EXTENDED`, with `ADP_Stopped_ApplicationExit`.
+#[cfg(not(target_arch = "x86_64"))]
+fn stop(status: u16) {
+    let request = [0x2_0026, usize::from(status)];
+    semihost(0x20, &request);
+}
+
+#[cfg(target_arch = "aarch64")]
+fn semihost(operation: usize, request: &[usize; 2]) {
+    // SAFETY: QEMU reads the request. Where nothing listens, the instruction ends the process.
+    unsafe {
+        core::arch::asm!("hlt #0xf000", inout("x0") operation => _, in("x1") request, options(readonly, nostack));
+    };
+}
+
+#[cfg(target_arch = "riscv64")]
+fn semihost(operation: usize, request: &[usize; 2]) {
+    // SAFETY: as the three uncompressed instructions are in one page, QEMU takes them for a
+    // request, which it reads. Where nothing listens, they end the process.
+    unsafe {
+        core::arch::asm!(
+            ".balign 16",
+            ".option push",
+            ".option norvc",
+            "slli x0, x0, 0x1f",
+            "ebreak",
+            "srai x0, x0, 7",
+            ".option pop",
+            inout("a0") operation => _, in("a1") request, options(readonly, nostack),
+        );
+    };
+}
