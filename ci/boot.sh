@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# The claims of tests/suite hold on real kernels, in a program that is process 1 and came from
+# a memory file: tests/freestanding, booted as the /init of an initramfs in QEMU. Prints a
+# table of the kernels and claims. With an argument, on the kernels that ci/kernels.sh chooses
+# by it: `required`, for one.
+#
+# QEMU translates instructions, without KVM. It ends with 0 when a machine is switched off and
+# when its kernel panics: /init ends it with a status of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+passed_status=85
+failed_status=87
+
+ci/setup.sh
+ci/kernels.sh "$@" >"$scratch/kernels"
+export LC_ALL=C
+
+# The target that a kernel's CPU is.
+target_of() {
+    case $1 in
+    amd64) echo x86_64-unknown-linux-gnu ;;
+    arm64) echo aarch64-unknown-linux-gnu ;;
+    riscv64) echo riscv64gc-unknown-linux-gnu ;;
+    esac
+}
+
+# initramfs DIRECTORY: of the files in it, DIRECTORY.cpio.
+initramfs() {
+    (cd "$1" && find . | sort | cpio --create --format newc --owner 0:0 --quiet >"$1.cpio")
+}
+
+# What the claims about loop devices find on the disk that they attach.
+mkdir "$scratch/disk"
+echo 'hello from a loop device' >"$scratch/disk/greeting"
+quietly mksquashfs "$scratch/disk" "$scratch/image.squashfs" -comp gzip -all-root -no-progress
+
+# boots: a line each of name, CPU, kernel, initramfs, what QEMU is to emulate, and the claims.
+boots=$scratch/boots
+: >"$boots"
+for target in "${cpus[@]}"; do
+    (
+        # From inside: the package has a configuration of its own.
+        cd tests/freestanding
+        unset RUSTFLAGS
+        quietly cargo build --locked --release --target "$target"
+        cp "$(target_directory)/$target/release/freestanding" "$scratch/$target"
+    )
+done
+"$scratch/x86_64-unknown-linux-gnu" --list >"$scratch/claims"
+
+while read -r need name cpu directory reason; do
+    if [ "$directory" = - ]; then
+        echo "boot, $name: 0 passed, $([ "$need" = required ] && echo '1 failed, 0' || echo '0 failed, 1') skipped"
+        echo "  $reason"
+        [ "$need" != required ] || failures=1
+        continue
+    fi
+    root=$scratch/$name
+    mkdir -p "$root/boot"
+    cp "$scratch/$(target_of "$cpu")" "$root/init"
+    cp "$scratch/image.squashfs" "$root/boot"
+    for module in loop squashfs; do
+        [ ! -e "$directory/$module.ko" ] || cp "$directory/$module.ko" "$root/boot"
+    done
+    initramfs "$root"
+    echo "$name $cpu $directory/vmlinuz $root.cpio plain" >>"$boots"
+done <"$scratch/kernels"
+
+# machine CPU KERNEL INITRAMFS EMULATION ARGUMENTS…: runs it to its end.
+machine() {
+    local cpu=$1 kernel=$2 initrd=$3 emulation=$4 qemu console
+    shift 4
+    case $cpu-$emulation in
+    amd64-*)
+        qemu=(qemu-system-x86_64 -M pc -cpu max -device "isa-debug-exit,iobase=0xf4,iosize=4")
+        console=ttyS0
+        ;;
+    arm64-plain) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a72) ;;
+    arm64-vectors) qemu=(qemu-system-aarch64 -M virt -cpu max) ;;
+    riscv64-plain) qemu=(qemu-system-riscv64 -M virt -cpu rv64) ;;
+    riscv64-vectors) qemu=(qemu-system-riscv64 -M virt -cpu 'rv64,v=true') ;;
+    esac
+    case $cpu in
+    arm64) console=ttyAMA0 ;;
+    riscv64) console=ttyS0 ;;
+    esac
+    [ "$cpu" = amd64 ] || qemu+=(-semihosting-config "enable=on,userspace=on,target=native")
+    timeout --kill-after 5 150 "${qemu[@]}" -accel tcg -m 256 -smp 1 -nodefaults -no-user-config -display none \
+        -monitor none -serial stdio -no-reboot -kernel "$kernel" -initrd "$initrd" \
+        -append "console=$console loglevel=1 panic=-1 $*" </dev/null 2>&1 | tr -d '\r'
+    return "${PIPESTATUS[0]}"
+}
+
+# boot NAME CPU KERNEL INITRAMFS EMULATION [CLAIMS]: runs the claims there. A machine that does
+# not come to an end of its own has a second chance.
+boot() {
+    local name=$1 status attempt
+    shift
+    for attempt in first second; do
+        status=0
+        machine "${@:1:4}" -- machine "${@:5}" >"$scratch/$name.out" || status=$?
+        [ "$status" -ne "$passed_status" ] && [ "$status" -ne "$failed_status" ] || break
+        echo "the $attempt attempt ended with $status" >>"$scratch/$name.attempts"
+    done
+    echo "$status" >"$scratch/$name.status"
+}
+
+# As many at a time as there are processors.
+while read -r -a line; do
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+    boot "${line[@]}" &
+done <"$boots"
+wait
+
+# judge NAME [CLAIMS]: what became of each claim, as lines of how it ended, its name, and why.
+# One that has printed nothing has failed.
+judge() {
+    awk -F '\t' -v OFS='\t' -v status="$(cat "$scratch/$1.status")" -v passed="$passed_status" -v begin="${2-}" '
+        FNR == NR { if (index($0, begin) == 1) { claims[++count] = $0; ended[$0] = "" } next }
+        match($0, /^ok [^ ]+$/) { ended[substr($0, 4)] = "passed"; next }
+        match($0, /^skip [^ ]+: /) { claim = substr($0, 6, RLENGTH - 7); ended[claim] = "skipped"; why[claim] = substr($0, RLENGTH + 1) }
+        match($0, /^FAILED [^:]+(::[^:]+)?: /) {
+            claim = substr($0, 8, RLENGTH - 9)
+            if (!(claim in ended)) claims[++count] = claim
+            ended[claim] = "FAILED"; why[claim] = substr($0, RLENGTH + 1)
+        }
+        END {
+            for (i = 1; i <= count; i++) {
+                claim = claims[i]
+                if (ended[claim] == "") { ended[claim] = "FAILED"; why[claim] = "printed nothing" }
+                if (ended[claim] == "FAILED") failed = 1
+                print ended[claim], claim, why[claim]
+            }
+            if (status != passed && !failed) print "FAILED", "init::the_machine_ends", "with status " status
+        }
+    ' "$scratch/claims" "$scratch/$1.out"
+}
+
+columns=()
+while read -r name _ _ _ emulation begin; do
+    judge "$name" "$begin" >"$scratch/$name.results"
+    read -r passed failed skipped < <(awk -F '\t' '
+        { count[$1]++ }
+        END { print count["passed"] + 0, count["FAILED"] + 0, count["skipped"] + 0 }
+    ' "$scratch/$name.results")
+    echo "boot, $name: $passed passed, $failed failed, $skipped skipped"
+    [ ! -e "$scratch/$name.attempts" ] || sed 's/^/  /' "$scratch/$name.attempts"
+    if [ "$failed" -ne 0 ]; then
+        failures=1
+        {
+            echo "failed: $name, of which the last lines are:"
+            tail -n 20 "$scratch/$name.out"
+        } >&2
+    fi
+    [ -n "$begin" ] || columns+=("$name")
+done <"$boots"
+
+# A row for each claim that has not passed everywhere; a letter for each reason.
+for name in "${columns[@]}"; do
+    sed "s/^/$name\t/" "$scratch/$name.results"
+done | awk -F '\t' '
+    !($1 in column) { column[$1] = ++columns; names[columns] = $1 }
+    !($3 in row) { row[$3] = ++rows; claims[rows] = $3 }
+    $2 == "passed" { cell[row[$3], column[$1]] = "+"; good[row[$3]]++; next }
+    {
+        reason = $2 ": " $4
+        if (!(reason in mark)) { marks++; mark[reason] = marks; reasons[marks] = reason }
+        cell[row[$3], column[$1]] = $2 == "FAILED" ? "F" mark[reason] : mark[reason]
+    }
+    END {
+        for (c = 1; c <= columns; c++) printf "%*s %s\n", 4 * c, c, names[c]
+        for (r = 1; r <= rows; r++) if (good[r] == columns) everywhere++
+        for (c = 1; c <= columns; c++) printf "%4s", "+"
+        printf "  %d claims\n", everywhere
+        for (r = 1; r <= rows; r++) {
+            if (good[r] == columns) continue
+            for (c = 1; c <= columns; c++) printf "%4s", (r, c) in cell ? cell[r, c] : "-"
+            printf "  %s\n", claims[r]
+        }
+        for (m = 1; m <= marks; m++) printf "%4d %s\n", m, reasons[m]
+    }
+'
