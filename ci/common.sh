@@ -4,7 +4,7 @@
 # The CPUs that the crate supports, by the targets that the scripts check them with.
 cpus=(x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu)
 # Every package of the repository, each a workspace of its own.
-manifests=(Cargo.toml tests/*/Cargo.toml)
+manifests=(Cargo.toml examples/*/Cargo.toml tests/*/Cargo.toml)
 
 # Emptied and removed at the end, whatever the end is.
 scratch=$(mktemp -d)

@@ -14,7 +14,7 @@ tar -xzf "$built/package/$package.crate" -C "$scratch"
 cd "$scratch/$package"
 find . -mindepth 1 -printf '%P\n' | sort >"$log"
 
-for entry in tests ci .ci .github .cargo Cross.toml; do
+for entry in tests ci examples/init .ci .github .cargo Cross.toml; do
     ! grep -qE "^$entry(/|$)" "$log" || stop "the package leaves $entry out"
 done
 for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/handoff.rs src/lib.rs arch/mod.rs; do

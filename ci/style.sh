@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The code is formatted; clippy has nothing to say of the library on every supported CPU,
-# with and without std, nor of the test packages there; nor has rustdoc on this machine's.
+# with and without std, nor of the other packages there; nor has rustdoc on this machine's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -17,13 +17,15 @@ for features in '' std; do
     RUSTDOCFLAGS='--deny warnings' quietly cargo doc --locked --features "$features" --no-deps
 done
 
-for package in tests/*/; do
+for manifest in "${manifests[@]:1}"; do
     (
         # From inside: a package may have a configuration of its own. In the profile that it
         # is built with: without std, the others may want to unwind.
-        cd "$package"
+        cd "$(dirname "$manifest")"
         for cpu in "${cpus[@]}"; do
-            quietly cargo clippy --locked --release --target "$cpu" -- --deny warnings
+            for code in '' --examples; do
+                quietly cargo clippy --locked --release --target "$cpu" $code -- --deny warnings
+            done
         done
     )
 done

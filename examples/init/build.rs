@@ -1,0 +1,59 @@
+//! Puts the program that `init` carries where src/main.rs finds it: the file that `INIT_PROGRAM`
+//! names or, without it, src/program.rs, compiled with the flags that `init` is compiled with.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+fn main() -> ExitCode {
+    let Err(error) = carry() else {
+        return ExitCode::SUCCESS;
+    };
+    println!("cargo::error={error}");
+    ExitCode::FAILURE
+}
+
+fn carry() -> Result<(), Box<dyn Error>> {
+    let carried = Path::new(&env::var("OUT_DIR")?).join("program");
+    println!("cargo::rerun-if-env-changed=INIT_PROGRAM");
+    match env::var_os("INIT_PROGRAM").map(PathBuf::from) {
+        Some(program) => copy(&program, &carried),
+        None => compile(&carried),
+    }
+}
+
+fn copy(program: &Path, carried: &Path) -> Result<(), Box<dyn Error>> {
+    let name = program.display();
+    println!("cargo::rerun-if-changed={name}");
+    let bytes = fs::read(program).map_err(|error| format!("INIT_PROGRAM={name}: {error}"))?;
+    Ok(fs::write(carried, bytes)?)
+}
+
+fn compile(carried: &Path) -> Result<(), Box<dyn Error>> {
+    for source in ["src/program.rs", "src/sys.rs"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS")?;
+    let status = Command::new(env::var("RUSTC")?)
+        .args(["src/program.rs", "--edition=2024"])
+        .args(["--target", &env::var("TARGET")?])
+        .args(flags.split('\x1f'))
+        .args([
+            "-Cpanic=abort",
+            "-Copt-level=s",
+            "-Clto=fat",
+            "-Cstrip=symbols",
+        ])
+        .arg("-o")
+        .arg(carried)
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("src/program.rs: rustc: {status}").into())
+    }
+}

@@ -1,0 +1,34 @@
+//! The program that `init` carries unless `INIT_PROGRAM` names another: it says that it runs,
+//! and as process 1, which must not end, switches the machine off.
+#![no_std]
+#![no_main]
+
+mod sys;
+
+use core::panic::PanicInfo;
+
+extern "C" fn start(_: *const usize) -> ! {
+    if sys::process_id() == 1 {
+        sys::say(&["program: runs from memory as process 1\n"]);
+        power_off();
+    } else {
+        sys::say(&["program: runs from memory\n"]);
+    }
+    sys::exit(0)
+}
+
+/// Process 1 of a container, where it may do that, ends only the container.
+fn power_off() {
+    /// `LINUX_REBOOT_MAGIC1`, `LINUX_REBOOT_MAGIC2` and `LINUX_REBOOT_CMD_POWER_OFF`,
+    /// include/uapi/linux/reboot.h.
+    const POWER_OFF: [usize; 3] = [0xfee1_dead, 0x2812_1969, 0x4321_fedc];
+
+    let [magic, more_magic, command] = POWER_OFF;
+    // SAFETY: no pointers.
+    unsafe { sys::system_call(sys::number::REBOOT, magic, more_magic, command, 0, 0) };
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    sys::exit(101)
+}
