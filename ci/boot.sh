@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The claims of tests/suite hold on real kernels, in a program that is process 1 and came from
-# a memory file: tests/freestanding, booted as the /init of an initramfs in QEMU. Prints a
-# table of the kernels and claims. With an argument, on the kernels that ci/kernels.sh chooses
-# by it: `required`, for one.
+# a memory file: tests/freestanding, booted as the /init of an initramfs in QEMU. So does what
+# examples/init says of itself. Prints a table of the kernels and claims. With an argument, on
+# the kernels that ci/kernels.sh chooses by it: `required`, for one.
 #
 # QEMU translates instructions, without KVM. It ends with 0 when a machine is switched off and
 # when its kernel panics: /init ends it with a status of its own.
@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.."
 
 passed_status=85
 failed_status=87
+# Many times what a boot takes, in seconds.
+patience=200
 
 ci/setup.sh
 ci/kernels.sh "$@" >"$scratch/kernels"
@@ -36,9 +38,12 @@ mkdir "$scratch/disk"
 echo 'hello from a loop device' >"$scratch/disk/greeting"
 quietly mksquashfs "$scratch/disk" "$scratch/image.squashfs" -comp gzip -all-root -no-progress
 
-# boots: a line each of name, CPU, kernel, initramfs, what QEMU is to emulate, and the claims.
+# A line each of name, CPU, kernel, initramfs, and for the claims, what QEMU is to emulate and
+# what their names begin with.
 boots=$scratch/boots
+examples=$scratch/examples
 : >"$boots"
+: >"$examples"
 for target in "${cpus[@]}"; do
     (
         # From inside: the package has a configuration of its own.
@@ -49,6 +54,21 @@ for target in "${cpus[@]}"; do
     )
 done
 "$scratch/x86_64-unknown-linux-gnu" --list >"$scratch/claims"
+(
+    cd examples/init
+    unset RUSTFLAGS CARGO_BUILD_TARGET INIT_PROGRAM
+    built=$(target_directory)
+    quietly cargo build --locked --release
+    # And one that carries what is no program.
+    INIT_PROGRAM=Cargo.toml quietly cargo build --locked --release --target-dir "$built/carrying"
+    for target in "${cpus[@]}"; do
+        mkdir -p "$scratch/example-$target" "$scratch/broken-$target"
+        cp "$built/$target/release/init" "$scratch/example-$target"
+        cp "$built/carrying/$target/release/init" "$scratch/broken-$target"
+        initramfs "$scratch/example-$target"
+        initramfs "$scratch/broken-$target"
+    done
+)
 
 while read -r need name cpu directory reason; do
     if [ "$directory" = - ]; then
@@ -66,6 +86,9 @@ while read -r need name cpu directory reason; do
     done
     initramfs "$root"
     echo "$name $cpu $directory/vmlinuz $root.cpio plain" >>"$boots"
+    for example in example broken; do
+        echo "$example-$name $cpu $directory/vmlinuz $scratch/$example-$(target_of "$cpu").cpio plain" >>"$examples"
+    done
 done <"$scratch/kernels"
 
 # machine CPU KERNEL INITRAMFS EMULATION ARGUMENTS…: runs it to its end.
@@ -87,10 +110,17 @@ machine() {
     riscv64) console=ttyS0 ;;
     esac
     [ "$cpu" = amd64 ] || qemu+=(-semihosting-config "enable=on,userspace=on,target=native")
-    timeout --kill-after 5 150 "${qemu[@]}" -accel tcg -m 256 -smp 1 -nodefaults -no-user-config -display none \
+    timeout --kill-after 5 "$patience" "${qemu[@]}" -accel tcg -m 256 -smp 1 -nodefaults -no-user-config -display none \
         -monitor none -serial stdio -no-reboot -kernel "$kernel" -initrd "$initrd" \
         -append "console=$console loglevel=1 panic=-1 $*" </dev/null 2>&1 | tr -d '\r'
     return "${PIPESTATUS[0]}"
+}
+
+# boot_example NAME CPU KERNEL INITRAMFS EMULATION: the line that /init or its program prints.
+boot_example() {
+    local name=$1
+    shift
+    machine "$@" >"$scratch/$name.out" || true
 }
 
 # boot NAME CPU KERNEL INITRAMFS EMULATION [CLAIMS]: runs the claims there. A machine that does
@@ -110,8 +140,8 @@ boot() {
 # As many at a time as there are processors.
 while read -r -a line; do
     while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
-    boot "${line[@]}" &
-done <"$boots"
+    "${line[@]}" &
+done < <(sed 's/^/boot /' "$boots"; sed 's/^/boot_example /' "$examples")
 wait
 
 # judge NAME [CLAIMS]: what became of each claim, as lines of how it ended, its name, and why.
@@ -156,6 +186,24 @@ while read -r name _ _ _ emulation begin; do
     fi
     [ -n "$begin" ] || columns+=("$name")
 done <"$boots"
+
+# A machine that is switched off, or whose kernel panics, ends as any other: the line counts.
+said=$(while read -r name _; do
+    case $name in
+    example-*) line='^program: runs from memory as process 1$' ;;
+    broken-*) line='^init: cannot run the program: ENOEXEC$' ;;
+    esac
+    if grep -qaE "$line" "$scratch/$name.out"; then
+        echo "passed"
+    else
+        echo "failed $name"
+        { echo "failed: $name, which says:"; tail -n 20 "$scratch/$name.out"; } >&2
+    fi
+done <"$examples")
+passed=$(grep -c '^passed' <<<"$said") || true
+failed=$(grep -c '^failed' <<<"$said") || true
+echo "boot, examples/init: $passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ] || failures=1
 
 # A row for each claim that has not passed everywhere; a letter for each reason.
 for name in "${columns[@]}"; do

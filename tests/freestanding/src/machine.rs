@@ -218,6 +218,10 @@ const PASSED: u16 = 85;
 const FAILED: u16 = 87;
 
 fn end(passed: bool) -> ! {
+    // SAFETY: nobody closes it.
+    let console = unsafe { rustix::stdio::stdout() };
+    // What is still in the buffer of the serial line would be lost with the machine.
+    let _ = rustix::termios::tcdrain(console);
     stop(if passed { PASSED } else { FAILED });
     // There was nobody to hear that. The kernel panics now, which is no success.
     exit(1)
