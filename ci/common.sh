@@ -38,6 +38,42 @@ target_directory() {
         sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
 
+# variant CPU NAME FLAG…: builds the package of the current directory for the CPU, optimized
+# for speed and with these flags of the compiler's after its own, and prints the directory
+# that the programs are in.
+variant() {
+    local cpu=$1 name=$2 flags
+    shift 2
+    flags=$(printf '"%s", ' "$@")
+    quietly cargo build --locked --target "$cpu" --profile "$name" \
+        --config "profile.$name.inherits = 'release'" \
+        --config "profile.$name.opt-level = 3" \
+        --config "target.$cpu.rustflags = [$flags]"
+    echo "$(target_directory)/$cpu/$name"
+}
+
+# The variants that use vector registers which the kernel does not keep, as CPU, NAME and FLAG.
+vectors=(
+    'aarch64-unknown-linux-gnu sve -Ctarget-feature=+sve'
+    'aarch64-unknown-linux-gnu neoverse-v1 -Ctarget-cpu=neoverse-v1'
+    'riscv64gc-unknown-linux-gnu rvv -Ctarget-feature=+v'
+)
+
+# claims_about_vectors CPU NAME FLAG: builds the claims about vector registers for one of
+# these, and prints the program's path. They need a real kernel.
+claims_about_vectors() {
+    (
+        # From inside: the package has a configuration of its own, to which this is added.
+        # Flags from outside would replace both.
+        cd tests/freestanding
+        unset RUSTFLAGS
+        # Nothing is too long to be inlined: what a loop calls is in it, down to what enters
+        # the kernel.
+        programs=$(variant "$@" --cfg=vectors -Cllvm-args=-inline-threshold=10000)
+        echo "$programs/freestanding"
+    )
+}
+
 # What drivers have skipped and why, and how the next that skips the same says so.
 declare -A told
 

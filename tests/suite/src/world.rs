@@ -83,6 +83,9 @@ pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel, or no
 pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
 pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
 pub(crate) const NO_OWN_MACHINE: &str = "this machine is not the test's own";
+pub(crate) const VECTORS_KEPT: &str = "this CPU's kernels keep every vector register";
+pub(crate) const VECTORS_EMULATED: &str = "the emulator keeps every vector register";
+pub(crate) const NO_VECTORS: &str = "built without vectors";
 pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
 
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
