@@ -27,6 +27,8 @@ qemu-aarch64-static qemu-user-static
 qemu-riscv64-static qemu-user-static
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu
+riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu
 /usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
 /usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
 END

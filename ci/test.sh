@@ -9,7 +9,7 @@ ci/setup.sh
 
 summary=$scratch/summary
 touch "$summary"
-for check in style boundaries targets footprint handoff examples init; do
+for check in style boundaries targets footprint clobbers handoff examples init; do
     counts='1 passed, 0 failed, 0 skipped'
     ci/$check.sh || counts='0 passed, 1 failed, 0 skipped'
     echo "$check: $counts" >>"$summary"

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Where the kernel does not keep the vector registers, it is entered in functions of their own
+# only, whatever the callers are built with: each moves its arguments, enters and returns.
+#
+# tests/footprint/src/bin/surface.rs calls what the library does, and is taken apart here, with
+# and without vectors; so is, to show that the fault would be seen, one with a copy of the
+# library that inlines its calls.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+# Flags from outside would replace the package's own.
+unset RUSTFLAGS
+# objdump speaks English.
+export LC_ALL=C
+
+sed -nE 's/^ +fn ([a-z0-9_]+) = .*/\1/p' arch/mod.rs | sort >"$scratch/calls"
+[ -s "$scratch/calls" ] || stop 'arch/mod.rs lists the system calls'
+
+# Takes the program apart and says of each of its functions that enters the kernel the name of
+# the system call that it is, or what it is instead.
+entries() {
+    case $1 in
+    aarch64-*) aarch64-linux-gnu-objdump --disassemble --demangle=rust --no-show-raw-insn "$2" ;;
+    riscv64gc-*) riscv64-linux-gnu-objdump --disassemble --demangle=rust --no-show-raw-insn "$2" ;;
+    esac >"$scratch/code"
+    awk -F '\t' '
+        # What a function does, by instruction: Number, move, Enter, return, anything else.
+        function ended() {
+            if (does !~ /E/) return
+            # The program itself ends here.
+            if (name == "_start") return
+            if (name ~ /^owned_memfd::arch::[a-z0-9_]+$/ && does ~ /^m*Nm*Er$/) {
+                sub(/.*::/, "", name)
+                print name
+            } else {
+                print "enters the kernel: " name
+            }
+        }
+        # Labels within a function are no other one.
+        /^[0-9a-f]+ <\.L.*>:$/ { next }
+        /^[0-9a-f]+ <.*>:$/ { ended(); name = $0; gsub(/^[0-9a-f]+ <|>:$/, "", name); does = "" }
+        /^ *[0-9a-f]+:\t/ {
+            what = "x"
+            if ($2 ~ /^(svc|ecall)$/) what = "E"
+            else if ($2 == "ret") what = "r"
+            # What fills up to the next function.
+            else if ($2 ~ /^(nop|udf|unimp)$/) what = ""
+            else if ($2 == "mov" && $3 ~ /^[wx]8, #/ || $2 == "li" && $3 ~ /^a7,/) what = "N"
+            # Between general registers only: those of vectors have other names.
+            else if ($2 ~ /^(mov|movk|add|adr|adrp)$/ && $3 ~ /^[wx][0-9]/) what = "m"
+            else if ($2 ~ /^(mv|li|lui|auipc|addi?|slli?|srli?)$/) what = "m"
+            does = does what
+        }
+        END { ended() }
+    ' "$scratch/code" | sort
+}
+
+# Whether all is as it should be; what is not is in the log.
+holds() {
+    entries "$@" >"$scratch/entries"
+    diff "$scratch/calls" "$scratch/entries" >"$log"
+}
+
+for cpu in aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu; do
+    for built in "$cpu plain" "${vectors[@]}"; do
+        read -r target name flag <<<"$built"
+        [ "$target" = "$cpu" ] || continue
+        # Its symbols stay.
+        programs=$(cd tests/footprint && variant "$cpu" "$name" ${flag:+"$flag"} -Clink-arg=--strip-debug)
+        holds "$cpu" "$programs/surface" || stop "$cpu, $name: each system call is a function of its own"
+    done
+done
+
+mkdir "$scratch/copy"
+tar -c --exclude target Cargo.* README.md src arch tests examples | tar -x -C "$scratch/copy"
+sed -i 's/^\( *\)#\[inline(never)\]$/\1#[inline(always)]/' "$scratch"/copy/arch/{aarch64,riscv64}.rs
+export CARGO_TARGET_DIR=$scratch/target
+for cpu in aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu; do
+    programs=$(cd "$scratch/copy/tests/footprint" && variant "$cpu" inlined -Clink-arg=--strip-debug)
+    ! holds "$cpu" "$programs/surface" || stop "$cpu: inlined calls are seen"
+    grep -q '^> enters the kernel: surface::start' "$log" || stop "$cpu: inlined calls are seen as such"
+done
+
+echo "clobbers: $(wc -l <"$scratch/calls") system calls, each in a function of its own; inlined ones are seen"
