@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The claims of tests/suite hold on real kernels, in a program that is process 1 and came from
 # a memory file: tests/freestanding, booted as the /init of an initramfs in QEMU. So does what
-# examples/init says of itself. Prints a table of the kernels and claims. With an argument, on
+# examples/init says of itself, and so do, on the newest kernels, the claims about vector
+# registers in programs that use them. Prints a table of the kernels and claims. With an argument, on
 # the kernels that ci/kernels.sh chooses by it: `required`, for one.
 #
 # QEMU translates instructions, without KVM. It ends with 0 when a machine is switched off and
@@ -70,6 +71,16 @@ done
     done
 )
 
+# The programs that use vectors, as TARGET and NAME.
+for variant in "${vectors[@]}"; do
+    read -r target name flag <<<"$variant"
+    program=$(claims_about_vectors "$target" "$name" "$flag")
+    mkdir "$scratch/$name"
+    cp "$program" "$scratch/$name/init"
+    initramfs "$scratch/$name"
+    echo "$target $name"
+done >"$scratch/variants"
+
 while read -r need name cpu directory reason; do
     if [ "$directory" = - ]; then
         echo "boot, $name: 0 passed, $([ "$need" = required ] && echo '1 failed, 0' || echo '0 failed, 1') skipped"
@@ -86,6 +97,13 @@ while read -r need name cpu directory reason; do
     done
     initramfs "$root"
     echo "$name $cpu $directory/vmlinuz $root.cpio plain" >>"$boots"
+    case $name in
+    *-newest)
+        while read -r _ variant; do
+            echo "$name-$variant $cpu $directory/vmlinuz $scratch/$variant.cpio vectors vectors::" >>"$boots"
+        done < <(grep "^$(target_of "$cpu") " "$scratch/variants")
+        ;;
+    esac
     for example in example broken; do
         echo "$example-$name $cpu $directory/vmlinuz $scratch/$example-$(target_of "$cpu").cpio plain" >>"$examples"
     done
