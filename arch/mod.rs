@@ -123,6 +123,12 @@ cfg_if! {
             fn execve = EXECVE(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> usize;
             /// `execveat(2)`
             fn execveat = EXECVEAT(directory: u32, path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char, flags: u32) -> usize;
+            /// `finit_module(2)`
+            #[cfg(feature = "boot")]
+            fn finit_module = FINIT_MODULE(fd: u32, parameters: *const c_char, flags: u32) -> usize;
+            /// `ioctl(2)`, for the requests that write nothing
+            #[cfg(feature = "boot")]
+            fn ioctl = IOCTL(fd: u32, request: u32, argument: *const c_void) -> usize;
         }
     } else {
         compile_error!(

@@ -54,7 +54,7 @@ for layer in "${layers[@]}"; do
 done
 
 for cpu in "${cpus[@]}"; do
-    for features in '' std; do
+    for features in '' std boot; do
         cargo tree --locked --edges normal --target "$cpu" --features "$features" --prefix none |
             cut -d' ' -f1 | sort -u >"$log"
         [ "$(tr '\n' ' ' <"$log")" = 'bitflags linux-raw-sys owned-memfd sc ' ] ||

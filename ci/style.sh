@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The code is formatted; clippy has nothing to say of the library on every supported CPU,
-# with and without std, nor of the other packages there; nor has rustdoc on this machine's.
+# with and without its features, nor of the other packages there; nor has rustdoc on this
+# machine's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -9,7 +10,7 @@ for manifest in "${manifests[@]}"; do
     quietly cargo fmt --manifest-path "$manifest" -- --check
 done
 
-for features in '' std; do
+for features in '' std boot; do
     quietly cargo clippy --locked --features "$features" --all-targets -- --deny warnings
     for cpu in "${cpus[@]}"; do
         quietly cargo clippy --locked --features "$features" --target "$cpu" -- --deny warnings

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-for features in '' std; do
+for features in '' std boot; do
     for target in x86_64-linux-android aarch64-linux-android; do
         quietly cargo check --locked --features "$features" --target "$target"
     done

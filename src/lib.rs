@@ -21,6 +21,8 @@ mod arch;
 
 cfg_if! {
     if #[cfg(supported)] {
+        #[cfg(feature = "boot")]
+        pub mod boot;
         mod errno;
         pub mod exec;
         pub mod fd;

@@ -735,13 +735,18 @@ impl ProcPath {
 
     fn new(fd: RawFd) -> Self {
         let mut path = Self::EMPTY;
-        let mut rest = fd.unsigned_abs();
-        let digits = rest.checked_ilog10().unwrap_or(0) as usize + 1;
-        for slot in path.0.iter_mut().skip(Self::START).take(digits).rev() {
-            *slot = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        put_number(&mut path.0, Self::START, fd.unsigned_abs());
         path
+    }
+}
+
+/// Writes a number into a path, in at most ten digits.
+pub(crate) fn put_number(path: &mut [u8; 32], start: usize, number: u32) {
+    let mut rest = number;
+    let digits = rest.checked_ilog10().unwrap_or(0) as usize + 1;
+    for slot in path.iter_mut().skip(start).take(digits).rev() {
+        *slot = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }
 

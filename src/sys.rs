@@ -15,6 +15,8 @@ use core::{
     mem::MaybeUninit,
     ptr::{self, NonNull},
 };
+#[cfg(feature = "boot")]
+use linux_raw_sys::loop_device;
 use linux_raw_sys::{general as raw, net};
 
 /// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
@@ -338,10 +340,21 @@ pub(crate) fn splice(
 /// Opens `path`, which is absolute, read-only and close-on-exec.
 #[inline(always)]
 pub(crate) fn open_read_only(path: &CStr) -> Result<OwnedFd, Errno> {
+    open(path, raw::O_RDONLY)
+}
+
+/// As [`open_read_only`], for writing too.
+#[cfg(feature = "boot")]
+#[inline(always)]
+pub(crate) fn open_read_write(path: &CStr) -> Result<OwnedFd, Errno> {
+    open(path, raw::O_RDWR)
+}
+
+#[inline(always)]
+fn open(path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
     let directory = raw::AT_FDCWD as u32;
-    let flags = raw::O_RDONLY | raw::O_CLOEXEC;
     // SAFETY: `path` ends in NUL and outlives the call, which only reads it.
-    let answer = unsafe { arch::openat(directory, path.as_ptr(), flags) };
+    let answer = unsafe { arch::openat(directory, path.as_ptr(), access | raw::O_CLOEXEC) };
     // SAFETY: `openat` makes a descriptor.
     unsafe { take(answer) }
 }
@@ -563,4 +576,47 @@ pub(crate) unsafe fn may_execute(
     // SAFETY: the path ends in NUL and is static; the caller vouches for the lists. With
     // this flag nothing is executed.
     Errno::decode_unit(unsafe { arch::execveat(fd, path, args, env, flags) })
+}
+
+/// Loads the module that the file holds, without flags.
+#[cfg(feature = "boot")]
+#[inline(always)]
+pub(crate) fn load_module(fd: BorrowedFd<'_>, parameters: &CStr) -> Result<(), Errno> {
+    // SAFETY: `parameters` ends in NUL and outlives the call, which only reads it.
+    Errno::decode_unit(unsafe { arch::finit_module(number(fd), parameters.as_ptr(), 0) })
+}
+
+/// The number of a loop device that is bound to no file, which the kernel makes if there is
+/// none.
+#[cfg(feature = "boot")]
+#[inline(always)]
+pub(crate) fn free_loop(control: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let request = loop_device::LOOP_CTL_GET_FREE;
+    // SAFETY: the request has no argument.
+    Errno::decode_int(unsafe { arch::ioctl(number(control), request, ptr::null()) })
+}
+
+/// Binds a loop device to a file, until nobody has the device open any more. It is read-only
+/// if either of them is open only for reading.
+#[cfg(feature = "boot")]
+#[inline]
+pub(crate) fn configure_loop(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut config = MaybeUninit::<loop_device::loop_config>::uninit();
+    let words = config.as_mut_ptr().cast::<u64>();
+    for index in 0..size_of_val(&config) / size_of::<u64>() {
+        // SAFETY: within the structure.
+        let word = unsafe { words.add(index) };
+        // Plain zeros would become a call of `memset`, which a program without libc need not
+        // have.
+        // SAFETY: as above; the structure is aligned for its own `u64` fields.
+        unsafe { word.write_volatile(0) };
+    }
+    // SAFETY: every word has been written; the fields are integers, of which zero is one.
+    let config = unsafe { config.assume_init_mut() };
+    config.fd = number(file);
+    config.info.lo_flags = loop_device::LO_FLAGS_AUTOCLEAR as u32;
+    let request = loop_device::LOOP_CONFIGURE;
+    let config = ptr::from_ref(config).cast();
+    // SAFETY: the kernel reads one structure, which outlives the call, and writes nothing.
+    Errno::decode_unit(unsafe { arch::ioctl(number(device), request, config) })
 }

@@ -22,7 +22,7 @@ use rustix::{
     },
     pipe::{PipeFlags, SpliceFlags},
     process::{Resource, Rlimit},
-    thread::Timespec,
+    thread::{CapabilitySet, CapabilitySets, Timespec},
 };
 
 /// The size of the smallest page of any supported CPU: a mapping of it touches one page.
@@ -302,6 +302,17 @@ pub(crate) fn limit(resource: Resource, to: u64) -> Result<(), Errno> {
         maximum,
     };
     rustix::process::setrlimit(resource, new).map_err(errno)
+}
+
+/// Gives up every capability of this process.
+pub(crate) fn renounce_privileges() -> Result<(), Errno> {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    rustix::thread::set_capabilities(None, sets).map_err(errno)
 }
 
 /// Lets a claim that only wants to know make a file of any length.

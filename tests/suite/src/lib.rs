@@ -34,6 +34,7 @@ mod raw;
 mod strangers;
 mod world;
 
+mod booting;
 mod building;
 mod copying;
 mod creating;
@@ -84,6 +85,7 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
             immutable::CLAIMS,
             passing::CLAIMS,
             executing::CLAIMS,
+            booting::CLAIMS,
             descriptors::CLAIMS,
             vectors::CLAIMS,
         ]

@@ -177,6 +177,20 @@ pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
     answer.map(|number| take(number as RawFd)).is_ok()
 }
 
+/// Whether the kernel has modules: it is asked to load one from no file.
+pub(crate) fn has_modules() -> bool {
+    // SAFETY: the parameters are static and end in NUL; nothing is loaded.
+    let answer = unsafe {
+        call!(
+            FINIT_MODULE,
+            usize::MAX,
+            c"".as_ptr().expose_provenance(),
+            0
+        )
+    };
+    answer != Err(Errno::ENOSYS)
+}
+
 /// `F_ADD_SEALS`, not by way of the library.
 pub(crate) fn add_seals(fd: &impl AsFd, seals: u32) -> Result<(), Errno> {
     // SAFETY: no pointer is passed.

@@ -55,6 +55,8 @@ pub struct World {
     pub(crate) huge_page_list: bool,
     /// So much memory could be had, in bytes.
     pub(crate) free_memory: u64,
+    /// The kernel has modules.
+    pub(crate) modules: bool,
     /// The machine is there for the claims alone: what belongs to all of it may be changed.
     pub(crate) machine: bool,
 }
@@ -87,6 +89,7 @@ pub(crate) const VECTORS_KEPT: &str = "this CPU's kernels keep every vector regi
 pub(crate) const VECTORS_EMULATED: &str = "the emulator keeps every vector register";
 pub(crate) const NO_VECTORS: &str = "built without vectors";
 pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
+pub(crate) const NO_MODULES: &str = "no modules in this kernel";
 
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
 
@@ -177,6 +180,7 @@ impl World {
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
+            modules: raw::has_modules(),
             machine: false,
         }
     }

@@ -7,7 +7,7 @@ use core::hint::black_box;
 use owned_memfd::{
     Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
     exec::{Arg, Args},
-    fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
+    fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     pass,
 };
 
@@ -109,6 +109,12 @@ fn main() -> i32 {
             if let Some(args) = Args::new(black_box(&list)) {
                 count(sealed.check_exec().is_ok());
                 count(sealed.exec(args, Args::EMPTY).is_ok());
+            }
+            count(sealed.load_module(black_box(c"x=y")).is_ok());
+            if let Ok(device) = sealed.attach_loop() {
+                count(device.path().is_empty());
+                count(device.number() == 0);
+                count(OwnedFd::from(device).as_raw_fd() == 0);
             }
         }
     }

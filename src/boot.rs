@@ -1,0 +1,275 @@
+//! For early boot: modules and block devices from memory files. Feature `boot`.
+//!
+//! [`OwnedMemFd::load_module`] gives a module to the kernel, and
+//! [`OwnedMemFd::attach_loop`] makes a file that holds an image a [`LoopDevice`], which can
+//! be mounted; a [`SealedMemFd`] does the same.
+//!
+//! The next init needs nothing from here: process 1 puts the program into a memory file that
+//! is [executable](crate::MemFdOptions::executable), seals it and calls
+//! [`SealedMemFd::exec`](crate::exec). The program is then process 1 itself, and runs on when
+//! every file system that was there before is gone. `/proc` need not be mounted. Where
+//! `exec` answers, it was refused, and process 1 goes on: if it ends, the kernel panics. A
+//! program that is dynamically linked finds its linker by a path, as ever, so that the root
+//! directory has to be the new one by then. What an initramfs holds is memory until it is
+//! removed.
+//!
+//! ```no_run
+//! use owned_memfd::{Errno, SealedMemFd};
+//!
+//! fn attach(module: &[u8], image: &[u8]) -> Result<(), Errno> {
+//!     match SealedMemFd::copy_of(c"loop.ko", module)?.load_module(c"max_part=0") {
+//!         Ok(()) | Err(Errno::EEXIST) => {}
+//!         Err(errno) => return Err(errno),
+//!     }
+//!     let device = SealedMemFd::copy_of(c"root.squashfs", image)?.attach_loop()?;
+//!     let path = device.path();
+//!     // mount(path, c"/root", c"squashfs", MS_RDONLY): the device then stays as long as
+//!     // it is mounted.
+//! #   let _ = path;
+//!     Ok(())
+//! }
+//! ```
+
+use crate::{
+    errno::Errno,
+    fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
+    flags::Seals,
+    memfd::{OwnedMemFd, put_number},
+    sealed::SealedMemFd,
+    sys,
+};
+use core::{ffi::CStr, fmt, ops::Deref};
+
+impl OwnedMemFd {
+    /// Loads the kernel module that the file holds, with its parameters as
+    /// `c"name=value other=1"`, and returns when it has started.
+    ///
+    /// The kernel reads the file once, to memory of its own, and checks and loads that copy.
+    /// What is written to the file while it reads may be in it or not: seal the file before.
+    /// A parameter that the module does not know is ignored, and named in the kernel's log.
+    ///
+    /// A compressed module, as `.ko.xz`, is `ENOEXEC`: it is to be decompressed when the
+    /// memory file is filled.
+    ///
+    /// # Errors
+    /// - `EBADF`: the descriptor is not open for reading.
+    /// - `EBUSY`: somebody else was just loading this module, and failed, or unloads it.
+    /// - `EEXIST`: the module is loaded already.
+    /// - `EFBIG`: above `i32::MAX` bytes.
+    /// - `EINTR`: a signal came while somebody else loads this very file, which goes on.
+    /// - `EINVAL`: the file is empty; a parameter has a value that the module does not take;
+    ///   this kernel has other versions of what the module uses, or the module built in.
+    /// - `EKEYREJECTED`, `EBADMSG`: the kernel demands a signature, and there is none, or
+    ///   none that it knows and that is right.
+    /// - `ENOENT`: the module uses what nothing has: load those that it depends on before.
+    /// - `ENOEXEC`: it is no module, or one that is compressed, cut off, or of another kernel
+    ///   or CPU.
+    /// - `ENOMEM`: no memory for it.
+    /// - `ENOSYS`: the kernel is built without modules.
+    /// - `EPERM`: the process lacks `CAP_SYS_MODULE`, `kernel.modules_disabled` is set, the
+    ///   kernel is locked down and the module not signed, or a security module refuses:
+    ///   `LoadPin` does, of everything that is not on the one disk that it trusts.
+    /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
+    ///   one that created it does not count.
+    /// - And what the module itself says when it starts, as `ENODEV` where the machine has
+    ///   no such device.
+    ///
+    /// Since Linux 3.8.
+    /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
+    #[inline]
+    pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
+        sys::load_module(self.as_fd(), parameters)
+    }
+
+    /// Makes the file a block device, from which what the file holds can be mounted.
+    ///
+    /// The device is read-only if [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file
+    /// or if this descriptor is open only for reading. Else what is written to the device
+    /// reaches the file, at the latest when the device is synchronized or closed. Seal the
+    /// file before: one that is sealed while it is attached makes that fail with `EIO`, and
+    /// what is read of the device is what the file has then, or `EIO` or zeros where it was
+    /// cut; under `FUTURE_WRITE`, mappings made earlier still write.
+    ///
+    /// The device has whole sectors of 512 bytes: what the file has behind the last of them
+    /// is not there, and an image that needs it is to be padded. It keeps its size when the
+    /// file gets longer.
+    ///
+    /// The kernel says which number is free, and another process may take that first: this
+    /// then asks again, and gives up after 32 attempts.
+    ///
+    /// # Errors
+    /// - `EACCES`, `EPERM`: the process may not open `/dev/loop-control` or the device.
+    /// - `EBUSY`, `ENXIO`: others were faster each time.
+    /// - `EINVAL`: before Linux 5.8. Or the file is on huge pages, which newer kernels take
+    ///   by a descriptor from [`reopen_read_only`](Self::reopen_read_only) only.
+    /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+    /// - `ENODEV`: the kernel has no loop devices: its module is not loaded.
+    /// - `ENOENT`: likewise, or there is nothing mounted on `/dev`, or something that does
+    ///   not have each new device, as a devtmpfs has.
+    /// - `ENOMEM`, `ENOSPC`: no memory, or no number, for another device.
+    ///
+    /// Since Linux 5.8.
+    /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
+    pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
+        const ATTEMPTS: u32 = 32;
+
+        let sealed = self.seals()?;
+        let is_read_only = sealed.intersects(Seals::WRITE.union(Seals::FUTURE_WRITE));
+        let control = sys::open_read_only(c"/dev/loop-control")?;
+        let mut attempts = 1;
+        loop {
+            match attach(self.as_fd(), is_read_only, control.as_fd()) {
+                // Bound by somebody else since, or being removed.
+                Err(Errno::EBUSY | Errno::ENXIO) if attempts < ATTEMPTS => attempts += 1,
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// One attempt, at the number that is free now.
+fn attach(
+    file: BorrowedFd<'_>,
+    is_read_only: bool,
+    control: BorrowedFd<'_>,
+) -> Result<LoopDevice, Errno> {
+    let number = sys::free_loop(control)?;
+    let path = LoopPath::new(number);
+    let fd = if is_read_only {
+        sys::open_read_only(&path)?
+    } else {
+        sys::open_read_write(&path)?
+    };
+    sys::configure_loop(fd.as_fd(), file)?;
+    Ok(LoopDevice { fd, number })
+}
+
+impl SealedMemFd {
+    /// Loads the kernel module that the file holds.
+    ///
+    /// Nobody can change what is loaded. As [`OwnedMemFd::load_module`].
+    ///
+    /// # Errors
+    /// As [`OwnedMemFd::load_module`].
+    ///
+    /// Since Linux 3.8.
+    /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
+    #[inline]
+    pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
+        self.as_memfd().load_module(parameters)
+    }
+
+    /// Makes the file a block device that is read-only and shows what cannot change.
+    ///
+    /// As [`OwnedMemFd::attach_loop`].
+    ///
+    /// # Errors
+    /// As [`OwnedMemFd::attach_loop`].
+    ///
+    /// Since Linux 5.8.
+    /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
+    pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
+        self.as_memfd().attach_loop()
+    }
+}
+
+/// A block device whose content is a memory file. [`OwnedMemFd::attach_loop`] makes it.
+///
+/// The kernel keeps the file: its descriptor may be closed. It detaches the device from the
+/// file when nobody has it open or mounted any more: once it is mounted, this can be dropped.
+///
+/// A kernel without `CONFIG_BLK_DEV_WRITE_MOUNTED` mounts no device that is open for writing,
+/// as this is unless the device is read-only: there, open the path for reading, drop this,
+/// and mount.
+pub struct LoopDevice {
+    fd: OwnedFd,
+    number: u32,
+}
+
+impl LoopDevice {
+    /// The number: `N` of `/dev/loopN`.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The path `/dev/loopN`, by which it is mounted.
+    #[must_use]
+    pub fn path(&self) -> LoopPath {
+        LoopPath::new(self.number)
+    }
+}
+
+impl AsFd for LoopDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for LoopDevice {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl IntoRawFd for LoopDevice {
+    fn into_raw_fd(self) -> RawFd {
+        self.fd.into_raw_fd()
+    }
+}
+
+impl From<LoopDevice> for OwnedFd {
+    fn from(device: LoopDevice) -> Self {
+        device.fd
+    }
+}
+
+impl fmt::Debug for LoopDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopDevice")
+            .field("fd", &self.as_raw_fd())
+            .field("number", &self.number)
+            .finish()
+    }
+}
+
+/// The path `/dev/loopN`, made on the stack. [`LoopDevice::path`] makes it.
+///
+/// It is a `CStr` that ends in NUL; `Display` prints it.
+// Aligned and padded as `ProcPath` is, and for its reason.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+pub struct LoopPath([u8; 32]);
+
+impl LoopPath {
+    const START: usize = b"/dev/loop".len();
+    const EMPTY: Self = Self(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
+    fn new(number: u32) -> Self {
+        let mut path = Self::EMPTY;
+        put_number(&mut path.0, Self::START, number);
+        path
+    }
+}
+
+impl Deref for LoopPath {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        // At most ten digits are written, so that there is a NUL behind them.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for LoopPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // ASCII throughout.
+        f.write_str(self.to_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for LoopPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

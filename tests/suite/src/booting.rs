@@ -1,0 +1,630 @@
+//! Claims about early boot: modules and block devices from memory files.
+//!
+//! Modules and loop devices are the whole machine's. So all but the refusals is claimed only
+//! where the machine is the suite's own, and no claim depends on what another one has left
+//! loaded: it loads what it needs, and unloads what it is going to load.
+
+use crate::{
+    Stop, Verdict, World, attacks,
+    children::{Overseer, PATIENCE},
+    claim::Text,
+    kernel, parties,
+    raw::{self, Answer, Which, errno, lend},
+    world,
+};
+use core::{ffi::CStr, time::Duration};
+use owned_memfd::{
+    Errno, OwnedMemFd, Seals,
+    boot::LoopDevice,
+    fd::{AsRawFd, IntoRawFd, OwnedFd},
+};
+use rustix::{
+    fs::{FileType, Mode, OFlags},
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    process::Resource,
+    thread::UnshareFlags,
+};
+
+claims!("booting":
+    a_module_in_a_sealed_file_is_loaded,
+    a_module_in_a_file_that_is_not_sealed_is_loaded,
+    a_module_that_is_loaded_is_eexist,
+    a_module_gets_its_parameters,
+    a_parameter_that_a_module_does_not_take_is_einval,
+    a_parameter_that_a_module_does_not_know_is_ignored,
+    a_module_that_is_open_for_writing_elsewhere_is_etxtbsy,
+    a_module_is_loaded_by_a_reading_descriptor,
+    a_module_that_is_cut_off_is_enoexec,
+    what_is_no_module_is_enoexec,
+    an_empty_module_is_einval,
+    a_module_of_2_gib_is_efbig,
+    no_module_is_loaded_without_privilege,
+    no_module_is_loaded_by_a_kernel_without_modules,
+    an_image_in_a_sealed_file_is_mounted,
+    a_device_has_its_number_in_its_path,
+    a_device_of_a_sealed_file_is_read_only,
+    a_device_of_a_file_sealed_for_readers_is_read_only,
+    a_device_by_a_reading_descriptor_is_read_only,
+    a_device_of_huge_pages_by_a_reading_descriptor_is_read_only,
+    a_device_of_a_file_that_is_not_sealed_is_written,
+    a_device_whose_file_is_sealed_later_fails_to_write,
+    a_device_goes_when_it_is_dropped,
+    a_device_goes_when_its_descriptor_does,
+    a_device_outlives_the_descriptor_of_its_file,
+    a_device_shows_whole_sectors,
+    a_device_keeps_its_size_when_the_file_grows,
+    two_devices_have_two_numbers,
+    a_number_that_others_take_is_left_to_them,
+    a_number_that_others_take_again_and_again_is_ebusy,
+    a_machine_without_loop_devices_says_so,
+    a_node_without_its_module_is_enodev,
+    a_device_without_a_node_is_enoent,
+    a_full_table_is_emfile,
+    a_table_that_gets_full_half_way_is_emfile,
+);
+
+/// As the machine that is the suite's own has them, unless it has none.
+const MODULE: &CStr = c"/boot/loop.ko";
+const SQUASHFS: &CStr = c"/boot/squashfs.ko";
+const IMAGE: &CStr = c"/boot/image.squashfs";
+
+const CONTROL: &CStr = c"/dev/loop-control";
+
+// The reasons for which claims are skipped.
+const NO_MODULE: &str = "there is no /boot/loop.ko";
+const NO_LOOP: &str = "no loop devices in this kernel, and no /boot/loop.ko";
+const NO_IMAGE: &str = "there is no /boot/image.squashfs, or no squashfs in this kernel";
+const MODULES: &str = "this kernel has modules";
+
+fn is_there(path: &CStr) -> bool {
+    kernel::open(path, OFlags::RDONLY).is_ok()
+}
+
+/// A memory file with the content of that file.
+fn copy_of(path: &CStr) -> Result<OwnedMemFd, Errno> {
+    let file = kernel::sealable()?;
+    file.copy_from(kernel::open(path, OFlags::RDONLY)?, u64::MAX)?;
+    Ok(file)
+}
+
+// Modules.
+
+/// The loop module, which is not loaded.
+fn module(world: &World) -> Result<OwnedMemFd, Stop> {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.modules, world::NO_MODULES);
+    needs!(world.proc, world::NO_PROC);
+    needs!(is_there(MODULE), NO_MODULE);
+    let deadline = raw::now() + PATIENCE;
+    loop {
+        match rustix::system::delete_module(c"loop", 0).map_err(errno) {
+            Ok(()) | Err(Errno::ENOENT) => break,
+            // What used it may be just going.
+            Err(Errno::EAGAIN | Errno::EBUSY) => {}
+            Err(error) => fail!("the module is not unloaded: {error:?}"),
+        }
+        holds!(raw::now() < deadline, "the module stays in use");
+        kernel::sleep(Duration::from_millis(5));
+    }
+    same!(is_loaded(), Ok(false));
+    Ok(ok!(copy_of(MODULE)))
+}
+
+fn is_loaded() -> Result<bool, Errno> {
+    let file = kernel::open(c"/proc/modules", OFlags::RDONLY)?;
+    // The newest one is the first.
+    let mut text = [0; 5];
+    Ok(kernel::read(&file, &mut text)? == text.len() && &text == b"loop ")
+}
+
+fn a_module_in_a_sealed_file_is_loaded(world: &World) -> Verdict {
+    let sealed = ok!(module(world)?.seal());
+    same!(sealed.load_module(c""), Ok(()));
+    same!(is_loaded(), Ok(true));
+    Ok(())
+}
+
+fn a_module_in_a_file_that_is_not_sealed_is_loaded(world: &World) -> Verdict {
+    let file = module(world)?;
+    same!(file.load_module(c""), Ok(()));
+    same!(is_loaded(), Ok(true));
+    // The kernel has a copy.
+    ok!(file.set_len(0));
+    same!(is_loaded(), Ok(true));
+    Ok(())
+}
+
+fn a_module_that_is_loaded_is_eexist(world: &World) -> Verdict {
+    let sealed = ok!(module(world)?.seal());
+    same!(sealed.load_module(c""), Ok(()));
+    same!(sealed.load_module(c""), Err(Errno::EEXIST));
+    same!(ok!(copy_of(MODULE)).load_module(c""), Err(Errno::EEXIST));
+    same!(is_loaded(), Ok(true));
+    Ok(())
+}
+
+fn a_module_gets_its_parameters(world: &World) -> Verdict {
+    const MAX_PART: &CStr = c"/sys/module/loop/parameters/max_part";
+
+    // It rounds up to one less than a power of two.
+    for (parameters, value) in [(c"max_part=15 max_loop=4", 15), (c"", 0)] {
+        let file = module(world)?;
+        same!(file.load_module(parameters), Ok(()));
+        same!(kernel::read_number(MAX_PART), Ok(value));
+    }
+    Ok(())
+}
+
+fn a_parameter_that_a_module_does_not_take_is_einval(world: &World) -> Verdict {
+    let file = module(world)?;
+    same!(file.load_module(c"max_part=some"), Err(Errno::EINVAL));
+    same!(is_loaded(), Ok(false));
+    same!(file.load_module(c""), Ok(()));
+    Ok(())
+}
+
+fn a_parameter_that_a_module_does_not_know_is_ignored(world: &World) -> Verdict {
+    let file = module(world)?;
+    same!(file.load_module(c"unheard=of"), Ok(()));
+    same!(is_loaded(), Ok(true));
+    Ok(())
+}
+
+fn a_module_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verdict {
+    let file = module(world)?;
+    let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    same!(file.load_module(c""), Err(Errno::ETXTBSY));
+    // Sealed or not.
+    let sealed = ok!(file.seal());
+    same!(sealed.load_module(c""), Err(Errno::ETXTBSY));
+    same!(is_loaded(), Ok(false));
+    drop(writer);
+    same!(sealed.load_module(c""), Ok(()));
+    Ok(())
+}
+
+fn a_module_is_loaded_by_a_reading_descriptor(world: &World) -> Verdict {
+    let file = module(world)?;
+    let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
+    same!(writer.load_module(c""), Err(Errno::EBADF));
+    drop(writer);
+    let reader = ok!(file.reopen_read_only());
+    drop(file);
+    same!(reader.load_module(c""), Ok(()));
+    same!(is_loaded(), Ok(true));
+    Ok(())
+}
+
+fn a_module_that_is_cut_off_is_enoexec(world: &World) -> Verdict {
+    let file = module(world)?;
+    let len = ok!(file.len());
+    for cut in [1, 64, len / 2, len - 1] {
+        let part = ok!(kernel::sealable());
+        let source = ok!(file.reopen_read_only());
+        same!(part.copy_from(source, cut), Ok(cut));
+        match part.load_module(c"") {
+            Err(Errno::ENOEXEC) => {}
+            // The end of it is the signature, without which this kernel takes it too.
+            Ok(()) if cut == len - 1 => {}
+            other => fail!("{cut} of {len} bytes: {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn what_is_no_module_is_enoexec(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.modules, world::NO_MODULES);
+    // Among them how what xz, zstd and gzip have compressed begins.
+    let starts: [&[u8]; 5] = [
+        b"no module",
+        b"\x7fELF",
+        b"\xfd7zXZ\0",
+        b"\x28\xb5\x2f\xfd",
+        b"\x1f\x8b\x08",
+    ];
+    for start in starts {
+        for len in [start.len(), 100_000] {
+            let file = ok!(kernel::holding(start));
+            ok!(file.set_len(len as u64));
+            same!(file.load_module(c""), Err(Errno::ENOEXEC));
+            let sealed = ok!(file.seal());
+            same!(sealed.load_module(c""), Err(Errno::ENOEXEC));
+        }
+    }
+    Ok(())
+}
+
+fn an_empty_module_is_einval(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.modules, world::NO_MODULES);
+    same!(ok!(kernel::sealable()).load_module(c""), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_module_of_2_gib_is_efbig(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.modules, world::NO_MODULES);
+    // A hole, which takes no memory.
+    let file = ok!(kernel::holding(b"\x7fELF"));
+    ok!(file.set_len(1 << 31));
+    same!(file.load_module(c""), Err(Errno::EFBIG));
+    Ok(())
+}
+
+fn no_module_is_loaded_without_privilege(world: &World) -> Verdict {
+    needs!(world.modules, world::NO_MODULES);
+    let file = ok!(kernel::holding(b"no module"));
+    ok!(kernel::renounce_privileges());
+    same!(file.load_module(c""), Err(Errno::EPERM));
+    let sealed = ok!(file.seal());
+    same!(sealed.load_module(c""), Err(Errno::EPERM));
+    Ok(())
+}
+
+fn no_module_is_loaded_by_a_kernel_without_modules(world: &World) -> Verdict {
+    needs!(!world.modules, MODULES);
+    let file = ok!(kernel::holding(b"no module"));
+    same!(file.load_module(c""), Err(Errno::ENOSYS));
+    Ok(())
+}
+
+// Block devices.
+
+/// The loop devices, with their module loaded if they have one.
+fn loops(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    if !is_there(CONTROL) && is_there(MODULE) {
+        match ok!(copy_of(MODULE)).load_module(c"") {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => fail!("the loop module is not loaded: {error:?}"),
+        }
+    }
+    needs!(is_there(CONTROL), NO_LOOP);
+    Ok(())
+}
+
+/// A file of three sectors.
+fn sectors() -> Result<OwnedMemFd, Errno> {
+    kernel::holding(&[b'x'; SIZE as usize])
+}
+
+const SIZE: u64 = 3 * 512;
+
+/// Whether the device has a file, seen by opening it anew.
+fn is_bound(path: &CStr) -> Result<bool, Errno> {
+    match kernel::open(path, OFlags::RDONLY) {
+        Ok(device) => Ok(kernel::pread(&device, &mut [0], 0)? > 0),
+        // It is just going.
+        Err(Errno::ENXIO) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The device has no file any more.
+fn goes(path: &CStr) -> Verdict {
+    let deadline = raw::now() + PATIENCE;
+    while ok!(is_bound(path)) {
+        holds!(raw::now() < deadline, "{path:?} stays");
+        kernel::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// The device is read and cannot be written.
+fn is_read_only(device: &LoopDevice) -> Verdict {
+    same!(kernel::pread(device, &mut [0; 512], 0), Ok(512));
+    refused!(kernel::write(device, b"y"), Errno::EBADF | Errno::EPERM);
+    match kernel::open(&device.path(), OFlags::RDWR) {
+        Ok(writer) => refused!(kernel::write(&writer, b"y"), Errno::EPERM),
+        Err(error) => same!(error, Errno::EACCES),
+    }
+    Ok(())
+}
+
+fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    if is_there(SQUASHFS) {
+        match ok!(copy_of(SQUASHFS)).load_module(c"") {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => fail!("the squashfs module is not loaded: {error:?}"),
+        }
+    }
+    needs!(is_there(IMAGE), NO_IMAGE);
+    let sealed = ok!(ok!(copy_of(IMAGE)).seal());
+    let device = ok!(sealed.attach_loop());
+    let path = device.path();
+
+    ok!(raw::unshare(UnshareFlags::NEWNS));
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    ok!(rustix::mount::mount_change("/", private));
+    match rustix::mount::mount(&*path, c"/boot", c"squashfs", MountFlags::RDONLY, None) {
+        Err(rustix::io::Errno::NODEV) => return Err(Stop::Skipped(NO_IMAGE)),
+        answer => ok!(answer),
+    }
+    // Neither is needed any more.
+    drop(device);
+    drop(sealed);
+    let greeting = ok!(kernel::open(c"/boot/greeting", OFlags::RDONLY));
+    same!(
+        kernel::holds_exactly(&greeting, b"hello from a loop device\n"),
+        Ok(true)
+    );
+    drop(greeting);
+    same!(is_bound(&path), Ok(true));
+    ok!(rustix::mount::unmount(c"/boot", UnmountFlags::empty()));
+    goes(&path)
+}
+
+fn a_device_has_its_number_in_its_path(world: &World) -> Verdict {
+    loops(world)?;
+    let device = ok!(ok!(sectors()).attach_loop());
+    let path = device.path();
+    let expected = Text::of(format_args!("/dev/loop{}", device.number()));
+    same!(Text::of(path).as_str(), expected.as_str());
+    same!(path.to_str(), Ok(expected.as_str()));
+    same!(
+        Text::of(format_args!("{path:?}")).as_str(),
+        Text::of(format_args!("{:?}", &*path)).as_str()
+    );
+    let shown = Text::of(format_args!(
+        "LoopDevice {{ fd: {}, number: {} }}",
+        device.as_raw_fd(),
+        device.number()
+    ));
+    same!(
+        Text::of(format_args!("{device:?}")).as_str(),
+        shown.as_str()
+    );
+    // It is that device.
+    let again = ok!(kernel::open(&path, OFlags::RDONLY));
+    same!(
+        ok!(kernel::stat(&again)).st_rdev,
+        ok!(kernel::stat(&device)).st_rdev
+    );
+    same!(kernel::close_on_exec(&device), Ok(true));
+    Ok(())
+}
+
+fn a_device_of_a_sealed_file_is_read_only(world: &World) -> Verdict {
+    loops(world)?;
+    let sealed = ok!(ok!(sectors()).seal());
+    is_read_only(&ok!(sealed.attach_loop()))?;
+    // One seal of them is enough.
+    let file = ok!(sectors());
+    ok!(file.add_seals(Seals::WRITE));
+    is_read_only(&ok!(file.attach_loop()))
+}
+
+fn a_device_of_a_file_sealed_for_readers_is_read_only(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let file = ok!(sectors());
+    ok!(file.add_seals(Seals::FUTURE_WRITE));
+    is_read_only(&ok!(file.attach_loop()))
+}
+
+fn a_device_by_a_reading_descriptor_is_read_only(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let reader = ok!(file.reopen_read_only());
+    is_read_only(&ok!(reader.attach_loop()))
+}
+
+fn a_device_of_huge_pages_by_a_reading_descriptor_is_read_only(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let file = ok!(attacks::huge());
+    // A hole, which takes no memory.
+    let size = ok!(kernel::piece_size(&file));
+    ok!(file.set_len(size));
+    // Some kernels take it as it is.
+    match file.attach_loop() {
+        Ok(device) => is_read_only(&device)?,
+        Err(error) => same!(error, Errno::EINVAL),
+    }
+    let reader = ok!(file.reopen_read_only());
+    is_read_only(&ok!(reader.attach_loop()))
+}
+
+fn a_device_of_a_file_that_is_not_sealed_is_written(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    ok!(file.add_seals(Seals::SHRINK | Seals::GROW));
+    let device = ok!(file.attach_loop());
+    let path = device.path();
+    same!(kernel::write(&device, b"now"), Ok(3));
+    ok!(rustix::fs::fsync(lend(&device)));
+    let mut bytes = [0; 4];
+    same!(file.read_at(&mut bytes, 0), Ok(4));
+    same!(&bytes, b"nowx");
+    // Without that too, in the end.
+    same!(kernel::write(&device, b"then"), Ok(4));
+    drop(device);
+    goes(&path)?;
+    same!(file.read_at(&mut bytes, 3), Ok(4));
+    same!(&bytes, b"then");
+    same!(file.len(), Ok(SIZE));
+    Ok(())
+}
+
+fn a_device_whose_file_is_sealed_later_fails_to_write(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let device = ok!(file.attach_loop());
+    let sealed = ok!(file.seal());
+    same!(kernel::write(&device, b"y"), Ok(1));
+    refused!(rustix::fs::fsync(lend(&device)).map_err(errno), Errno::EIO);
+    let mut byte = [0];
+    same!(sealed.read_at(&mut byte, 0), Ok(1));
+    same!(&byte, b"x");
+    Ok(())
+}
+
+fn a_device_goes_when_it_is_dropped(world: &World) -> Verdict {
+    loops(world)?;
+    let device = ok!(ok!(sectors()).attach_loop());
+    let path = device.path();
+    same!(is_bound(&path), Ok(true));
+    drop(device);
+    goes(&path)
+}
+
+fn a_device_goes_when_its_descriptor_does(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let device = ok!(file.attach_loop());
+    let path = device.path();
+    let fd = OwnedFd::from(device);
+    same!(is_bound(&path), Ok(true));
+    drop(fd);
+    goes(&path)?;
+
+    let device = ok!(file.attach_loop());
+    let path = device.path();
+    let fd = raw::take(device.into_raw_fd());
+    same!(is_bound(&path), Ok(true));
+    drop(fd);
+    goes(&path)
+}
+
+fn a_device_outlives_the_descriptor_of_its_file(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let device = ok!(file.attach_loop());
+    ok!(file.close());
+    let mut byte = [0];
+    same!(kernel::pread(&device, &mut byte, SIZE - 1), Ok(1));
+    same!(&byte, b"x");
+    Ok(())
+}
+
+fn a_device_shows_whole_sectors(world: &World) -> Verdict {
+    loops(world)?;
+    for (len, shown) in [(0, 0), (511, 0), (512, 512), (1000, 512), (5000, 4608)] {
+        let file = ok!(kernel::sealable());
+        ok!(file.set_len(len));
+        for sealed in [false, true] {
+            if sealed {
+                ok!(file.add_seals(Seals::WRITE | Seals::SHRINK | Seals::GROW));
+            }
+            let device = ok!(file.attach_loop());
+            same!(
+                kernel::holds_exactly(&device, &[0; 4608][..shown]),
+                Ok(true)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn a_device_keeps_its_size_when_the_file_grows(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let device = ok!(file.attach_loop());
+    ok!(file.set_len(2 * SIZE));
+    let end = [b'x'; SIZE as usize];
+    same!(kernel::holds_exactly(&device, &end), Ok(true));
+    Ok(())
+}
+
+fn two_devices_have_two_numbers(world: &World) -> Verdict {
+    loops(world)?;
+    let (one, other) = (ok!(sectors()), ok!(kernel::holding(&[b'y'; 512])));
+    let (one, other) = (ok!(one.attach_loop()), ok!(other.attach_loop()));
+    holds!(one.number() != other.number());
+    for (device, expected) in [(&one, b"x"), (&other, b"y")] {
+        let mut byte = [0];
+        same!(kernel::pread(device, &mut byte, 0), Ok(1));
+        same!(&byte, expected);
+    }
+    Ok(())
+}
+
+/// `LOOP_CTL_GET_FREE`, linux/loop.h.
+const FREE: Which = Which::Equal(sc::nr::IOCTL, 1, 0x4c82);
+
+fn a_number_that_others_take_is_left_to_them(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let theirs = ok!(ok!(sectors()).attach_loop());
+    let taken = Answer::Value(theirs.number().into());
+    let overseer = Overseer::of(FREE, &[taken, taken, taken])?;
+    let device = ok!(ok!(kernel::holding(&[b'y'; 512])).attach_loop());
+    same!(overseer.calls(), 4);
+    holds!(device.number() != theirs.number());
+    let mut byte = [0];
+    same!(kernel::pread(&device, &mut byte, 0), Ok(1));
+    same!(&byte, b"y");
+    same!(kernel::pread(&theirs, &mut byte, 0), Ok(1));
+    same!(&byte, b"x");
+    Ok(())
+}
+
+fn a_number_that_others_take_again_and_again_is_ebusy(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(sectors());
+    let theirs = ok!(file.attach_loop());
+    let taken = Answer::Value(theirs.number().into());
+    let overseer = Overseer::of(FREE, &[taken; 100])?;
+    refused!(file.attach_loop(), Errno::EBUSY);
+    same!(overseer.calls(), 32);
+    Ok(())
+}
+
+fn a_machine_without_loop_devices_says_so(world: &World) -> Verdict {
+    let file = ok!(sectors());
+    if is_there(CONTROL) {
+        needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+        ok!(parties::hide(c"/dev"));
+    }
+    refused!(file.attach_loop(), Errno::ENOENT | Errno::ENODEV);
+    Ok(())
+}
+
+/// Makes `/dev` somebody's own that has nothing but the node of what makes loop devices.
+fn own_dev() -> Result<(), Errno> {
+    // The miscellaneous device of that number: linux/miscdevice.h.
+    let device = rustix::fs::makedev(10, 237);
+    let (kind, mode) = (FileType::CharacterDevice, Mode::RUSR | Mode::WUSR);
+    parties::hide(c"/dev")?;
+    rustix::fs::mknodat(rustix::fs::CWD, CONTROL, kind, mode, device).map_err(errno)
+}
+
+fn a_node_without_its_module_is_enodev(world: &World) -> Verdict {
+    module(world)?;
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(sectors());
+    ok!(own_dev());
+    refused!(file.attach_loop(), Errno::ENODEV);
+    Ok(())
+}
+
+fn a_device_without_a_node_is_enoent(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(sectors());
+    ok!(own_dev());
+    refused!(file.attach_loop(), Errno::ENOENT);
+    Ok(())
+}
+
+fn a_full_table_is_emfile(_: &World) -> Verdict {
+    let file = ok!(sectors());
+    ok!(kernel::fill_the_table());
+    refused!(file.attach_loop(), Errno::EMFILE);
+    Ok(())
+}
+
+fn a_table_that_gets_full_half_way_is_emfile(world: &World) -> Verdict {
+    loops(world)?;
+    let file = ok!(sectors());
+    let next = ok!(kernel::sealable());
+    let limit = next.as_raw_fd() as u64 + 1;
+    drop(next);
+    ok!(kernel::limit(Resource::Nofile, limit));
+    refused!(file.attach_loop(), Errno::EMFILE);
+    Ok(())
+}
