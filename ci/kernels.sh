@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fetches the kernels that ci/boot.sh boots, with apt from Debian's archive into a cache
 # directory of its own: nothing is installed, and this machine's package lists stay as they
-# are. With an argument, those of which `required NAME` or `optional NAME` matches it.
+# are. With an argument, those that need it so, `required` or `optional`, or that have it in
+# their names.
 #
 # Prints a line for each: its need, its name, its CPU, and either the directory that it is in
 # or `-` and why it could not be had. The directory holds the kernel as `vmlinuz`, its version
@@ -72,7 +73,7 @@ END
 
 # What apt last complained of.
 complaint() {
-    grep -E '^(E|Err|W)|^ +[0-9]{3} ' "$log" | tail -n 1 | sed -E 's/^[A-Z][a-z]*:[0-9]* *//' | grep . || echo 'apt says nothing'
+    grep -E '^[EW]: ' "$log" | grep -v ': Some index files ' | tail -n 1 | cut -c 4-
 }
 
 told_of_packages=
@@ -81,7 +82,8 @@ candidates() {
     local pattern
     if [ -z "$told_of_packages" ]; then
         # A part of the archive may be out of reach: then what is in it is not found.
-        apt-get --quiet update >"$log" 2>&1 || complaint >"$scratch/complaint"
+        apt-get --quiet update >"$log" 2>&1 || true
+        complaint >"$scratch/complaint" || true
         apt-cache pkgnames >"$scratch/names" 2>>"$log"
         told_of_packages=yes
     fi
@@ -117,7 +119,7 @@ fetch() {
     shift 2
     candidates "$@" >"$scratch/candidates"
     if [ ! -s "$scratch/candidates" ]; then
-        echo "the archive names no such package${scratch:+: $(cat "$scratch/complaint" 2>/dev/null)}"
+        echo "the archive names no such package$(sed 's/^/: /' "$scratch/complaint")"
         return 1
     fi
     while read -r package; do
@@ -137,7 +139,7 @@ fetch() {
         mv "$cache/$name.new" "$cache/$name"
         return
     done <"$scratch/candidates"
-    echo "$(head -n 1 "$scratch/candidates") and $(($(wc -l <"$scratch/candidates") - 1)) others cannot be downloaded: $(complaint)"
+    echo "$(head -n 1 "$scratch/candidates") and $(($(wc -l <"$scratch/candidates") - 1)) others cannot be downloaded: $(complaint || echo 'apt does not say why')"
     return 1
 }
 
@@ -146,11 +148,12 @@ cached() {
     (cd "$cache/$1" && sha256sum --check --quiet SHA256SUMS) >"$log" 2>&1
 }
 
-kernels | grep -E -- "^[a-z]+ [^ ]*${1-}|^${1-} " >"$scratch/chosen" || {
+kernels | awk -v filter="${1-}" 'filter == "" || $1 == filter || index($2, filter)' >"$scratch/chosen"
+if [ ! -s "$scratch/chosen" ]; then
     echo "no kernel is called $1; there are:" >&2
     kernels | cut -d' ' -f1,2 >&2
     exit 2
-}
+fi
 while read -r need name cpu patterns; do
     rm -rf "$cache/$name.new"
     # shellcheck disable=SC2086 # several
