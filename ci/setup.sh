@@ -29,6 +29,13 @@ aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu
 riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu
+qemu-system-x86_64 qemu-system-x86
+qemu-system-aarch64 qemu-system-arm
+qemu-system-riscv64 qemu-system-misc
+cpio cpio
+mksquashfs squashfs-tools
+xz xz-utils
+/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 /usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
 /usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
 END
