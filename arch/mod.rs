@@ -126,6 +126,9 @@ cfg_if! {
             /// `finit_module(2)`
             #[cfg(feature = "boot")]
             fn finit_module = FINIT_MODULE(fd: u32, parameters: *const c_char, flags: u32) -> usize;
+            /// `kexec_file_load(2)`
+            #[cfg(feature = "boot")]
+            fn kexec_file_load = KEXEC_FILE_LOAD(kernel: u32, initrd: u32, len: usize, command_line: *const c_char, flags: u32) -> usize;
             /// `ioctl(2)`, for the requests that write nothing
             #[cfg(feature = "boot")]
             fn ioctl = IOCTL(fd: u32, request: u32, argument: *const c_void) -> usize;

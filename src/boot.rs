@@ -1,8 +1,9 @@
-//! For early boot: modules and block devices from memory files. Feature `boot`.
+//! For early boot: modules, block devices and kernels from memory files. Feature `boot`.
 //!
 //! [`OwnedMemFd::load_module`] gives a module to the kernel, and
 //! [`OwnedMemFd::attach_loop`] makes a file that holds an image a [`LoopDevice`], which can
-//! be mounted; a [`SealedMemFd`] does the same.
+//! be mounted; a [`SealedMemFd`] does the same. [`kexec_load`] loads another kernel, for the
+//! machine to go on with.
 //!
 //! The next init needs nothing from here: process 1 puts the program into a memory file that
 //! is [executable](crate::MemFdOptions::executable), seals it and calls
@@ -142,6 +143,61 @@ fn attach(
     };
     sys::configure_loop(fd.as_fd(), file)?;
     Ok(LoopDevice { fd, number })
+}
+
+/// Loads the kernel that the file holds, with its initial RAM disk and its command line, for
+/// the machine to go on with. It replaces one that was loaded before; where it is refused, that
+/// one stays.
+///
+/// Nothing else happens yet: the caller ends what runs, synchronizes and unmounts what is to
+/// last, and calls `reboot(LINUX_REBOOT_CMD_KEXEC)`, which needs `CAP_SYS_BOOT`. Firmware and
+/// boot loader have no part in that, and nothing is left of this process. The files may be
+/// closed before: the kernel has read each of them once, to memory of its own, which takes
+/// their size twice while this call lasts.
+///
+/// The kernel is one as boot loaders take it: a `bzImage` on `x86_64`; elsewhere an `Image`,
+/// which is to be decompressed when the memory file is filled, also where it is one that
+/// decompresses itself under EFI. Only its header is looked at: one that is cut off or damaged
+/// behind that is loaded. The command line is the whole of it: nothing of the running kernel's
+/// is added, `console=` for one.
+///
+/// The files are sealed, so that what the caller has verified is what the kernel reads. It
+/// checks a signature itself only if it is built with `CONFIG_KEXEC_SIG_FORCE` or locked down,
+/// and then the kernel's alone: who vouches for the RAM disk and the command line is always the
+/// caller.
+///
+/// # Errors
+/// - `EACCES`: the policy of IMA demands a signature that no memory file carries.
+/// - `EADDRNOTAVAIL`: no place in the machine's memory where the parts would lie in one piece.
+/// - `EBADF`: one of the descriptors is not open for reading.
+/// - `EBUSY`: somebody else is just loading a kernel, or going on with one.
+/// - `EFBIG`: one of the files has more than 4 GiB, on older kernels more than `i32::MAX` bytes.
+/// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory;
+///   on `x86_64`, the command line is longer than the kernel to be loaded takes; elsewhere, also
+///   where on `x86_64` it is `ENOEXEC`, or the CPU does not have the kernel's page size or byte
+///   order.
+/// - `EKEYREJECTED`, `EBADMSG`, `ELIBBAD`, `ENODATA`, `ENOKEY`, `ENOPKG`: the kernel demands a
+///   signature, and there is none, or none that it knows and that is right.
+/// - `ENOEXEC`: it is no kernel, or one that is compressed or of another CPU.
+/// - `ENOMEM`: no memory for it.
+/// - `ENOSYS`: the kernel is built without `CONFIG_KEXEC_FILE`, as Debian's for `aarch64` and
+///   `riscv64` are.
+/// - `EPERM`: the process lacks `CAP_SYS_BOOT`, `kernel.kexec_load_disabled` is set or
+///   `kernel.kexec_load_limit_reboot` used up, the running kernel is locked down and the other
+///   not signed, or a security module refuses: `LoadPin` does, of everything that is not on the
+///   one disk that it trusts.
+/// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing.
+///   The one that created it does not count.
+///
+/// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19, at first for an ELF file only.
+/// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_load.2.html).
+#[inline]
+pub fn kexec_load(
+    kernel: &SealedMemFd,
+    initrd: Option<&SealedMemFd>,
+    command_line: &CStr,
+) -> Result<(), Errno> {
+    sys::kexec_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
 }
 
 impl SealedMemFd {

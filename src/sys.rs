@@ -22,6 +22,9 @@ use linux_raw_sys::{general as raw, net};
 /// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
 /// Since Linux 7.2; before, an empty path is `ENOENT`.
 const O_EMPTYPATH: u32 = 1 << 26;
+/// `KEXEC_FILE_NO_INITRAMFS`, include/uapi/linux/kexec.h.
+#[cfg(feature = "boot")]
+const KEXEC_FILE_NO_INITRAMFS: u32 = 4;
 /// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
 const MAX_HANDLE_SIZE: usize = 128;
 
@@ -584,6 +587,26 @@ pub(crate) unsafe fn may_execute(
 pub(crate) fn load_module(fd: BorrowedFd<'_>, parameters: &CStr) -> Result<(), Errno> {
     // SAFETY: `parameters` ends in NUL and outlives the call, which only reads it.
     Errno::decode_unit(unsafe { arch::finit_module(number(fd), parameters.as_ptr(), 0) })
+}
+
+/// Loads what the files hold as what the machine can go on with, without a reset.
+#[cfg(feature = "boot")]
+#[inline(always)]
+pub(crate) fn kexec_load(
+    kernel: BorrowedFd<'_>,
+    initrd: Option<BorrowedFd<'_>>,
+    command_line: &CStr,
+) -> Result<(), Errno> {
+    let (initrd, flags) = match initrd {
+        Some(initrd) => (number(initrd), 0),
+        // With this flag the number is not looked at.
+        None => (0, KEXEC_FILE_NO_INITRAMFS),
+    };
+    let (len, command_line) = (command_line.count_bytes() + 1, command_line.as_ptr());
+    // SAFETY: `len` bytes with the NUL outlive the call, which only reads them.
+    Errno::decode_unit(unsafe {
+        arch::kexec_file_load(number(kernel), initrd, len, command_line, flags)
+    })
 }
 
 /// The number of a loop device that is bound to no file, which the kernel makes if there is

@@ -13,6 +13,7 @@ use crate::{
 use core::{convert::Infallible, ffi::CStr};
 use owned_memfd::{
     Errno, MemFdOptions, SealedMemFd,
+    boot::kexec_load,
     exec::{Arg, Args, ExecError},
     fd::{FromRawFd, OwnedFd},
 };
@@ -20,6 +21,7 @@ use rustix::{
     fd::IntoRawFd,
     fs::{CWD, Mode, OFlags},
     mount::MountFlags,
+    system::RebootCommand,
 };
 use suite::World;
 
@@ -32,11 +34,24 @@ const FROM_MEMORY: &CStr = c"from-memory";
 const WITHOUT_PROC: &CStr = c"without-proc";
 const BY_PROC: &CStr = c"by-proc";
 
+/// ... and where one goes on with a second kernel: what the first called its boot is the next
+/// one.
+const SECOND_KERNEL: &CStr = c"second-kernel";
+
+/// The claims after which it does so, where they are those that were asked for.
+const KEXEC: &CStr = c"kexec::";
+
 /// The claims that process 1 itself is about, in the order in which they are printed.
-pub const CLAIMS: [&str; 3] = [RUNS_WITHOUT_PROC, RUNS_BY_PROC, RUNS_FROM_MEMORY];
+pub const CLAIMS: [&str; 4] = [
+    RUNS_WITHOUT_PROC,
+    RUNS_BY_PROC,
+    RUNS_FROM_MEMORY,
+    RUNS_AS_SECOND_KERNEL,
+];
 const RUNS_WITHOUT_PROC: &str = "init::a_memory_file_runs_before_anything_is_mounted";
 const RUNS_BY_PROC: &str = "init::where_a_missing_dev_fd_forbids_that_proc_allows_it";
 const RUNS_FROM_MEMORY: &str = "init::process_1_runs_from_a_sealed_memory_file";
+const RUNS_AS_SECOND_KERNEL: &str = "kexec::a_machine_goes_on_with_what_was_loaded";
 
 /// Takes the machine over, to end it; or says why it does not.
 pub fn run(mut arguments: Arguments) -> i32 {
@@ -51,6 +66,8 @@ pub fn run(mut arguments: Arguments) -> i32 {
     let passed = if first == Some(FROM_MEMORY) {
         let how = arguments.next();
         mounted(how, arguments.next())
+    } else if first == Some(SECOND_KERNEL) {
+        second_kernel(arguments.next())
     } else {
         let Err(failure) = bare(first);
         failure.say()
@@ -102,7 +119,8 @@ fn errno(error: rustix::io::Errno) -> Errno {
 
 /// Before anything is mounted: goes on from a sealed copy of this very program.
 fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
-    let program = sealed_copy().during("the copy of /init")?;
+    let options = MemFdOptions::new().executable(true);
+    let program = sealed_copy(c"/init", "init", options).during("the copy of /init")?;
     let go_on = |how| {
         let arguments = [
             Some(Arg::new(c"init")),
@@ -125,13 +143,13 @@ fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
     Err(go_on(BY_PROC)).during(RUNS_BY_PROC)
 }
 
-fn sealed_copy() -> Result<SealedMemFd, Errno> {
-    let source = rustix::fs::open(c"/init", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(errno)?;
+fn sealed_copy(path: &CStr, name: &str, options: MemFdOptions) -> Result<SealedMemFd, Errno> {
+    let source =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(errno)?;
     let len = rustix::fs::fstat(&source).map_err(errno)?.st_size;
     // SAFETY: the number is given away here.
     let source = unsafe { OwnedFd::from_raw_fd(source.into_raw_fd()) };
-    let copy = MemFdOptions::new().executable(true).create("init")?;
+    let copy = options.create(name)?;
     // A length is not negative.
     copy.copy_from(&source, len.unsigned_abs())?;
     Ok(copy.seal()?)
@@ -161,9 +179,87 @@ fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
             Ok(len) => tally.failed(RUNS_FROM_MEMORY, room[..len].escape_ascii()),
             Err(error) => tally.failed(RUNS_FROM_MEMORY, errno(error)),
         }
+        tally.skipped(RUNS_AS_SECOND_KERNEL, "only the claims about kexec end so");
     }
     tally.run(&World::probe().of_own_machine(), filter);
+    let passed = tally.conclude();
+    if passed && filter == KEXEC.to_bytes() {
+        let Err(failure) = go_on_with_second_kernel();
+        return failure.say();
+    }
+    passed
+}
+
+/// Loads the kernel of `/boot` with the disk that is there, and has the machine go on with it:
+/// on this one's command line, but for what it tells `/init`.
+fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
+    let options = MemFdOptions::new();
+    let kernel = sealed_copy(c"/boot/vmlinuz", "kernel", options).during("the copy of a kernel")?;
+    let initrd = sealed_copy(c"/boot/initrd", "initrd", options).during("the copy of its disk")?;
+
+    let mut boot = [0; BOOT_ID];
+    boot_id(&mut boot).during("reading the boot's name")?;
+    let mut line = [0; 512];
+    let len = read(c"/proc/cmdline", &mut line).during("reading the command line")?;
+    let mut end = line[..len]
+        .windows(4)
+        .position(|window| window == b" -- ")
+        .unwrap_or(len);
+    for part in [
+        &b" -- "[..],
+        ARGUMENT.to_bytes(),
+        b" ",
+        SECOND_KERNEL.to_bytes(),
+        b" ",
+        &boot,
+        b"\0",
+    ] {
+        line[end..][..part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    let line = CStr::from_bytes_until_nul(&line).unwrap_or_default();
+
+    kexec_load(&kernel, Some(&initrd), line).during("loading a second kernel")?;
+    drain();
+    rustix::system::reboot(RebootCommand::Kexec)
+        .map_err(errno)
+        .during("going on with it")?;
+    Err(Errno::ENOSYS).during("not coming back from that")
+}
+
+/// In the second kernel: it is another boot than the one that is named.
+fn second_kernel(first: Option<&CStr>) -> bool {
+    let mut second = [0; BOOT_ID];
+    if let Err(failure) = mount(c"proc", c"/proc") {
+        return failure.say();
+    }
+    let mut tally = Tally::default();
+    match (first.map(CStr::to_bytes), boot_id(&mut second)) {
+        (Some(first), Ok(())) if first.len() == BOOT_ID && first != second => {
+            tally.passed(RUNS_AS_SECOND_KERNEL);
+        }
+        (_, Ok(())) => tally.failed(RUNS_AS_SECOND_KERNEL, "it is the first one"),
+        (_, Err(error)) => tally.failed(RUNS_AS_SECOND_KERNEL, error),
+    }
     tally.conclude()
+}
+
+/// How long a boot's name is, which is a UUID.
+const BOOT_ID: usize = 36;
+
+/// What the kernel calls this boot, at random.
+fn boot_id(id: &mut [u8; BOOT_ID]) -> Result<(), Errno> {
+    match read(c"/proc/sys/kernel/random/boot_id", id)? {
+        BOOT_ID => Ok(()),
+        _ => Err(Errno::EIO),
+    }
+}
+
+/// What one `read` gives of a file.
+fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let file =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(errno)?;
+    rustix::io::read(&file, buffer).map_err(errno)
 }
 
 /// How many huge pages of the default size the claims about them find.
@@ -218,13 +314,17 @@ const PASSED: u16 = 85;
 const FAILED: u16 = 87;
 
 fn end(passed: bool) -> ! {
-    // SAFETY: nobody closes it.
-    let console = unsafe { rustix::stdio::stdout() };
-    // What is still in the buffer of the serial line would be lost with the machine.
-    let _ = rustix::termios::tcdrain(console);
+    drain();
     stop(if passed { PASSED } else { FAILED });
     // There was nobody to hear that. The kernel panics now, which is no success.
     exit(1)
+}
+
+/// What is still in the buffer of the serial line would be lost with the kernel.
+fn drain() {
+    // SAFETY: nobody closes it.
+    let console = unsafe { rustix::stdio::stdout() };
+    let _ = rustix::termios::tcdrain(console);
 }
 
 /// By the device that `isa-debug-exit` is: it doubles what is written to it, and adds one.

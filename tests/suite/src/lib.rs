@@ -45,6 +45,7 @@ mod fd;
 mod flags;
 mod immutable;
 mod io;
+mod kexec;
 mod limits;
 mod mapping;
 mod options;
@@ -86,6 +87,7 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
             passing::CLAIMS,
             executing::CLAIMS,
             booting::CLAIMS,
+            kexec::CLAIMS,
             descriptors::CLAIMS,
             vectors::CLAIMS,
         ]

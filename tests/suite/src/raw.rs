@@ -191,6 +191,21 @@ pub(crate) fn has_modules() -> bool {
     answer != Err(Errno::ENOSYS)
 }
 
+/// Whether the kernel can load another one from files: it is asked to load one from no file.
+pub(crate) fn has_kexec() -> bool {
+    // SAFETY: no pointer is passed, and nothing is loaded.
+    let answer = unsafe { call!(KEXEC_FILE_LOAD, usize::MAX, usize::MAX, 0, 0, 0) };
+    answer != Err(Errno::ENOSYS)
+}
+
+/// Forgets the kernel that is loaded, if one is.
+pub(crate) fn unload_kernel() -> Result<(), Errno> {
+    // `KEXEC_FILE_UNLOAD`, linux/kexec.h.
+    // SAFETY: no pointer is passed.
+    unsafe { call!(KEXEC_FILE_LOAD, usize::MAX, usize::MAX, 0, 0, 1) }?;
+    Ok(())
+}
+
 /// `F_ADD_SEALS`, not by way of the library.
 pub(crate) fn add_seals(fd: &impl AsFd, seals: u32) -> Result<(), Errno> {
     // SAFETY: no pointer is passed.

@@ -57,6 +57,8 @@ pub struct World {
     pub(crate) free_memory: u64,
     /// The kernel has modules.
     pub(crate) modules: bool,
+    /// The kernel can load another one from files.
+    pub(crate) kexec: bool,
     /// The machine is there for the claims alone: what belongs to all of it may be changed.
     pub(crate) machine: bool,
 }
@@ -90,6 +92,7 @@ pub(crate) const VECTORS_EMULATED: &str = "the emulator keeps every vector regis
 pub(crate) const NO_VECTORS: &str = "built without vectors";
 pub(crate) const LITTLE_MEMORY: &str = "less than 3 GiB of free memory";
 pub(crate) const NO_MODULES: &str = "no modules in this kernel";
+pub(crate) const NO_KEXEC: &str = "no kexec_file_load in this kernel";
 
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
 
@@ -181,6 +184,7 @@ impl World {
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
             modules: raw::has_modules(),
+            kexec: raw::has_kexec(),
             machine: false,
         }
     }

@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom, boot,
     exec::{Arg, Args},
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     pass,
@@ -111,6 +111,8 @@ fn main() -> i32 {
                 count(sealed.exec(args, Args::EMPTY).is_ok());
             }
             count(sealed.load_module(black_box(c"x=y")).is_ok());
+            count(boot::kexec_load(&sealed, black_box(None), black_box(c"x")).is_ok());
+            count(boot::kexec_load(&sealed, black_box(Some(&sealed)), black_box(c"x")).is_ok());
             if let Ok(device) = sealed.attach_loop() {
                 count(device.path().is_empty());
                 count(device.number() == 0);

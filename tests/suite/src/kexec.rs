@@ -1,0 +1,217 @@
+//! Claims about loading another kernel.
+//!
+//! What is loaded is the whole machine's, so that all but the refusals of who asks is claimed
+//! only where the machine is the suite's own; and no claim depends on what another one has
+//! left loaded. That the kernel runs is claimed by who goes on with it: the driver that is
+//! process 1.
+
+use crate::{Stop, Verdict, World, kernel, raw, world};
+use core::ffi::CStr;
+use owned_memfd::{Errno, OwnedMemFd, SealedMemFd, boot::kexec_load};
+use rustix::fs::OFlags;
+
+claims!("kexec":
+    a_kernel_is_loaded_with_an_initrd,
+    a_kernel_is_loaded_without_an_initrd,
+    a_kernel_that_is_refused_leaves_the_one_before,
+    a_kernel_that_is_open_for_writing_elsewhere_is_etxtbsy,
+    an_initrd_that_is_open_for_writing_elsewhere_is_etxtbsy,
+    an_empty_initrd_is_einval,
+    a_kernel_that_is_not_open_for_reading_is_ebadf,
+    an_empty_kernel_is_einval,
+    a_kernel_of_8_gib_is_efbig,
+    an_initrd_of_8_gib_is_efbig,
+    a_command_line_that_is_too_long_is_einval,
+    what_is_no_kernel_is_enoexec_or_einval,
+    no_kernel_is_loaded_without_privilege,
+    no_kernel_is_loaded_by_a_kernel_that_cannot,
+);
+
+/// A kernel of this machine, where its owner has put one.
+const KERNEL: &CStr = c"/boot/vmlinuz";
+const COMMAND_LINE: &CStr = c"panic=-1";
+
+// The reasons for which claims are skipped.
+const NO_KERNEL: &str = "there is no /boot/vmlinuz";
+const ANY_LENGTH: &str = "only on x86_64 has a kernel's header the length that it takes";
+const KEXEC: &str = "this kernel has kexec_file_load";
+
+/// Nothing is loaded.
+fn ready(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.kexec, world::NO_KEXEC);
+    ok!(raw::unload_kernel());
+    same!(is_loaded(), Ok(0));
+    Ok(())
+}
+
+/// A kernel, and nothing is loaded.
+fn kernel(world: &World) -> Result<SealedMemFd, Stop> {
+    ready(world)?;
+    let Ok(source) = kernel::open(KERNEL, OFlags::RDONLY) else {
+        return Err(Stop::Skipped(NO_KERNEL));
+    };
+    let file = ok!(kernel::sealable());
+    ok!(file.copy_from(source, u64::MAX));
+    Ok(ok!(file.seal()))
+}
+
+/// What no kernel looks into before it runs.
+fn initrd() -> Result<OwnedMemFd, Errno> {
+    kernel::holding(&[0; 512])
+}
+
+fn is_loaded() -> Result<u64, Errno> {
+    kernel::read_number(c"/sys/kernel/kexec_loaded")
+}
+
+fn a_kernel_is_loaded_with_an_initrd(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    let initrd = ok!(ok!(initrd()).seal());
+    same!(kexec_load(&kernel, Some(&initrd), COMMAND_LINE), Ok(()));
+    same!(is_loaded(), Ok(1));
+    Ok(())
+}
+
+fn a_kernel_is_loaded_without_an_initrd(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Ok(()));
+    same!(is_loaded(), Ok(1));
+    Ok(())
+}
+
+fn a_kernel_that_is_refused_leaves_the_one_before(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    // Nor need there be a command line.
+    same!(kexec_load(&kernel, None, c""), Ok(()));
+    let other = ok!(ok!(kernel::holding(b"no kernel")).seal());
+    holds!(kexec_load(&other, None, COMMAND_LINE).is_err());
+    same!(is_loaded(), Ok(1));
+    Ok(())
+}
+
+fn a_kernel_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verdict {
+    let file = kernel(world)?.into_memfd();
+    let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    let kernel = ok!(file.seal());
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::ETXTBSY));
+    same!(is_loaded(), Ok(0));
+    drop(writer);
+    Ok(())
+}
+
+fn an_initrd_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    let file = ok!(initrd());
+    let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    let initrd = ok!(file.seal());
+    same!(
+        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
+        Err(Errno::ETXTBSY)
+    );
+    same!(is_loaded(), Ok(0));
+    drop(writer);
+    Ok(())
+}
+
+fn an_empty_initrd_is_einval(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    let initrd = ok!(SealedMemFd::copy_of(c"initrd", b""));
+    same!(
+        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
+        Err(Errno::EINVAL)
+    );
+    same!(is_loaded(), Ok(0));
+    Ok(())
+}
+
+fn a_kernel_that_is_not_open_for_reading_is_ebadf(world: &World) -> Verdict {
+    ready(world)?;
+    let file = ok!(kernel::holding(b"no kernel"));
+    let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
+    let kernel = ok!(writer.seal());
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EBADF));
+    Ok(())
+}
+
+fn an_empty_kernel_is_einval(world: &World) -> Verdict {
+    ready(world)?;
+    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b""));
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EINVAL));
+    Ok(())
+}
+
+/// A hole, which takes no memory. Older kernels refuse 2 GiB.
+fn too_large() -> Result<SealedMemFd, Errno> {
+    kernel::allow_any_length()?;
+    let file = kernel::sealable()?;
+    file.set_len(1 << 33)?;
+    Ok(file.seal()?)
+}
+
+fn a_kernel_of_8_gib_is_efbig(world: &World) -> Verdict {
+    ready(world)?;
+    let kernel = ok!(too_large());
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EFBIG));
+    Ok(())
+}
+
+fn an_initrd_of_8_gib_is_efbig(world: &World) -> Verdict {
+    let kernel = kernel(world)?;
+    let initrd = ok!(too_large());
+    same!(
+        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
+        Err(Errno::EFBIG)
+    );
+    same!(is_loaded(), Ok(0));
+    Ok(())
+}
+
+fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
+    needs!(cfg!(target_arch = "x86_64"), ANY_LENGTH);
+    let kernel = kernel(world)?;
+    let mut line = [b'x'; 4096];
+    line[4095] = 0;
+    let line = ok!(CStr::from_bytes_with_nul(&line).map_err(|_| Errno::EINVAL));
+    same!(kexec_load(&kernel, None, line), Err(Errno::EINVAL));
+    same!(is_loaded(), Ok(0));
+    Ok(())
+}
+
+fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
+    ready(world)?;
+    // Among them what a bzImage, an Image, an ELF file and one that is compressed begin with.
+    let starts: [&[u8]; 5] = [b"no kernel", b"MZ", b"\x7fELF", b"\x1f\x8b\x08", b"MZ@\xfa"];
+    for start in starts {
+        for len in [start.len(), 100_000] {
+            let file = ok!(kernel::holding(start));
+            ok!(file.set_len(len as u64));
+            let kernel = ok!(file.seal());
+            refused!(
+                kexec_load(&kernel, None, COMMAND_LINE),
+                Errno::ENOEXEC | Errno::EINVAL
+            );
+        }
+    }
+    same!(is_loaded(), Ok(0));
+    Ok(())
+}
+
+fn no_kernel_is_loaded_without_privilege(world: &World) -> Verdict {
+    needs!(world.kexec, world::NO_KEXEC);
+    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b"no kernel"));
+    ok!(kernel::renounce_privileges());
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EPERM));
+    same!(
+        kexec_load(&kernel, Some(&kernel), COMMAND_LINE),
+        Err(Errno::EPERM)
+    );
+    Ok(())
+}
+
+fn no_kernel_is_loaded_by_a_kernel_that_cannot(world: &World) -> Verdict {
+    needs!(!world.kexec, KEXEC);
+    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b"no kernel"));
+    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::ENOSYS));
+    Ok(())
+}
