@@ -2,8 +2,9 @@
 # The claims of tests/suite hold on real kernels, in a program that is process 1 and came from
 # a memory file: tests/freestanding, booted as the /init of an initramfs in QEMU. So does what
 # examples/init says of itself, and so do, on the newest kernels, the claims about vector
-# registers in programs that use them. Prints a table of the kernels and claims. With an
-# argument, on the kernels that ci/kernels.sh chooses by it: `required`, for one.
+# registers in programs that use them, and those about kexec, to the second kernel's end.
+# Prints a table of the kernels and claims. With an argument, on the kernels that
+# ci/kernels.sh chooses by it: `required`, for one.
 #
 # QEMU translates instructions, without KVM. It ends with 0 when a machine is switched off and
 # when its kernel panics: /init ends it with a status of its own.
@@ -110,15 +111,29 @@ while read -r need name cpu directory reason; do
         done < <(grep "^$(target_of "$cpu") " "$scratch/variants")
         ;;
     esac
+    # Debian's kernels have kexec_file_load for this CPU only. The second kernel is the first
+    # one again, with a disk of its own.
+    if [ "$name" = x86_64-newest ]; then
+        root=$scratch/$name-kexec
+        mkdir -p "$root/boot" "$scratch/second"
+        cp "$scratch/$(target_of "$cpu")" "$scratch/second/init"
+        initramfs "$scratch/second"
+        cp "$scratch/second/init" "$root"
+        cp "$scratch/second.cpio" "$root/boot/initrd"
+        cp "$directory/vmlinuz" "$root/boot"
+        initramfs "$root"
+        echo "$name-kexec $cpu $directory/vmlinuz $root.cpio kexec::" >>"$boots"
+    fi
 done <"$scratch/kernels"
 
-# machine CPU KERNEL INITRAMFS ARGUMENTS…: runs it to its end.
+# machine CPU KERNEL INITRAMFS ARGUMENTS…: runs it to its end. The CPUs are those that are
+# fastest to emulate; the memory is for two kernels, and what the second is loaded from.
 machine() {
     local cpu=$1 kernel=$2 initrd=$3 qemu console=ttyS0
     shift 3
     case $cpu in
     amd64)
-        qemu=(qemu-system-x86_64 -M pc -cpu max -device 'isa-debug-exit,iobase=0xf4,iosize=4')
+        qemu=(qemu-system-x86_64 -M pc -cpu qemu64 -device 'isa-debug-exit,iobase=0xf4,iosize=4')
         ;;
     arm64)
         # Authenticated pointers take long to emulate, and nothing here is about them.
@@ -128,7 +143,7 @@ machine() {
     riscv64) qemu=(qemu-system-riscv64 -M virt -cpu 'rv64,v=true') ;;
     esac
     [ "$cpu" = amd64 ] || qemu+=(-semihosting-config 'enable=on,userspace=on,target=native')
-    timeout --kill-after 5 "$patience" "${qemu[@]}" -accel tcg -m 256 -smp 1 -nodefaults \
+    timeout --kill-after 5 "$patience" "${qemu[@]}" -accel tcg -m 512 -smp 1 -nodefaults \
         -no-user-config -display none -monitor none -serial stdio -no-reboot \
         -kernel "$kernel" -initrd "$initrd" \
         -append "console=$console loglevel=1 panic=-1 secretmem.enable=1 $*" </dev/null 2>&1 | tr -d '\r'
