@@ -5,3 +5,4 @@ cd "$(dirname "$0")/.."
 
 ci/package.sh
 ci/test.sh
+ci/boot.sh optional

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What would be published builds, with and without std, from the packaged files alone, and
-# leaves out what only the repository needs.
+# What would be published builds, with each feature and with none, from the packaged files
+# alone, and leaves out what only the repository needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -22,7 +22,7 @@ for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/handoff.
 done
 
 export CARGO_TARGET_DIR=$built/packaged
-for features in '' std; do
+for features in '' std boot; do
     quietly cargo build --features "$features" --lib --examples
 done
 quietly cargo test --doc
