@@ -2,8 +2,8 @@
 //!
 //! [`OwnedMemFd::load_module`] gives a module to the kernel, and
 //! [`OwnedMemFd::attach_loop`] makes a file that holds an image a [`LoopDevice`], which can
-//! be mounted; a [`SealedMemFd`] does the same. [`kexec_load`] loads another kernel, for the
-//! machine to go on with.
+//! be mounted; a [`SealedMemFd`] does the same. [`kexec_load`] loads the kernel that is to be
+//! booted next.
 //!
 //! The next init needs nothing from here: process 1 puts the program into a memory file that
 //! is [executable](crate::MemFdOptions::executable), seals it and calls
@@ -40,6 +40,7 @@ use crate::{
     sys,
 };
 use core::{ffi::CStr, fmt, ops::Deref};
+use linux_raw_sys::general as raw;
 
 impl OwnedMemFd {
     /// Loads the kernel module that the file holds, with its parameters as
@@ -48,35 +49,41 @@ impl OwnedMemFd {
     /// The kernel reads the file once, to memory of its own, and checks and loads that copy.
     /// What is written to the file while it reads may be in it or not: seal the file before.
     /// A parameter that the module does not know is ignored, and named in the kernel's log.
+    /// Where several load one file at the same time, newer kernels do it once: all get that
+    /// answer, and one's parameters count.
     ///
-    /// A compressed module, as `.ko.xz`, is `ENOEXEC`: it is to be decompressed when the
+    /// A compressed module, such as `.ko.xz`, is `ENOEXEC`: it is to be decompressed when the
     /// memory file is filled.
     ///
     /// # Errors
+    /// - `EACCES`: the policy of a security module, such as IMA, refuses.
     /// - `EBADF`: the descriptor is not open for reading.
-    /// - `EBUSY`: somebody else was just loading this module, and failed, or unloads it.
+    /// - `EBUSY`: somebody else unloads this module, or was just loading it and failed; or
+    ///   one that it uses does not come to the end of its start, within 30 seconds.
     /// - `EEXIST`: the module is loaded already.
     /// - `EFBIG`: above `i32::MAX` bytes.
-    /// - `EINTR`: a signal came while somebody else loads this very file, which goes on.
+    /// - `EINTR`: a signal came while somebody else loads this module, which goes on.
     /// - `EINVAL`: the file is empty; a parameter has a value that the module does not take;
     ///   this kernel has other versions of what the module uses, or the module built in.
-    /// - `EKEYREJECTED`, `EBADMSG`: the kernel demands a signature, and there is none, or
-    ///   none that it knows and that is right.
+    /// - `EKEYREJECTED`, `EBADMSG`: the module's signature is not right, whether the kernel
+    ///   demands one or not; or it demands one, and there is none, or none that it knows.
     /// - `ENOENT`: the module uses what nothing has: load those that it depends on before.
     /// - `ENOEXEC`: it is no module, or one that is compressed, cut off, or of another kernel
     ///   or CPU.
     /// - `ENOMEM`: no memory for it.
     /// - `ENOSYS`: the kernel is built without modules.
-    /// - `EPERM`: the process lacks `CAP_SYS_MODULE`, `kernel.modules_disabled` is set, the
-    ///   kernel is locked down and the module not signed, or a security module refuses:
-    ///   `LoadPin` does, of everything that is not on the one disk that it trusts.
+    /// - `EPERM`: the process lacks `CAP_SYS_MODULE`, `kernel.modules_disabled` is set,
+    ///   `module_blacklist=` names the module, the kernel is locked down and the module not
+    ///   signed, or a security module refuses: `LoadPin` does, of everything that is not on
+    ///   the one disk that it trusts.
     /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
     ///   one that created it does not count.
-    /// - And what the module itself says when it starts, as `ENODEV` where the machine has
+    /// - And what the module itself says when it starts, such as `ENODEV` where the machine has
     ///   no such device.
     ///
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
+    #[doc(alias = "finit_module")]
     #[inline]
     pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
         sys::load_module(self.as_fd(), parameters)
@@ -100,6 +107,7 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// - `EACCES`, `EPERM`: the process may not open `/dev/loop-control` or the device.
+    /// - `EBADF`: the descriptor is not open for reading.
     /// - `EBUSY`, `ENXIO`: others were faster each time.
     /// - `EINVAL`: before Linux 5.8. Or the file is on huge pages, which newer kernels take
     ///   by a descriptor from [`reopen_read_only`](Self::reopen_read_only) only.
@@ -111,9 +119,15 @@ impl OwnedMemFd {
     ///
     /// Since Linux 5.8.
     /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
+    #[doc(alias = "losetup")]
+    #[doc(alias = "LOOP_CONFIGURE")]
     pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
         const ATTEMPTS: u32 = 32;
 
+        // Kernels take it, and some then read nothing of it.
+        if sys::get_status_flags(self.as_fd())? & raw::O_ACCMODE == raw::O_WRONLY {
+            return Err(Errno::EBADF);
+        }
         let sealed = self.seals()?;
         let is_read_only = sealed.intersects(Seals::WRITE.union(Seals::FUTURE_WRITE));
         let control = sys::open_read_only(c"/dev/loop-control")?;
@@ -145,8 +159,8 @@ fn attach(
     Ok(LoopDevice { fd, number })
 }
 
-/// Loads the kernel that the file holds, with its initial RAM disk and its command line, for
-/// the machine to go on with. It replaces one that was loaded before; where it is refused, that
+/// Loads the kernel that is to be booted next, with its initial RAM disk and its command
+/// line: `kexec_file_load`. It replaces one that was loaded before; where it is refused, that
 /// one stays.
 ///
 /// Nothing else happens yet: the caller ends what runs, synchronizes and unmounts what is to
@@ -162,26 +176,25 @@ fn attach(
 /// is added, `console=` for one.
 ///
 /// The files are sealed, so that what the caller has verified is what the kernel reads. It
-/// checks a signature itself only if it is built with `CONFIG_KEXEC_SIG_FORCE` or locked down,
-/// and then the kernel's alone: who vouches for the RAM disk and the command line is always the
-/// caller.
+/// checks a signature itself only where it is made to demand one, by its configuration, by
+/// being locked down or by IMA, and then the kernel's alone: who vouches for the RAM disk and
+/// the command line is always the caller.
 ///
 /// # Errors
-/// - `EACCES`: the policy of IMA demands a signature that no memory file carries.
+/// - `EACCES`: the policy of a security module, such as IMA, refuses.
 /// - `EADDRNOTAVAIL`: no place in the machine's memory where the parts would lie in one piece.
 /// - `EBADF`: one of the descriptors is not open for reading.
-/// - `EBUSY`: somebody else is just loading a kernel, or going on with one.
+/// - `EBUSY`: somebody else is just loading a kernel, or booting one.
 /// - `EFBIG`: one of the files has more than 4 GiB, on older kernels more than `i32::MAX` bytes.
 /// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory;
-///   on `x86_64`, the command line is longer than the kernel to be loaded takes; elsewhere, also
-///   where on `x86_64` it is `ENOEXEC`, or the CPU does not have the kernel's page size or byte
-///   order.
+///   on `x86_64`, the command line is longer than the kernel to be loaded takes, which on the
+///   others cuts it. There it is also the answer to what is no kernel, and to one whose page size
+///   or byte order the CPU does not have.
 /// - `EKEYREJECTED`, `EBADMSG`, `ELIBBAD`, `ENODATA`, `ENOKEY`, `ENOPKG`: the kernel demands a
 ///   signature, and there is none, or none that it knows and that is right.
 /// - `ENOEXEC`: it is no kernel, or one that is compressed or of another CPU.
 /// - `ENOMEM`: no memory for it.
-/// - `ENOSYS`: the kernel is built without `CONFIG_KEXEC_FILE`, as Debian's for `aarch64` and
-///   `riscv64` are.
+/// - `ENOSYS`: the kernel is built without `CONFIG_KEXEC_FILE`.
 /// - `EPERM`: the process lacks `CAP_SYS_BOOT`, `kernel.kexec_load_disabled` is set or
 ///   `kernel.kexec_load_limit_reboot` used up, the running kernel is locked down and the other
 ///   not signed, or a security module refuses: `LoadPin` does, of everything that is not on the
@@ -189,8 +202,9 @@ fn attach(
 /// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing.
 ///   The one that created it does not count.
 ///
-/// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19, at first for an ELF file only.
+/// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
 /// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_load.2.html).
+#[doc(alias = "kexec_file_load")]
 #[inline]
 pub fn kexec_load(
     kernel: &SealedMemFd,

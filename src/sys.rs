@@ -624,22 +624,27 @@ pub(crate) fn free_loop(control: BorrowedFd<'_>) -> Result<u32, Errno> {
 #[cfg(feature = "boot")]
 #[inline]
 pub(crate) fn configure_loop(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Result<(), Errno> {
+    const SIZE: usize = size_of::<loop_device::loop_config>();
+    const { assert!(SIZE % 8 == 0) };
+
     let mut config = MaybeUninit::<loop_device::loop_config>::uninit();
     let words = config.as_mut_ptr().cast::<u64>();
-    for index in 0..size_of_val(&config) / size_of::<u64>() {
-        // SAFETY: within the structure.
+    for index in 0..SIZE / 8 {
+        // SAFETY: so many words are in the structure.
         let word = unsafe { words.add(index) };
         // Plain zeros would become a call of `memset`, which a program without libc need not
         // have.
         // SAFETY: as above; the structure is aligned for its own `u64` fields.
         unsafe { word.write_volatile(0) };
     }
-    // SAFETY: every word has been written; the fields are integers, of which zero is one.
+    // SAFETY: it is whole words, each of which has been written; the fields are integers, of
+    // which zero is one.
     let config = unsafe { config.assume_init_mut() };
     config.fd = number(file);
     config.info.lo_flags = loop_device::LO_FLAGS_AUTOCLEAR as u32;
     let request = loop_device::LOOP_CONFIGURE;
     let config = ptr::from_ref(config).cast();
-    // SAFETY: the kernel reads one structure, which outlives the call, and writes nothing.
+    // SAFETY: a loop device reads one structure, which outlives the call, and writes nothing;
+    // that `/dev/loopN` is one is for who may make devices to see to.
     Errno::decode_unit(unsafe { arch::ioctl(number(device), request, config) })
 }
