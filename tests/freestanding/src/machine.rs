@@ -2,7 +2,7 @@
 //! anything is mounted, mounts what the claims need, runs them, and ends the machine with a
 //! status that nothing else ends it with.
 //!
-//! Nothing here is done on any other machine: see `is_ours`.
+//! Nothing here is done on any other machine: see `looks_like_ours` and `is_ours`.
 
 use crate::{
     Tally,
@@ -55,33 +55,53 @@ const RUNS_AS_SECOND_KERNEL: &str = "kexec::a_machine_goes_on_with_what_was_load
 
 /// Takes the machine over, to end it; or says why it does not.
 pub fn run(mut arguments: Arguments) -> i32 {
-    if !is_ours() {
-        say!(
-            Stream::Error,
-            "not process 1 of a test kernel: this machine stays as it is"
-        );
+    const NOT_OURS: &str = "not process 1 of a test kernel: this machine stays as it is";
+
+    if !looks_like_ours() {
+        say!(Stream::Error, "{NOT_OURS}");
         return 2;
     }
+    // Where process 1 ends, the kernel panics, which is no success.
     let first = arguments.next();
-    let passed = if first == Some(FROM_MEMORY) {
-        let how = arguments.next();
-        mounted(how, arguments.next())
-    } else if first == Some(SECOND_KERNEL) {
-        second_kernel(arguments.next())
-    } else {
+    if first != Some(FROM_MEMORY) && first != Some(SECOND_KERNEL) {
         let Err(failure) = bare(first);
-        failure.say()
-    };
-    end(passed)
+        failure.say();
+        return 1;
+    }
+    let second = arguments.next();
+    if second != Some(BY_PROC) {
+        if let Err(failure) = mount("proc", "/proc") {
+            failure.say();
+            return 1;
+        }
+    }
+    if !is_ours() {
+        say!(Stream::Error, "{NOT_OURS}");
+        return 2;
+    }
+    end(if first == Some(FROM_MEMORY) {
+        mounted(second, arguments.next())
+    } else {
+        second_kernel(second)
+    })
 }
 
-/// Whether this is process 1 and lives in an initramfs, as on a test kernel: a container's
-/// process 1, which may be called so too, has a file system of another kind.
-fn is_ours() -> bool {
+/// Whether this is process 1 and lives in an initramfs: as much as can be seen before anything
+/// is mounted.
+fn looks_like_ours() -> bool {
     // linux/magic.h: `RAMFS_MAGIC`, `TMPFS_MAGIC`.
     let initramfs = [0x8584_58f6, 0x0102_1994];
     rustix::process::getpid().is_init()
         && rustix::fs::statfs(c"/").is_ok_and(|root| initramfs.contains(&root.f_type))
+}
+
+/// Whether the kernel was started for this. One that runs a container, whose process 1 may look
+/// so, was not.
+fn is_ours() -> bool {
+    let mut line = [0; 512];
+    let asked = b" -- machine";
+    read(c"/proc/cmdline", &mut line)
+        .is_ok_and(|len| line[..len].windows(asked.len()).any(|part| part == asked))
 }
 
 /// What went wrong before the claims could be run.
@@ -91,10 +111,8 @@ struct Failure {
 }
 
 impl Failure {
-    /// Says so; that is no success.
-    fn say(&self) -> bool {
+    fn say(&self) {
         say!(Stream::Out, "FAILED {}: {}", self.what, self.why);
-        false
     }
 }
 
@@ -139,7 +157,7 @@ fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
         ExecError::NoDevFd => {}
         error => Err(error).during(RUNS_WITHOUT_PROC)?,
     }
-    mount(c"proc", c"/proc")?;
+    mount("proc", "/proc")?;
     Err(go_on(BY_PROC)).during(RUNS_BY_PROC)
 }
 
@@ -157,8 +175,9 @@ fn sealed_copy(path: &CStr, name: &str, options: MemFdOptions) -> Result<SealedM
 
 /// In the program that runs from memory: mounts, and runs the claims.
 fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
-    if let Err(failure) = furnish(how) {
-        return failure.say();
+    if let Err(failure) = furnish() {
+        failure.say();
+        return false;
     }
     let filter = filter.map_or(&b""[..], CStr::to_bytes);
     let mut tally = Tally::default();
@@ -185,7 +204,8 @@ fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
     let passed = tally.conclude();
     if passed && filter == KEXEC.to_bytes() {
         let Err(failure) = go_on_with_second_kernel();
-        return failure.say();
+        failure.say();
+        return false;
     }
     passed
 }
@@ -230,9 +250,6 @@ fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
 /// In the second kernel: it is another boot than the one that is named.
 fn second_kernel(first: Option<&CStr>) -> bool {
     let mut second = [0; BOOT_ID];
-    if let Err(failure) = mount(c"proc", c"/proc") {
-        return failure.say();
-    }
     let mut tally = Tally::default();
     match (first.map(CStr::to_bytes), boot_id(&mut second)) {
         (Some(first), Ok(())) if first.len() == BOOT_ID && first != second => {
@@ -266,14 +283,11 @@ fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
 const HUGE_PAGES: &[u8] = b"16";
 
 /// Mounts what the claims look for, and reserves huge pages.
-fn furnish(how: Option<&CStr>) -> Result<(), Failure> {
-    if how != Some(BY_PROC) {
-        mount(c"proc", c"/proc")?;
-    }
-    mount(c"sysfs", c"/sys")?;
-    mount(c"devtmpfs", c"/dev")?;
-    mount(c"tmpfs", c"/dev/shm")?;
-    mount(c"tmpfs", c"/tmp")?;
+fn furnish() -> Result<(), Failure> {
+    mount("sysfs", "/sys")?;
+    mount("devtmpfs", "/dev")?;
+    mount("tmpfs", "/dev/shm")?;
+    mount("tmpfs", "/tmp")?;
     rustix::fs::symlink(c"/proc/self/fd", c"/dev/fd")
         .map_err(errno)
         .during("the link /dev/fd")?;
@@ -281,14 +295,14 @@ fn furnish(how: Option<&CStr>) -> Result<(), Failure> {
 }
 
 /// Mounts an empty file system of that kind, or the one that there is.
-fn mount(kind: &'static CStr, place: &'static CStr) -> Result<(), Failure> {
+fn mount(kind: &'static str, place: &'static str) -> Result<(), Failure> {
     match rustix::fs::mkdir(place, Mode::from(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => Err(errno(error)).during("a place to mount")?,
+        Err(error) => Err(errno(error)).during(place)?,
     }
-    rustix::mount::mount(c"none", place, kind, MountFlags::empty(), None)
+    rustix::mount::mount("none", place, kind, MountFlags::empty(), None)
         .map_err(errno)
-        .during("a mount")
+        .during(place)
 }
 
 /// Fails where there are fewer than asked for: the claims would be skipped then.
@@ -313,6 +327,7 @@ fn reserve() -> Result<(), rustix::io::Errno> {
 const PASSED: u16 = 85;
 const FAILED: u16 = 87;
 
+/// Ends the machine, which is ours.
 fn end(passed: bool) -> ! {
     drain();
     stop(if passed { PASSED } else { FAILED });
