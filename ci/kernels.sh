@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
 # Fetches the kernels that ci/boot.sh boots, with apt from Debian's archive into a cache
 # directory of its own: nothing is installed, and this machine's package lists stay as they
-# are. With an argument, those that need it so, `required` or `optional`, or that have it in
-# their names.
+# are. With an argument, those of that need, `required` or `optional`, or of that name; or that
+# have it in their names. What the cache has is asked for again after a week.
 #
 # Prints a line for each: its need, its name, its CPU, and either the directory that it is in
 # or `-` and why it could not be had. The directory holds the kernel as `vmlinuz`, its version
-# as `release`, and the modules loop.ko and squashfs.ko where they could be had.
+# as `release`, and the modules loop.ko and squashfs.ko.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/owned-memfd/kernels
+export LC_ALL=C
+cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/owned-memfd/kernels
+case "$cache $*" in
+*[[:space:]]*[[:space:]]*)
+    echo "one argument at most, and no spaces in $cache" >&2
+    exit 2
+    ;;
+esac
 mkdir -p "$cache"
 
 # One at a time.
@@ -23,9 +30,9 @@ flock 9
 kernels() {
     cat <<'END'
 required x86_64-6.1 amd64 kernel-image-6\.1\.0-[0-9]+-amd64-di linux-image-6\.1\.0-[0-9]+-cloud-amd64
-required x86_64-6.12 amd64 kernel-image-6\.12\.[0-9]+\+deb13-amd64-di linux-image-6\.12\.1[0-9][0-9]\+deb12-cloud-amd64
+required x86_64-6.12 amd64 kernel-image-6\.12\.[0-9]+\+deb13-amd64-di linux-image-6\.12\.[1-9][0-9]{2,}\+deb12-cloud-amd64
 required x86_64-newest amd64 linux-binary-[0-9.]+\+deb13-cloud-amd64
-required arm64-6.12 arm64 kernel-image-6\.12\.[0-9]+\+deb13-arm64-di linux-image-6\.12\.1[0-9][0-9]\+deb12-cloud-arm64
+required arm64-6.12 arm64 kernel-image-6\.12\.[0-9]+\+deb13-arm64-di linux-image-6\.12\.[1-9][0-9]{2,}\+deb12-cloud-arm64
 required arm64-newest arm64 linux-binary-[0-9.]+\+deb13-cloud-arm64
 required riscv64-newest riscv64 linux-binary-[0-9.]+\+deb1[0-9]-riscv64
 optional x86_64-5.10-old amd64 kernel-image-5\.10\.0-3[0-9]-amd64-di
@@ -62,6 +69,8 @@ Dir::State::status "$scratch/apt/status";
 Dir::Cache "$scratch/apt";
 Dir::Etc::SourceList "$scratch/apt/sources.list";
 Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
 APT::Architecture "amd64";
 APT::Architectures { "amd64"; "arm64"; "riscv64"; };
 APT::Sandbox::User "root";
@@ -76,41 +85,57 @@ complaint() {
     grep -E '^[EW]: ' "$log" | grep -v ': Some index files ' | tail -n 1 | cut -c 4-
 }
 
-told_of_packages=
 # candidates PATTERN…: packages of such a name, those of the first pattern first, newest first.
 candidates() {
     local pattern
-    if [ -z "$told_of_packages" ]; then
+    if [ ! -e "$scratch/names" ]; then
         # A part of the archive may be out of reach: then what is in it is not found.
         apt-get --quiet update >"$log" 2>&1 || true
         complaint >"$scratch/complaint" || true
-        apt-cache pkgnames >"$scratch/names" 2>>"$log"
-        told_of_packages=yes
+        apt-cache pkgnames >"$scratch/names" 2>>"$log" || true
     fi
     for pattern; do
         grep -xE "$pattern" "$scratch/names" | sort -rV | head -n 6 || true
     done
 }
 
-# unpack PACKAGE CPU FILE…: downloads it, and takes these files out of it into $scratch/new.
+# unpack PACKAGE CPU: downloads it, and puts what it has of a kernel and its modules into
+# $scratch/new.
 unpack() {
-    local package=$1 cpu=$2 part parts=()
-    shift 2
+    local package=$1 cpu=$2 archive=$scratch/package/archive part member
     rm -rf "$scratch/package"
-    mkdir "$scratch/package"
-    (cd "$scratch/package" && timeout 600 apt-get --quiet download "$package:$cpu" >"$log" 2>&1) || return 1
-    for part; do
-        parts+=("*/$part" "*/$part.xz" "*/$part-*")
-    done
-    # Not every package has all of them: what is missing is seen afterwards.
-    dpkg-deb --fsys-tarfile "$scratch"/package/*deb |
-        tar --extract --directory "$scratch/package" --wildcards "${parts[@]}" 2>/dev/null || true
-    for part; do
-        find "$scratch/package" -type f \( -name "$part" -o -name "$part-*" \) -exec mv {} "$scratch/new/$part" \;
-        find "$scratch/package" -type f -name "$part.xz" -exec xz --decompress --stdout {} \; >"$scratch/part"
-        [ ! -s "$scratch/part" ] || mv "$scratch/part" "$scratch/new/$part"
+    mkdir "$scratch/package" &&
+        (cd "$scratch/package" && timeout 600 apt-get --quiet download "$package:$cpu" >"$log" 2>&1) &&
+        dpkg-deb --fsys-tarfile "$scratch"/package/*deb >"$archive" &&
+        tar --list --file "$archive" >"$scratch/members" || return 1
+    for part in vmlinuz loop.ko squashfs.ko; do
+        member=$(sed -nE "\\#/$part(-[^/]*|\.xz)?\$#{p;q}" "$scratch/members")
+        case $member in
+        '') ;;
+        *.xz) tar --extract --to-stdout --file "$archive" "$member" | xz --decompress >"$scratch/new/$part" || return 1 ;;
+        *) tar --extract --to-stdout --file "$archive" "$member" >"$scratch/new/$part" || return 1 ;;
+        esac
     done
     rm -rf "$scratch/package"
+}
+
+# Whether there is all of it in $scratch/new.
+whole() {
+    [ -s "$scratch/new/vmlinuz" ] && [ -s "$scratch/new/loop.ko" ] && [ -s "$scratch/new/squashfs.ko" ]
+}
+
+# Whether the cache has it, whole.
+cached() {
+    (cd "$cache/$1" && sha256sum --check --quiet SHA256SUMS) >"$log" 2>&1
+}
+
+# store NAME: puts what is in $scratch/new into the cache.
+store() {
+    (cd "$scratch/new" && sha256sum -- * >SHA256SUMS) &&
+        rm -rf "${cache:?}/$1" &&
+        cp -r "$scratch/new" "$cache/$1.new" &&
+        mv "$cache/$1.new" "$cache/$1" &&
+        cached "$1"
 }
 
 # fetch NAME CPU PATTERN…: puts a kernel into the cache, or says why not.
@@ -119,36 +144,34 @@ fetch() {
     shift 2
     candidates "$@" >"$scratch/candidates"
     if [ ! -s "$scratch/candidates" ]; then
-        echo "the archive names no such package$(sed 's/^/: /' "$scratch/complaint")"
+        echo "no such package is known$(sed 's/^/: /' "$scratch/complaint")"
         return 1
     fi
     while read -r package; do
+        release=$(sed -E 's/^(kernel-image|linux-image|linux-binary)-//; s/-di$//' <<<"$package")
         rm -rf "$scratch/new"
         mkdir "$scratch/new"
-        unpack "$package" "$cpu" vmlinuz loop.ko squashfs.ko && [ -s "$scratch/new/vmlinuz" ] || continue
-        release=$(sed -E 's/^(kernel-image|linux-image|linux-binary)-//; s/-di$//' <<<"$package")
-        if [ ! -s "$scratch/new/loop.ko" ] || [ ! -s "$scratch/new/squashfs.ko" ]; then
-            { unpack "loop-modules-$release-di" "$cpu" loop.ko &&
-                unpack "squashfs-modules-$release-di" "$cpu" squashfs.ko; } ||
-                unpack "linux-modules-$release" "$cpu" loop.ko squashfs.ko || true
-        fi
+        unpack "$package" "$cpu" || continue
+        # With it, in a package for each, or in one for all.
+        whole ||
+            { unpack "loop-modules-$release-di" "$cpu" && unpack "squashfs-modules-$release-di" "$cpu"; } ||
+            unpack "linux-modules-$release" "$cpu" || continue
+        whole || continue
         echo "$release" >"$scratch/new/release"
-        (cd "$scratch/new" && sha256sum -- * >SHA256SUMS)
-        rm -rf "${cache:?}/$name"
-        cp -r "$scratch/new" "$cache/$name.new"
-        mv "$cache/$name.new" "$cache/$name"
-        return
+        store "$name" && return
+        echo "$cache cannot be written"
+        return 1
     done <"$scratch/candidates"
-    echo "$(head -n 1 "$scratch/candidates") and $(($(wc -l <"$scratch/candidates") - 1)) others cannot be downloaded: $(complaint || echo 'apt does not say why')"
+    echo "$(head -n 1 "$scratch/candidates") and $(($(wc -l <"$scratch/candidates") - 1)) others cannot be downloaded with their modules: $(complaint || echo 'apt does not say why')"
     return 1
 }
 
-# Whether the cache has it, whole.
-cached() {
-    (cd "$cache/$1" && sha256sum --check --quiet SHA256SUMS) >"$log" 2>&1
-}
-
-kernels | awk -v filter="${1-}" 'filter == "" || $1 == filter || index($2, filter)' >"$scratch/chosen"
+kernels | awk -v filter="${1-}" '
+    filter == "" || $1 == filter || $2 == filter
+    $2 == filter { named = 1 }
+    $1 != filter && $2 != filter && index($2, filter) { like[++count] = $0 }
+    END { if (filter != "" && !named) for (i = 1; i <= count; i++) print like[i] }
+' >"$scratch/chosen"
 if [ ! -s "$scratch/chosen" ]; then
     echo "no kernel is called $1; there are:" >&2
     kernels | cut -d' ' -f1,2 >&2
@@ -156,8 +179,10 @@ if [ ! -s "$scratch/chosen" ]; then
 fi
 while read -r need name cpu patterns; do
     rm -rf "$cache/$name.new"
+    reason=
     # shellcheck disable=SC2086 # several
-    if cached "$name" || reason=$(fetch "$name" "$cpu" $patterns); then
+    if cached "$name" && [ -n "$(find "$cache/$name/release" -mtime -7)" ] ||
+        reason=$(fetch "$name" "$cpu" $patterns) || cached "$name"; then
         echo "$need $name $cpu $cache/$name"
     else
         echo "$need $name $cpu - $reason"
