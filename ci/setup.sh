@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what the tests need, and says what it installed: Debian packages, and components
-# and targets of the active Rust toolchain.
+# and targets of the active Rust toolchain. With the argument `boot`, what ci/boot.sh needs too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -15,10 +15,8 @@ if ! command -v rustup >/dev/null; then
 fi
 
 # What is used, and the package that brings it.
-packages=()
-while read -r used package; do
-    command -v "$used" >/dev/null || [ -e "$used" ] || packages+=("$package")
-done <<'END'
+used() {
+    cat <<'END'
 cc gcc
 /usr/include/stdio.h libc6-dev
 readelf binutils
@@ -29,6 +27,10 @@ aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
 aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu
 riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu
+/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
+/usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
+END
+    [ "${1-}" != boot ] || cat <<'END'
 qemu-system-x86_64 qemu-system-x86
 qemu-system-aarch64 qemu-system-arm
 qemu-system-riscv64 qemu-system-misc
@@ -36,9 +38,13 @@ cpio cpio
 mksquashfs squashfs-tools
 xz xz-utils
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
-/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
-/usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
 END
+}
+
+packages=()
+while read -r used package; do
+    command -v "$used" >/dev/null || [ -e "$used" ] || packages+=("$package")
+done < <(used "$@")
 if [ "${#packages[@]}" -gt 0 ]; then
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
     # Without the recommended packages: one of them would register the emulators with

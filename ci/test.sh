@@ -6,17 +6,21 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-drivers=(host msrv emulated freestanding 'boot required')
+drivers=(host msrv emulated freestanding)
+setup=()
 case $* in
-'') ;;
---quick) unset 'drivers[-1]' ;;
+'')
+    drivers+=('boot required')
+    setup=(boot)
+    ;;
+--quick) ;;
 *)
     echo 'usage: ci/test.sh [--quick]' >&2
     exit 2
     ;;
 esac
 
-ci/setup.sh
+ci/setup.sh "${setup[@]}"
 
 summary=$scratch/summary
 touch "$summary"
