@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . ci/common.sh
 
 # Flags from outside would replace the package's own.
-unset RUSTFLAGS
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 # objdump speaks English.
 export LC_ALL=C
 

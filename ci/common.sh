@@ -66,7 +66,7 @@ claims_about_vectors() {
         # From inside: the package has a configuration of its own, to which this is added.
         # Flags from outside would replace both.
         cd tests/freestanding
-        unset RUSTFLAGS
+        unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
         # Nothing is too long to be inlined: what a loop calls is in it, down to what enters
         # the kernel.
         programs=$(variant "$@" --cfg=vectors -Cllvm-args=-inline-threshold=10000)

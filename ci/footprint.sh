@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 # From inside: the package has a configuration of its own.
 cd tests/footprint
 # Flags from outside would replace the package's own.
-unset RUSTFLAGS
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 built=$(target_directory)
 
 for cpu in "${cpus[@]}"; do

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # From inside: the package has a configuration of its own.
 cd tests/freestanding
 # Flags from outside would replace the package's own.
-unset RUSTFLAGS
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 built=$(target_directory)
 # readelf speaks English.
 export LC_ALL=C

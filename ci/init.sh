@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 # From inside: the package has a configuration of its own.
 cd examples/init
 # Flags and targets from outside would replace the package's own.
-unset RUSTFLAGS CARGO_BUILD_TARGET INIT_PROGRAM
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET INIT_PROGRAM
 built=$(target_directory)
 # readelf speaks English.
 export LC_ALL=C
