@@ -9,7 +9,7 @@ use crate::{
     children::{Overseer, PATIENCE},
     claim::Text,
     kernel, parties,
-    raw::{self, Answer, Which, errno, lend},
+    raw::{self, Answer, Buffer, Which, errno, lend},
     world,
 };
 use core::{ffi::CStr, time::Duration};
@@ -35,6 +35,8 @@ claims!("booting":
     a_module_that_is_open_for_writing_elsewhere_is_etxtbsy,
     a_module_is_loaded_by_a_reading_descriptor,
     a_module_that_is_cut_off_is_enoexec,
+    a_module_of_another_kernel_is_enoexec,
+    a_module_with_a_wrong_signature_is_ekeyrejected,
     what_is_no_module_is_enoexec,
     an_empty_module_is_einval,
     a_module_of_2_gib_is_efbig,
@@ -46,6 +48,7 @@ claims!("booting":
     a_device_of_a_file_sealed_for_readers_is_read_only,
     a_device_by_a_reading_descriptor_is_read_only,
     a_device_of_huge_pages_by_a_reading_descriptor_is_read_only,
+    a_device_by_a_descriptor_that_only_writes_is_ebadf,
     a_device_of_a_file_that_is_not_sealed_is_written,
     a_device_whose_file_is_sealed_later_fails_to_write,
     a_device_goes_when_it_is_dropped,
@@ -56,7 +59,10 @@ claims!("booting":
     two_devices_have_two_numbers,
     a_number_that_others_take_is_left_to_them,
     a_number_that_others_take_again_and_again_is_ebusy,
+    a_device_that_others_remove_is_left_to_them,
+    a_device_that_others_remove_again_and_again_is_enxio,
     a_machine_without_loop_devices_says_so,
+    a_user_who_may_not_make_devices_is_refused,
     a_node_without_its_module_is_enodev,
     a_device_without_a_node_is_enoent,
     a_full_table_is_emfile,
@@ -73,7 +79,10 @@ const CONTROL: &CStr = c"/dev/loop-control";
 // The reasons for which claims are skipped.
 const NO_MODULE: &str = "there is no /boot/loop.ko";
 const NO_LOOP: &str = "no loop devices in this kernel, and no /boot/loop.ko";
-const NO_IMAGE: &str = "there is no /boot/image.squashfs, or no squashfs in this kernel";
+const NO_IMAGE: &str = "there is no /boot/image.squashfs";
+const NO_SQUASHFS: &str = "no squashfs in this kernel, and no /boot/squashfs.ko";
+const NOT_SIGNED: &str = "/boot/loop.ko is not signed";
+const NOT_CLOSED: &str = "/dev/loop-control is not there, or everybody may open it";
 const MODULES: &str = "this kernel has modules";
 
 fn is_there(path: &CStr) -> bool {
@@ -85,6 +94,14 @@ fn copy_of(path: &CStr) -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.copy_from(kernel::open(path, OFlags::RDONLY)?, u64::MAX)?;
     Ok(file)
+}
+
+/// Loads a module of `/boot`, unless it is loaded.
+fn load(path: &CStr) -> Verdict {
+    match ok!(copy_of(path)).load_module(c"") {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => fail!("{path:?} is not loaded: {error:?}"),
+    }
 }
 
 // Modules.
@@ -145,13 +162,18 @@ fn a_module_that_is_loaded_is_eexist(world: &World) -> Verdict {
 
 fn a_module_gets_its_parameters(world: &World) -> Verdict {
     const MAX_PART: &CStr = c"/sys/module/loop/parameters/max_part";
+    const MAX_LOOP: &CStr = c"/sys/module/loop/parameters/max_loop";
 
-    // It rounds up to one less than a power of two.
-    for (parameters, value) in [(c"max_part=15 max_loop=4", 15), (c"", 0)] {
-        let file = module(world)?;
-        same!(file.load_module(parameters), Ok(()));
-        same!(kernel::read_number(MAX_PART), Ok(value));
-    }
+    // It rounds the first up to one less than a power of two.
+    same!(
+        module(world)?.load_module(c"max_part=15 max_loop=4"),
+        Ok(())
+    );
+    same!(kernel::read_number(MAX_PART), Ok(15));
+    same!(kernel::read_number(MAX_LOOP), Ok(4));
+    same!(module(world)?.load_module(c""), Ok(()));
+    same!(kernel::read_number(MAX_PART), Ok(0));
+    holds!(ok!(kernel::read_number(MAX_LOOP)) != 4);
     Ok(())
 }
 
@@ -209,6 +231,58 @@ fn a_module_that_is_cut_off_is_enoexec(world: &World) -> Verdict {
             other => fail!("{cut} of {len} bytes: {other:?}"),
         }
     }
+    Ok(())
+}
+
+/// Where the module ends and its signature begins, if it has one.
+fn start_of_signature(file: &OwnedMemFd) -> Result<Option<u64>, Errno> {
+    const MAGIC: &[u8; 28] = b"~Module signature appended~\n";
+    // struct module_signature, linux/module_signature.h, and the magic.
+    let mut trailer = [0; 12 + MAGIC.len()];
+    let start = file.len()? - trailer.len() as u64;
+    kernel::pread(file, &mut trailer, start)?;
+    let [.., a, b, c, d] = *trailer.strip_suffix(MAGIC).unwrap_or_default() else {
+        return Ok(None);
+    };
+    Ok(Some(start - u64::from(u32::from_be_bytes([a, b, c, d]))))
+}
+
+fn a_module_of_another_kernel_is_enoexec(world: &World) -> Verdict {
+    let file = module(world)?;
+    if let Some(end) = ok!(start_of_signature(&file)) {
+        ok!(file.set_len(end));
+    }
+    let mut bytes = ok!(Buffer::new(ok!(file.len()) as usize));
+    ok!(file.read_exact_at(&mut bytes, 0));
+    let magic = b"vermagic=";
+    let Some(start) = bytes.windows(magic.len()).position(|bytes| bytes == magic) else {
+        fail!("the module does not say of which kernel it is");
+    };
+    // Behind the version, which is not looked at where each symbol has one of its own.
+    let Some(length) = bytes[start..].iter().position(|byte| *byte == b' ') else {
+        fail!("the module says no more than a version");
+    };
+    let at = start + length + 1;
+    same!(file.write_at(&[!bytes[at]], at as u64), Ok(1));
+    same!(file.load_module(c""), Err(Errno::ENOEXEC));
+    same!(is_loaded(), Ok(false));
+    // It was that byte.
+    same!(file.write_at(&bytes[at..=at], at as u64), Ok(1));
+    same!(file.load_module(c""), Ok(()));
+    Ok(())
+}
+
+fn a_module_with_a_wrong_signature_is_ekeyrejected(world: &World) -> Verdict {
+    let file = module(world)?;
+    let end = ok!(start_of_signature(&file));
+    needs!(end.is_some(), NOT_SIGNED);
+    let middle = end.unwrap_or(0) / 2;
+    let mut byte = [0];
+    same!(file.read_at(&mut byte, middle), Ok(1));
+    same!(file.write_at(&[!byte[0]], middle), Ok(1));
+    // It is looked at, although this kernel demands none.
+    same!(file.load_module(c""), Err(Errno::EKEYREJECTED));
+    same!(is_loaded(), Ok(false));
     Ok(())
 }
 
@@ -275,10 +349,7 @@ fn no_module_is_loaded_by_a_kernel_without_modules(world: &World) -> Verdict {
 fn loops(world: &World) -> Verdict {
     needs!(world.machine, world::NO_OWN_MACHINE);
     if !is_there(CONTROL) && is_there(MODULE) {
-        match ok!(copy_of(MODULE)).load_module(c"") {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => fail!("the loop module is not loaded: {error:?}"),
-        }
+        load(MODULE)?;
     }
     needs!(is_there(CONTROL), NO_LOOP);
     Ok(())
@@ -325,13 +396,11 @@ fn is_read_only(device: &LoopDevice) -> Verdict {
 fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     loops(world)?;
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-    if is_there(SQUASHFS) {
-        match ok!(copy_of(SQUASHFS)).load_module(c"") {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => fail!("the squashfs module is not loaded: {error:?}"),
-        }
-    }
     needs!(is_there(IMAGE), NO_IMAGE);
+    let has_module = is_there(SQUASHFS);
+    if has_module {
+        load(SQUASHFS)?;
+    }
     let sealed = ok!(ok!(copy_of(IMAGE)).seal());
     let device = ok!(sealed.attach_loop());
     let path = device.path();
@@ -340,7 +409,7 @@ fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     ok!(rustix::mount::mount_change("/", private));
     match rustix::mount::mount(&*path, c"/boot", c"squashfs", MountFlags::RDONLY, None) {
-        Err(rustix::io::Errno::NODEV) => return Err(Stop::Skipped(NO_IMAGE)),
+        Err(rustix::io::Errno::NODEV) if !has_module => return Err(Stop::Skipped(NO_SQUASHFS)),
         answer => ok!(answer),
     }
     // Neither is needed any more.
@@ -426,6 +495,14 @@ fn a_device_of_huge_pages_by_a_reading_descriptor_is_read_only(world: &World) ->
     }
     let reader = ok!(file.reopen_read_only());
     is_read_only(&ok!(reader.attach_loop()))
+}
+
+fn a_device_by_a_descriptor_that_only_writes_is_ebadf(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(sectors());
+    let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
+    refused!(writer.attach_loop(), Errno::EBADF);
+    Ok(())
 }
 
 fn a_device_of_a_file_that_is_not_sealed_is_written(world: &World) -> Verdict {
@@ -574,40 +651,85 @@ fn a_number_that_others_take_again_and_again_is_ebusy(world: &World) -> Verdict 
     Ok(())
 }
 
+/// Opening for writing: of what the library opens here, the device alone.
+const OPENING: Which = Which::WithBits(sc::nr::OPENAT, 2, linux_raw_sys::general::O_RDWR);
+
+fn a_device_that_others_remove_is_left_to_them(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(sectors());
+    let overseer = Overseer::of(OPENING, &[Answer::Error(Errno::ENXIO); 3])?;
+    let device = ok!(file.attach_loop());
+    same!(overseer.calls(), 4);
+    let mut byte = [0];
+    same!(kernel::pread(&device, &mut byte, 0), Ok(1));
+    same!(&byte, b"x");
+    Ok(())
+}
+
+fn a_device_that_others_remove_again_and_again_is_enxio(world: &World) -> Verdict {
+    loops(world)?;
+    needs!(world.overseers, world::NO_OVERSEERS);
+    let file = ok!(sectors());
+    let overseer = Overseer::of(OPENING, &[Answer::Error(Errno::ENXIO); 100])?;
+    refused!(file.attach_loop(), Errno::ENXIO);
+    same!(overseer.calls(), 32);
+    Ok(())
+}
+
 fn a_machine_without_loop_devices_says_so(world: &World) -> Verdict {
     let file = ok!(sectors());
-    if is_there(CONTROL) {
-        needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-        ok!(parties::hide(c"/dev"));
+    if let Err(error @ (Errno::ENOENT | Errno::ENODEV)) = kernel::open(CONTROL, OFlags::RDONLY) {
+        same!(file.attach_loop().err(), Some(error));
+        return Ok(());
     }
-    refused!(file.attach_loop(), Errno::ENOENT | Errno::ENODEV);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    ok!(parties::hide(c"/dev"));
+    refused!(file.attach_loop(), Errno::ENOENT);
+    Ok(())
+}
+
+fn a_user_who_may_not_make_devices_is_refused(world: &World) -> Verdict {
+    if world.machine {
+        loops(world)?;
+    }
+    let file = ok!(sectors());
+    // Who may not become another user may be one who may not make devices: this shows.
+    let _ = kernel::become_nobody();
+    let answer = kernel::open(CONTROL, OFlags::RDONLY).err();
+    needs!(answer == Some(Errno::EACCES), NOT_CLOSED);
+    refused!(file.attach_loop(), Errno::EACCES);
     Ok(())
 }
 
 /// Makes `/dev` somebody's own that has nothing but the node of what makes loop devices.
-fn own_dev() -> Result<(), Errno> {
+fn own_dev(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    ok!(parties::hide(c"/dev"));
     // The miscellaneous device of that number: linux/miscdevice.h.
     let device = rustix::fs::makedev(10, 237);
     let (kind, mode) = (FileType::CharacterDevice, Mode::RUSR | Mode::WUSR);
-    parties::hide(c"/dev")?;
-    rustix::fs::mknodat(rustix::fs::CWD, CONTROL, kind, mode, device).map_err(errno)
+    ok!(rustix::fs::mknodat(
+        rustix::fs::CWD,
+        CONTROL,
+        kind,
+        mode,
+        device
+    ));
+    Ok(())
 }
 
 fn a_node_without_its_module_is_enodev(world: &World) -> Verdict {
     module(world)?;
-    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-    let file = ok!(sectors());
-    ok!(own_dev());
-    refused!(file.attach_loop(), Errno::ENODEV);
+    own_dev(world)?;
+    refused!(ok!(sectors()).attach_loop(), Errno::ENODEV);
     Ok(())
 }
 
 fn a_device_without_a_node_is_enoent(world: &World) -> Verdict {
     loops(world)?;
-    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-    let file = ok!(sectors());
-    ok!(own_dev());
-    refused!(file.attach_loop(), Errno::ENOENT);
+    own_dev(world)?;
+    refused!(ok!(sectors()).attach_loop(), Errno::ENOENT);
     Ok(())
 }
 

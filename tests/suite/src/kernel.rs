@@ -13,7 +13,7 @@ use owned_memfd::{
 };
 use rustix::{
     event::EventfdFlags,
-    fs::{AtFlags, FallocateFlags, Mode, OFlags, Stat, Timestamps},
+    fs::{AtFlags, FallocateFlags, Gid, Mode, OFlags, Stat, Timestamps, Uid},
     io::{FdFlags, IoSlice, IoSliceMut},
     mm::ProtFlags,
     net::{
@@ -313,6 +313,16 @@ pub(crate) fn renounce_privileges() -> Result<(), Errno> {
         inheritable: none,
     };
     rustix::thread::set_capabilities(None, sets).map_err(errno)
+}
+
+/// Becomes a user with no rights but everybody's.
+pub(crate) fn become_nobody() -> Result<(), Errno> {
+    // As which the kernel shows who has no number.
+    const NOBODY: u32 = 65_534;
+
+    rustix::thread::set_thread_groups(&[]).map_err(errno)?;
+    rustix::thread::set_thread_gid(Gid::from_raw(NOBODY)).map_err(errno)?;
+    rustix::thread::set_thread_uid(Uid::from_raw(NOBODY)).map_err(errno)
 }
 
 /// Lets a claim that only wants to know make a file of any length.
