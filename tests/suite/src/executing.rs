@@ -419,8 +419,12 @@ fn a_program_does_not_run_where_there_is_no_way(world: &World) -> Verdict {
     needs!(parties::has_execveat(), parties::NO_EXECVEAT);
     // What was hidden is missed only where TOMOYO is, as on Debian's 5.10.
     let output = ok!(kernel::sealable());
-    match ok!(parties::outcome(&output, &file, NOTHING, NOTHING)) {
-        Outcome::Ran(Ended::Exited(_)) | Outcome::Refused(ExecError::NoDevFd) => Ok(()),
+    let attempt = ok!(Execution::start(&output, || {
+        Err(parties::execveat(number(&file)).into())
+    }));
+    match ok!(attempt.finish()) {
+        Outcome::Refused(ExecError::Kernel(Errno::ENOENT)) => is_refused(&file, ExecError::NoDevFd),
+        Outcome::Ran(Ended::Exited(0 | 1)) => runs(&file),
         other => fail!("{other:?}"),
     }
 }

@@ -336,10 +336,14 @@ pub(crate) fn fill_the_table() -> Result<(), Errno> {
     limit(Resource::Nofile, lowest_free as u64)
 }
 
-/// The file that this program, or its emulator, came from: the one that is always there. As
-/// `/init` the program may have gone on from a memory file.
+/// The file that this program, or its emulator, came from: the one that is always there.
 pub(crate) fn program() -> Result<OwnedFd, Errno> {
-    open(c"/init", OFlags::RDONLY).or_else(|_| open(c"/proc/self/exe", OFlags::RDONLY))
+    let program = open(c"/proc/self/exe", OFlags::RDONLY)?;
+    // As process 1, it has gone on from a memory file.
+    if link_of(&program, &mut [0; 512])?.starts_with(b"/memfd:") {
+        return open(c"/init", OFlags::RDONLY);
+    }
+    Ok(program)
 }
 
 /// Reads a number from a file of the kernel's.

@@ -3,14 +3,17 @@
 
 use crate::{
     Verdict, World,
-    attacks::NoMemory,
+    attacks::{LARGEST_PAGE, NoMemory},
     children::{self, Overseer},
     kernel::{self, PAGE},
     raw::{self, Alarms, Answer, Buffer, Interrupted, Which},
     world,
 };
 use core::time::Duration;
-use owned_memfd::{CreateError, Errno, Incomplete, OwnedMemFd, SealedMemFd, Seals, SeekFrom};
+use owned_memfd::{
+    CreateError, Errno, Incomplete, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom,
+    fd::{AsRawFd, OwnedFd},
+};
 use rustix::process::Resource;
 
 claims!("limits":
@@ -474,6 +477,20 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     let file = ok!(kernel::sealable());
     let grown = ok!(kernel::sealable());
     ok!(grown.set_len(PAGE as u64));
+    // Each has room for one page more, and is to take two.
+    let filling = || -> Result<OwnedMemFd, Errno> {
+        let file = kernel::sealable()?;
+        file.allocate(0, LARGEST_PAGE as u64)?;
+        file.seek(SeekFrom::Start((LARGEST_PAGE - PAGE) as u64))?;
+        Ok(file)
+    };
+    let (by_memory, by_pipe, by_program) = (ok!(filling()), ok!(filling()), ok!(filling()));
+    let memory = ok!(kernel::holding(&[7; 2 * PAGE]));
+    let (pipe, writer) = ok!(kernel::pipe());
+    same!(kernel::write(&writer, &[7; 2 * PAGE]), Ok(2 * PAGE));
+    let program = ok!(kernel::program());
+    let unsealed = OwnedFd::from(ok!(kernel::holding(b"x")));
+    let number = unsealed.as_raw_fd();
     ok!(machine.begin());
     let allocated = file.allocate(0, PAGE as u64);
     let written = file.write_at(b"x", 0);
@@ -481,21 +498,46 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     let filled = grown.write_at(b"x", 0);
     let copied = SealedMemFd::copy_of("copy", b"x");
     let built = SealedMemFd::build("built", PAGE, |bytes| bytes[0] = 1);
+    let filled_up = [
+        by_memory.copy_from(&memory, 2 * PAGE as u64),
+        by_pipe.copy_from(&pipe, 2 * PAGE as u64),
+        by_program.copy_from(&program, 2 * PAGE as u64),
+    ];
+    let full = [
+        file.copy_from(&memory, 1),
+        file.copy_from(&pipe, 1),
+        file.copy_from(&program, 1),
+    ];
+    let sealed = SealedMemFd::copy_if_unsealed(unsealed, 1);
     let len = file.len();
     drop(machine);
-    refused!(allocated, Errno::ENOSPC | Errno::ENOMEM);
-    refused!(written, Errno::ENOSPC | Errno::ENOMEM);
-    refused!(
-        all_written,
-        Incomplete {
-            done: 0,
-            reason: Some(Errno::ENOSPC | Errno::ENOMEM)
+    let stopped = |done| Incomplete {
+        done,
+        reason: Some(Errno::ENOSPC),
+    };
+    refused!(allocated, Errno::ENOSPC);
+    refused!(written, Errno::ENOSPC);
+    same!(all_written, Err(stopped(0)));
+    refused!(filled, Errno::ENOSPC);
+    refused!(copied, CreateError::Kernel(Errno::ENOSPC));
+    refused!(built, CreateError::Kernel(Errno::ENOSPC));
+    same!(filled_up, [Err(stopped(PAGE as u64)); 3]);
+    same!(full, [Err(stopped(0)); 3]);
+    match sealed {
+        Err(refused) => {
+            same!(refused.reason, Reason::Kernel(Errno::ENOSPC));
+            same!(refused.value.as_raw_fd(), number);
+            same!(kernel::holds_exactly(&refused.value, b"x"), Ok(true));
         }
-    );
-    refused!(filled, Errno::ENOSPC | Errno::ENOMEM);
-    refused!(copied, CreateError::Kernel(Errno::ENOSPC | Errno::ENOMEM));
-    refused!(built, CreateError::Kernel(Errno::ENOSPC | Errno::ENOMEM));
+        Ok(_) => fail!("a copy is made"),
+    }
     same!(len, Ok(0));
+    for file in [&by_memory, &by_pipe] {
+        let mut bytes = [0; PAGE];
+        ok!(file.read_exact_at(&mut bytes, (LARGEST_PAGE - PAGE) as u64));
+        same!(bytes, [7; PAGE]);
+        same!(file.len(), Ok(LARGEST_PAGE as u64));
+    }
     // It was the memory.
     ok!(file.write_all(b"x"));
     Ok(())

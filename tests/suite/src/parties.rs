@@ -424,12 +424,19 @@ fn execute(file: &impl AsFd) {
 
 /// Whether `execveat` is there at all.
 pub(crate) fn has_execveat() -> bool {
-    // SAFETY: the kernel refuses a descriptor of no file, and reads an empty path.
+    // There is no such file.
+    execveat(-1) != Errno::ENOSYS
+}
+
+/// What the kernel says when it is asked to execute a descriptor's file without arguments, if
+/// it refuses.
+pub(crate) fn execveat(number: i32) -> Errno {
+    // SAFETY: the kernel reads an empty path.
     let answer = unsafe {
         call(
             sc::nr::EXECVEAT,
             [
-                usize::MAX,
+                number as usize,
                 c"".as_ptr().expose_provenance(),
                 0,
                 0,
@@ -438,7 +445,8 @@ pub(crate) fn has_execveat() -> bool {
             ],
         )
     };
-    answer != Err(Errno::ENOSYS)
+    // It answers nothing else.
+    answer.err().unwrap_or(Errno::EINVAL)
 }
 
 /// Whether `/dev/fd` is there, by which the kernel names what it executes.
