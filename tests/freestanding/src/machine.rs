@@ -287,6 +287,7 @@ fn furnish() -> Result<(), Failure> {
     mount("sysfs", "/sys")?;
     mount("devtmpfs", "/dev")?;
     mount("tmpfs", "/dev/shm")?;
+    mount("hugetlbfs", "/dev/hugepages")?;
     mount("tmpfs", "/tmp")?;
     rustix::fs::symlink(c"/proc/self/fd", c"/dev/fd")
         .map_err(errno)

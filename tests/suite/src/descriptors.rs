@@ -46,6 +46,7 @@ claims!("descriptors":
     what_is_no_regular_file_is_not_taken,
     what_is_an_ordinary_file_is_not_taken,
     a_file_of_a_tmpfs_is_not_taken,
+    a_file_of_a_hugetlbfs_is_not_taken,
     a_device_is_not_taken,
     a_descriptor_without_access_is_not_taken,
     secret_memory_is_not_taken,
@@ -495,6 +496,10 @@ fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
 
 fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
     strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+}
+
+fn a_file_of_a_hugetlbfs_is_not_taken(world: &World) -> Verdict {
+    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_device_is_not_taken(world: &World) -> Verdict {

@@ -189,9 +189,17 @@ pub(crate) fn piece_size(fd: &impl AsFd) -> Result<u64, Errno> {
 
 /// Whether the file's system is the one that memory files, and files of tmpfs, are on.
 pub(crate) fn is_on_tmpfs(fd: &impl AsFd) -> Result<bool, Errno> {
-    const TMPFS_MAGIC: u64 = 0x0102_1994;
+    Ok(kind_of_system(fd)? == linux_raw_sys::general::TMPFS_MAGIC)
+}
+
+/// ... or the one for those on huge pages.
+pub(crate) fn is_on_hugetlbfs(fd: &impl AsFd) -> Result<bool, Errno> {
+    Ok(kind_of_system(fd)? == linux_raw_sys::general::HUGETLBFS_MAGIC)
+}
+
+fn kind_of_system(fd: &impl AsFd) -> Result<u32, Errno> {
     let answer = rustix::fs::fstatfs(lend(fd)).map_err(errno)?;
-    Ok(answer.f_type as u64 == TMPFS_MAGIC)
+    Ok(answer.f_type as u32)
 }
 
 pub(crate) fn read(fd: &impl AsFd, buffer: &mut [u8]) -> Result<usize, Errno> {

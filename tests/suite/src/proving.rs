@@ -28,6 +28,7 @@ claims!("proving":
     what_is_no_regular_file_is_refused,
     what_is_an_ordinary_file_is_refused,
     a_file_of_a_tmpfs_is_refused,
+    a_file_of_a_hugetlbfs_is_refused,
     a_file_of_an_initramfs_is_refused,
     a_device_is_refused,
     secret_memory_is_refused,
@@ -248,6 +249,10 @@ fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
 
 fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
     strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+}
+
+fn a_file_of_a_hugetlbfs_is_refused(world: &World) -> Verdict {
+    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, Reason::NotMemFd))
 }
 
 fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {

@@ -1,6 +1,7 @@
 //! Descriptors that are none of a memory file, each shown to a claim in turn.
 
 use crate::{Stop, Verdict, World, claim::Text, kernel, raw, world};
+use core::ffi::CStr;
 use owned_memfd::{Errno, fd::OwnedFd};
 use rustix::fs::OFlags;
 
@@ -33,19 +34,28 @@ pub(crate) fn ordinary_files(world: &World, show: impl Fn(OwnedFd) -> Verdict) -
 /// Files that answer the question for seals, and are of a file system that somebody mounted.
 pub(crate) fn files_of_a_tmpfs(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     needs!(world.tmpfs, world::NO_TMPFS);
+    files_of_a_mount(c"/dev/shm", show)
+}
+
+/// The same on huge pages.
+pub(crate) fn files_of_a_hugetlbfs(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
+    needs!(world.hugetlbfs, world::NO_HUGETLBFS);
+    files_of_a_mount(c"/dev/hugepages", show)
+}
+
+fn files_of_a_mount(directory: &CStr, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     // It answers the question for seals.
-    let nameless = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    let nameless = ok!(kernel::open(directory, OFlags::TMPFILE | OFlags::RDWR));
     same!(raw::seals(&nameless), Ok(1));
     same!(kernel::links(&nameless), Ok(0));
     show(nameless)?;
 
     let path = Text::of(format_args!(
-        "/dev/shm/owned-memfd-suite-{}\0",
+        "{}/owned-memfd-suite-{}\0",
+        ok!(directory.to_str()),
         rustix::process::getpid().as_raw_nonzero()
     ));
-    let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
-        fail!("{path:?}");
-    };
+    let path = ok!(CStr::from_bytes_with_nul(path.as_str().as_bytes()));
     let named = ok!(kernel::open(
         path,
         OFlags::CREATE | OFlags::EXCL | OFlags::RDWR
@@ -56,7 +66,7 @@ pub(crate) fn files_of_a_tmpfs(world: &World, show: impl Fn(OwnedFd) -> Verdict)
     verdict?;
     same!(raw::seals(&deleted), Ok(1));
     show(deleted)?;
-    show(ok!(kernel::open(c"/dev/shm", OFlags::RDONLY)))
+    show(ok!(kernel::open(directory, OFlags::RDONLY)))
 }
 
 /// Devices.

@@ -22,6 +22,8 @@ pub struct World {
     pub(crate) devices: bool,
     /// `/dev/shm` is a tmpfs in which files can be made.
     pub(crate) tmpfs: bool,
+    /// `/dev/hugepages` is a hugetlbfs in which files can be made.
+    pub(crate) hugetlbfs: bool,
     /// `vm.memfd_noexec` leaves creation as it was before there was such a setting.
     pub(crate) exec_is_free: bool,
     /// The flags and the seal of Linux 6.3 about execution.
@@ -67,6 +69,7 @@ pub struct World {
 pub(crate) const NO_PROC: &str = "/proc is not mounted";
 pub(crate) const NO_DEVICES: &str = "/dev has no devices";
 pub(crate) const NO_TMPFS: &str = "/dev/shm is no tmpfs in which files can be made";
+pub(crate) const NO_HUGETLBFS: &str = "/dev/hugepages is no hugetlbfs in which files can be made";
 pub(crate) const NOEXEC_SET: &str = "vm.memfd_noexec is set, which changes what creation does";
 pub(crate) const NO_EXEC_FLAGS: &str = "no MFD_EXEC and MFD_NOEXEC_SEAL before Linux 6.3";
 pub(crate) const NO_FUTURE_WRITE: &str = "no F_SEAL_FUTURE_WRITE before Linux 5.1";
@@ -131,6 +134,8 @@ impl World {
             devices: kernel::open(c"/dev/zero", OFlags::RDONLY).is_ok(),
             tmpfs: kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR)
                 .is_ok_and(|file| kernel::is_on_tmpfs(&file) == Ok(true)),
+            hugetlbfs: kernel::open(c"/dev/hugepages", OFlags::TMPFILE | OFlags::RDWR)
+                .is_ok_and(|file| kernel::is_on_hugetlbfs(&file) == Ok(true)),
             exec_is_free: create(MemFdFlags::empty())
                 .is_ok_and(|file| kernel::mode(&file) == Ok(0o777)),
             exec_flags: create(MemFdFlags::NOEXEC_SEAL).is_ok(),
