@@ -41,7 +41,7 @@ fn ready(world: &World) -> Verdict {
     needs!(world.machine, world::NO_OWN_MACHINE);
     needs!(world.kexec, world::NO_KEXEC);
     ok!(raw::unload_kernel());
-    same!(is_loaded(), Ok(0));
+    same!(is_loaded(), Ok(false));
     Ok(())
 }
 
@@ -61,22 +61,29 @@ fn initrd() -> Result<OwnedMemFd, Errno> {
     kernel::holding(&[0; 512])
 }
 
-fn is_loaded() -> Result<u64, Errno> {
-    kernel::read_number(c"/sys/kernel/kexec_loaded")
+fn is_loaded() -> Result<bool, Errno> {
+    Ok(kernel::read_number(c"/sys/kernel/kexec_loaded")? != 0)
+}
+
+/// The kernel is not loaded, for this reason.
+fn is_refused(kernel: &SealedMemFd, initrd: Option<&SealedMemFd>, expected: Errno) -> Verdict {
+    same!(kexec_load(kernel, initrd, COMMAND_LINE), Err(expected));
+    same!(is_loaded(), Ok(false));
+    Ok(())
 }
 
 fn a_kernel_is_loaded_with_an_initrd(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     let initrd = ok!(ok!(initrd()).seal());
     same!(kexec_load(&kernel, Some(&initrd), COMMAND_LINE), Ok(()));
-    same!(is_loaded(), Ok(1));
+    same!(is_loaded(), Ok(true));
     Ok(())
 }
 
 fn a_kernel_is_loaded_without_an_initrd(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     same!(kexec_load(&kernel, None, COMMAND_LINE), Ok(()));
-    same!(is_loaded(), Ok(1));
+    same!(is_loaded(), Ok(true));
     Ok(())
 }
 
@@ -86,7 +93,7 @@ fn a_kernel_that_is_refused_leaves_the_one_before(world: &World) -> Verdict {
     same!(kexec_load(&kernel, None, c""), Ok(()));
     let other = ok!(ok!(kernel::holding(b"no kernel")).seal());
     holds!(kexec_load(&other, None, COMMAND_LINE).is_err());
-    same!(is_loaded(), Ok(1));
+    same!(is_loaded(), Ok(true));
     Ok(())
 }
 
@@ -94,8 +101,7 @@ fn a_kernel_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verd
     let file = kernel(world)?.into_memfd();
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
     let kernel = ok!(file.seal());
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::ETXTBSY));
-    same!(is_loaded(), Ok(0));
+    is_refused(&kernel, None, Errno::ETXTBSY)?;
     drop(writer);
     Ok(())
 }
@@ -105,11 +111,7 @@ fn an_initrd_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Ver
     let file = ok!(initrd());
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
     let initrd = ok!(file.seal());
-    same!(
-        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
-        Err(Errno::ETXTBSY)
-    );
-    same!(is_loaded(), Ok(0));
+    is_refused(&kernel, Some(&initrd), Errno::ETXTBSY)?;
     drop(writer);
     Ok(())
 }
@@ -117,12 +119,7 @@ fn an_initrd_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Ver
 fn an_empty_initrd_is_einval(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     let initrd = ok!(SealedMemFd::copy_of(c"initrd", b""));
-    same!(
-        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
-        Err(Errno::EINVAL)
-    );
-    same!(is_loaded(), Ok(0));
-    Ok(())
+    is_refused(&kernel, Some(&initrd), Errno::EINVAL)
 }
 
 fn a_kernel_that_is_not_open_for_reading_is_ebadf(world: &World) -> Verdict {
@@ -130,15 +127,13 @@ fn a_kernel_that_is_not_open_for_reading_is_ebadf(world: &World) -> Verdict {
     let file = ok!(kernel::holding(b"no kernel"));
     let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
     let kernel = ok!(writer.seal());
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EBADF));
-    Ok(())
+    is_refused(&kernel, None, Errno::EBADF)
 }
 
 fn an_empty_kernel_is_einval(world: &World) -> Verdict {
     ready(world)?;
     let kernel = ok!(SealedMemFd::copy_of(c"kernel", b""));
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EINVAL));
-    Ok(())
+    is_refused(&kernel, None, Errno::EINVAL)
 }
 
 /// A hole, which takes no memory. Older kernels refuse 2 GiB.
@@ -152,19 +147,13 @@ fn too_large() -> Result<SealedMemFd, Errno> {
 fn a_kernel_of_8_gib_is_efbig(world: &World) -> Verdict {
     ready(world)?;
     let kernel = ok!(too_large());
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EFBIG));
-    Ok(())
+    is_refused(&kernel, None, Errno::EFBIG)
 }
 
 fn an_initrd_of_8_gib_is_efbig(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     let initrd = ok!(too_large());
-    same!(
-        kexec_load(&kernel, Some(&initrd), COMMAND_LINE),
-        Err(Errno::EFBIG)
-    );
-    same!(is_loaded(), Ok(0));
-    Ok(())
+    is_refused(&kernel, Some(&initrd), Errno::EFBIG)
 }
 
 fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
@@ -174,7 +163,7 @@ fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
     line[4095] = 0;
     let line = ok!(CStr::from_bytes_with_nul(&line).map_err(|_| Errno::EINVAL));
     same!(kexec_load(&kernel, None, line), Err(Errno::EINVAL));
-    same!(is_loaded(), Ok(0));
+    same!(is_loaded(), Ok(false));
     Ok(())
 }
 
@@ -193,7 +182,7 @@ fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
             );
         }
     }
-    same!(is_loaded(), Ok(0));
+    same!(is_loaded(), Ok(false));
     Ok(())
 }
 

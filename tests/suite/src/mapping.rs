@@ -420,7 +420,8 @@ fn leave_nothing_behind(
 // row 101
 fn many_cycles_leave_nothing_behind(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    // An emulated machine takes ten times as long.
+    // What is left is counted exactly, and one cycle's is seen: a tenth is enough on an emulated
+    // machine, which takes ten times as long.
     let cycles = if world.machine { 1_000 } else { 10_000 };
     leave_nothing_behind(cycles, PAGE, || kernel::holding(&[7; PAGE + 1]))
 }

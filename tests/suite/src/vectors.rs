@@ -10,17 +10,19 @@
 //! the loops call nothing but the library.
 
 use crate::{
-    Verdict, World, kernel,
+    Verdict, World, kernel, parties,
     raw::{self, Which, number},
     world,
 };
 use core::hint::black_box;
 use owned_memfd::{
     Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
+    boot::kexec_load,
     exec::Args,
     fd::{AsFd, OwnedFd},
     pass,
 };
+use rustix::fs::OFlags;
 
 claims!("vectors":
     a_loop_is_right_around_creating_and_closing,
@@ -34,6 +36,7 @@ claims!("vectors":
     a_loop_is_right_around_building,
     a_loop_is_right_around_passing,
     a_loop_is_right_around_executing,
+    a_loop_is_right_around_booting,
     a_loop_is_right_around_what_older_kernels_need,
     a_bare_inlined_call_loses_the_vector_state,
 );
@@ -247,6 +250,22 @@ fn a_loop_is_right_around_executing(_: &World) -> Verdict {
     Ok(())
 }
 
+fn a_loop_is_right_around_booting(world: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    // Neither a module nor a kernel.
+    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
+    right_around!(
+        file.load_module(c"").is_err(),
+        kexec_load(&sealed, None, c"").is_err(),
+    );
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    // What makes loop devices is an ordinary file, which takes no such request.
+    ok!(parties::hide(c"/dev"));
+    drop(ok!(kernel::open(c"/dev/loop-control", OFlags::CREATE)));
+    right_around!(file.attach_loop().err() == Some(Errno::ENOTTY));
+    Ok(())
+}
+
 fn a_loop_is_right_around_what_older_kernels_need(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let file = ok!(kernel::sealable());
@@ -274,7 +293,7 @@ fn a_loop_is_right_around_what_older_kernels_need(world: &World) -> Verdict {
 fn a_bare_inlined_call_loses_the_vector_state(world: &World) -> Verdict {
     needs!(!cfg!(target_arch = "x86_64"), world::VECTORS_KEPT);
     needs!(cfg!(vectors), world::NO_VECTORS);
-    needs!(world.advice, world::VECTORS_EMULATED);
+    needs!(world.is_of_a_kernel(), world::VECTORS_EMULATED);
     match wrong_bytes(raw::call_inlined) {
         Some(wrong) => holds!(wrong > 0, "every byte is right"),
         None => fail!("the call fails"),

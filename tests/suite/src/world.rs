@@ -109,6 +109,11 @@ impl World {
         }
     }
 
+    /// Whether a kernel answers, and no emulator of its calls: those do nothing in `madvise`.
+    pub(crate) fn is_of_a_kernel(&self) -> bool {
+        self.advice
+    }
+
     /// Whether a mapping can be kept out of a forked child.
     #[must_use]
     pub fn keeps_from_children(&self) -> bool {

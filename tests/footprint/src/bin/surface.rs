@@ -116,7 +116,11 @@ fn main() -> i32 {
             if let Ok(device) = sealed.attach_loop() {
                 count(device.path().is_empty());
                 count(device.number() == 0);
+                count(device.as_fd().as_raw_fd() == 0);
                 count(OwnedFd::from(device).as_raw_fd() == 0);
+            }
+            if let Ok(device) = sealed.attach_loop() {
+                count(device.into_raw_fd() == 0);
             }
         }
     }
