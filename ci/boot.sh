@@ -27,6 +27,7 @@ shown() {
     cat <<'END'
 * init::process_1_runs_from_a_sealed_memory_file
 * options::sealable_huge_pages_have_all_that_was_asked_for
+* descriptors::a_file_of_a_hugetlbfs_is_not_taken
 * limits::an_allocation_under_a_timer_ends
 * limits::what_needs_memory_is_an_error_where_it_has_run_out
 * options::kernels_without_the_exec_flags_get_none_and_the_mode_is_set
