@@ -21,6 +21,10 @@ case $* in
 esac
 
 ci/setup.sh "${setup[@]}"
+if [ "${#setup[@]}" -gt 0 ]; then
+    # These come while the rest is looked at; what does not, ci/boot.sh says.
+    ci/kernels.sh required >/dev/null 2>&1 &
+fi
 
 summary=$scratch/summary
 touch "$summary"
