@@ -60,6 +60,13 @@ initramfs() {
     (cd "$1" && find . | sort | cpio --create --format newc --owner 0:0 --quiet >"$1.cpio")
 }
 
+# The targets, and those of which the newest kernel is there.
+while read -r _ name cpu directory _; do
+    [ "$directory" != - ] || continue
+    target_of "$cpu"
+    [[ $name != *-newest ]] || touch "$scratch/$(target_of "$cpu").newest"
+done <"$scratch/kernels" | sort -u >"$scratch/targets"
+
 # program TARGET: builds tests/freestanding.
 program() {
     (
@@ -71,7 +78,16 @@ program() {
     )
 }
 
-program x86_64-unknown-linux-gnu
+# At the same time as the rest, for which they need not wait.
+(
+    log=$scratch/log.vectors
+    for variant in "${vectors[@]}"; do
+        read -r target name flag <<<"$variant"
+        [ ! -e "$scratch/$target.newest" ] || cp "$(claims_about_vectors "$target" "$name" "$flag")" "$scratch/$name"
+    done
+) &
+building=$!
+while read -r target; do program "$target"; done < <(sort -u "$scratch/targets" <(echo x86_64-unknown-linux-gnu))
 "$scratch/x86_64-unknown-linux-gnu" --list >"$scratch/claims"
 (
     cd examples/init
@@ -88,6 +104,8 @@ program x86_64-unknown-linux-gnu
         initramfs "$scratch/broken-$target"
     done
 )
+
+wait "$building"
 
 # What the claims about loop devices find on the disk that they attach.
 mkdir "$scratch/disk"
@@ -108,7 +126,6 @@ while read -r need name cpu directory reason; do
         continue
     fi
     target=$(target_of "$cpu")
-    [ -e "$scratch/$target" ] || program "$target"
     root=$scratch/$name
     mkdir -p "$root/boot"
     cp "$scratch/$target" "$root/init"
@@ -125,12 +142,11 @@ while read -r need name cpu directory reason; do
     *-newest)
         echo "broken-$name $cpu $directory/vmlinuz $scratch/broken-$target.cpio" >>"$examples"
         for variant in "${vectors[@]}"; do
-            read -r of variant flag <<<"$variant"
+            read -r of variant _ <<<"$variant"
             [ "$of" = "$target" ] || continue
             root=$scratch/$name-$variant
             mkdir "$root"
-            program=$(claims_about_vectors "$target" "$variant" "$flag")
-            cp "$program" "$root/init"
+            cp "$scratch/$variant" "$root/init"
             initramfs "$root"
             cp "$directory/release" "$root.release"
             echo "$name-$variant $cpu $directory/vmlinuz $root.cpio machine vectors::" >>"$boots"
