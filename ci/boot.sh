@@ -60,7 +60,7 @@ initramfs() {
     (cd "$1" && find . | sort | cpio --create --format newc --owner 0:0 --quiet >"$1.cpio")
 }
 
-# The targets, and those of which the newest kernel is there.
+# The targets of the kernels that are there; beside it, those of the newest.
 while read -r _ name cpu directory _; do
     [ "$directory" != - ] || continue
     target_of "$cpu"
@@ -78,7 +78,7 @@ program() {
     )
 }
 
-# At the same time as the rest, for which they need not wait.
+# The programs that use vectors, at the same time as the rest: neither waits for the other.
 (
     log=$scratch/log.vectors
     for variant in "${vectors[@]}"; do
@@ -104,7 +104,6 @@ while read -r target; do program "$target"; done < <(sort -u "$scratch/targets" 
         initramfs "$scratch/broken-$target"
     done
 )
-
 wait "$building"
 
 # What the claims about loop devices find on the disk that they attach.
