@@ -13,7 +13,7 @@
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
     fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
-    pass,
+    socket,
 };
 use std::{
     env,
@@ -76,7 +76,7 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     unsafe {
         child.pre_exec(move || inherited.set_close_on_exec(false).map_err(into_io));
     }
-    let (here, there) = pass::socket_pair(pass::SocketKind::SeqPacket)?;
+    let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
     let mut child = child.stdin(into_stdio(there)).spawn()?;
     sealed.send(&here)?;
 

@@ -48,7 +48,7 @@ fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
     let exe = unsafe { OwnedFd::from_raw_fd(exe.into_raw_fd()) };
     let exe = match SealedMemFd::try_from(exe) {
         Ok(_) => return Ok(()),
-        Err(refused) => refused.value,
+        Err(refused) => refused.into_inner(),
     };
     let number = process::id().to_string();
     if env::var_os(GUARD).is_some_and(|guard| guard == *number) {

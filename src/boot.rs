@@ -2,7 +2,7 @@
 //!
 //! [`OwnedMemFd::load_module`] gives a module to the kernel, and
 //! [`OwnedMemFd::attach_loop`] makes a file that holds an image a [`LoopDevice`], which can
-//! be mounted; a [`SealedMemFd`] does the same. [`kexec_load`] loads the kernel that is to be
+//! be mounted; a [`SealedMemFd`] does the same. [`kexec_file_load`] loads the kernel that is to be
 //! booted next.
 //!
 //! The next init needs nothing from here: process 1 puts the program into a memory file that
@@ -18,11 +18,11 @@
 //! use owned_memfd::{Errno, SealedMemFd};
 //!
 //! fn attach(module: &[u8], image: &[u8]) -> Result<(), Errno> {
-//!     match SealedMemFd::copy_of(c"loop.ko", module)?.load_module(c"max_part=0") {
+//!     match SealedMemFd::copy_from_slice(c"loop.ko", module)?.load_module(c"max_part=0") {
 //!         Ok(()) | Err(Errno::EEXIST) => {}
 //!         Err(errno) => return Err(errno),
 //!     }
-//!     let device = SealedMemFd::copy_of(c"root.squashfs", image)?.attach_loop()?;
+//!     let device = SealedMemFd::copy_from_slice(c"root.squashfs", image)?.attach_loop()?;
 //!     let path = device.path();
 //!     // mount(path, c"/root", c"squashfs", MS_RDONLY): the device then stays as long as
 //!     // it is mounted.
@@ -203,15 +203,14 @@ fn attach(
 ///   The one that created it does not count.
 ///
 /// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
-/// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_load.2.html).
-#[doc(alias = "kexec_file_load")]
+/// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_file_load.2.html).
 #[inline]
-pub fn kexec_load(
+pub fn kexec_file_load(
     kernel: &SealedMemFd,
     initrd: Option<&SealedMemFd>,
     command_line: &CStr,
 ) -> Result<(), Errno> {
-    sys::kexec_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
+    sys::kexec_file_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
 }
 
 impl SealedMemFd {

@@ -295,47 +295,61 @@ impl fmt::Display for Errno {
 
 impl core::error::Error for Errno {}
 
-/// A refusal that gives back what was handed in.
-///
-/// `value` is the caller's own, unchanged and still open; `reason` is why it was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a descriptor was rejected, together with the descriptor, which is open and unchanged.
+#[derive(Debug)]
 #[must_use = "dropping this closes the descriptor that it gives back"]
-pub struct Refused<T> {
+pub struct VerifyError<T> {
+    value: T,
+    kind: VerifyErrorKind,
+}
+
+impl<T> VerifyError<T> {
+    #[inline]
+    pub(crate) const fn new(value: T, kind: VerifyErrorKind) -> Self {
+        Self { value, kind }
+    }
+
+    /// Why it was rejected.
+    #[must_use]
+    pub const fn kind(&self) -> VerifyErrorKind {
+        self.kind
+    }
+
     /// What was handed in.
-    pub value: T,
-    /// Why it was refused.
-    pub reason: Reason,
-}
+    pub const fn get_ref(&self) -> &T {
+        &self.value
+    }
 
-impl<T> Refused<T> {
-    /// The same refusal, giving back what `convert` makes of the value.
-    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Refused<U> {
-        Refused {
-            value: convert(self.value),
-            reason: self.reason,
-        }
+    /// Gives back what was handed in.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// The same error, with what `convert` makes of the value.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> VerifyError<U> {
+        VerifyError::new(convert(self.value), self.kind)
     }
 }
 
-impl<T> fmt::Display for Refused<T> {
+impl<T> fmt::Display for VerifyError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reason.fmt(f)
+        self.kind.fmt(f)
     }
 }
 
-impl<T: fmt::Debug> core::error::Error for Refused<T> {}
+impl<T: fmt::Debug> core::error::Error for VerifyError<T> {}
 
-impl<T> From<Refused<T>> for Errno {
-    /// As from the [`Reason`]; the value is dropped.
-    fn from(refused: Refused<T>) -> Self {
-        refused.reason.into()
+impl<T> From<VerifyError<T>> for Errno {
+    /// As from the [`VerifyErrorKind`]; the value is dropped.
+    fn from(error: VerifyError<T>) -> Self {
+        error.kind.into()
     }
 }
 
 /// Why a descriptor was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum VerifyErrorKind {
     /// The kernel refused a call on it.
     Kernel(Errno),
     /// It is not an anonymous memory file: not a regular file, or one of a file system
@@ -359,7 +373,7 @@ pub enum Reason {
     },
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for VerifyErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kernel(errno) => errno.fmt(f),
@@ -377,26 +391,26 @@ impl fmt::Display for Reason {
     }
 }
 
-impl core::error::Error for Reason {}
+impl core::error::Error for VerifyErrorKind {}
 
-impl From<Errno> for Reason {
+impl From<Errno> for VerifyErrorKind {
     fn from(errno: Errno) -> Self {
         Self::Kernel(errno)
     }
 }
 
-impl From<Reason> for Errno {
+impl From<VerifyErrorKind> for Errno {
     /// The kernel's reason, or what it would call ours, where a function answers nothing but
     /// an errno.
-    fn from(reason: Reason) -> Self {
+    fn from(reason: VerifyErrorKind) -> Self {
         match reason {
-            Reason::Kernel(errno) => errno,
-            Reason::NotMemFd => Self::EINVAL,
-            Reason::PathOnly => Self::EBADF,
-            Reason::MissingSeals(_) | Reason::FutureWriteOnly | Reason::ForgeableSeals => {
-                Self::EPERM
-            }
-            Reason::TooLarge { .. } => Self::EFBIG,
+            VerifyErrorKind::Kernel(errno) => errno,
+            VerifyErrorKind::NotMemFd => Self::EINVAL,
+            VerifyErrorKind::PathOnly => Self::EBADF,
+            VerifyErrorKind::MissingSeals(_)
+            | VerifyErrorKind::FutureWriteOnly
+            | VerifyErrorKind::ForgeableSeals => Self::EPERM,
+            VerifyErrorKind::TooLarge { .. } => Self::EFBIG,
         }
     }
 }
@@ -405,31 +419,31 @@ impl From<Reason> for Errno {
 ///
 /// The first `done` bytes did arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Incomplete {
+pub struct TransferError {
     /// How many bytes were transferred.
     pub done: u64,
     /// Why no more were: the kernel's refusal, or `None` where it did not refuse but moved
     /// no byte. For a read that is the end of the file.
-    pub reason: Option<Errno>,
+    pub errno: Option<Errno>,
 }
 
-impl fmt::Display for Incomplete {
+impl fmt::Display for TransferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.done > 0 {
             write!(f, "stopped after {} bytes: ", self.done)?;
         }
-        match self.reason {
+        match self.errno {
             Some(errno) => errno.fmt(f),
             None => f.write_str("no byte was moved, as at the end of a file"),
         }
     }
 }
 
-impl core::error::Error for Incomplete {}
+impl core::error::Error for TransferError {}
 
-impl From<Incomplete> for Errno {
+impl From<TransferError> for Errno {
     /// The kernel's reason; without one, `EIO`. The count of bytes is lost.
-    fn from(stopped: Incomplete) -> Self {
-        stopped.reason.unwrap_or(Self::EIO)
+    fn from(stopped: TransferError) -> Self {
+        stopped.errno.unwrap_or(Self::EIO)
     }
 }

@@ -142,7 +142,7 @@ impl OwnedMemFd {
             // Not on this kernel; but by a path it would start a script's interpreter, which
             // then finds nothing there.
             ExecError::Kernel(Errno::ENOSYS) if self.is_closed_script() => {
-                return Err(ExecError::ScriptIsClosed);
+                return Err(ExecError::ScriptCloseOnExec);
             }
             // TOMOYO looks for the file at a path in /dev/fd, which early boot does not
             // have, and may find it in /proc.
@@ -186,9 +186,9 @@ impl OwnedMemFd {
     fn explain_exec_error(&self, errno: Errno) -> ExecError {
         match errno {
             Errno::EACCES => ExecError::NotExecutable,
-            Errno::ETXTBSY => ExecError::OpenForWriting,
-            Errno::ENOEXEC => ExecError::NotAProgram,
-            Errno::ENOENT if self.is_closed_script() => ExecError::ScriptIsClosed,
+            Errno::ETXTBSY => ExecError::ExecutableFileBusy,
+            Errno::ENOEXEC => ExecError::InvalidExecutable,
+            Errno::ENOENT if self.is_closed_script() => ExecError::ScriptCloseOnExec,
             Errno::ENOENT => match sys::open_read_only(c"/dev/fd") {
                 Err(Errno::ENOENT) => ExecError::NoDevFd,
                 _ => ExecError::NoInterpreter,
@@ -248,13 +248,13 @@ pub enum ExecError {
     NotExecutable,
     /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
     /// one that created it does not count.
-    OpenForWriting,
+    ExecutableFileBusy,
     /// `ENOEXEC`: it is empty, or nothing that this kernel knows how to execute. A program
     /// that is cut off further behind is executed, and dies.
-    NotAProgram,
+    InvalidExecutable,
     /// `ENOENT`, of a script (`#!`) whose descriptor is close-on-exec: its interpreter, which
     /// opens it by that descriptor, would find it closed.
-    ScriptIsClosed,
+    ScriptCloseOnExec,
     /// `ENOENT`: there is no interpreter of that name, a dynamic linker or that of a script.
     NoInterpreter,
     /// `ENOENT`, and there is no `/dev/fd`: where the security module TOMOYO is active, it
@@ -277,9 +277,9 @@ impl fmt::Display for ExecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotExecutable => "the file is not executable",
-            Self::OpenForWriting => "the file is open for writing elsewhere",
-            Self::NotAProgram => "not a program",
-            Self::ScriptIsClosed => "a script on a close-on-exec descriptor",
+            Self::ExecutableFileBusy => "the file is open for writing elsewhere",
+            Self::InvalidExecutable => "not a program",
+            Self::ScriptCloseOnExec => "a script on a close-on-exec descriptor",
             Self::NoInterpreter => "the program's interpreter does not exist",
             Self::NoDevFd => "there is no /dev/fd, or the program's interpreter does not exist",
             Self::HugePages => "a file on huge pages cannot be executed",
@@ -295,9 +295,9 @@ impl From<ExecError> for Errno {
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::NotExecutable => Self::EACCES,
-            ExecError::OpenForWriting => Self::ETXTBSY,
-            ExecError::NotAProgram => Self::ENOEXEC,
-            ExecError::ScriptIsClosed | ExecError::NoInterpreter | ExecError::NoDevFd => {
+            ExecError::ExecutableFileBusy => Self::ETXTBSY,
+            ExecError::InvalidExecutable => Self::ENOEXEC,
+            ExecError::ScriptCloseOnExec | ExecError::NoInterpreter | ExecError::NoDevFd => {
                 Self::ENOENT
             }
             ExecError::HugePages => Self::EINVAL,

@@ -30,17 +30,17 @@ cfg_if! {
         mod map;
         mod memfd;
         mod options;
-        pub mod pass;
+        pub mod socket;
         mod sealed;
         mod sys;
         #[cfg(feature = "std")]
         mod with_std;
 
-        pub use errno::{Errno, Incomplete, Reason, Refused};
+        pub use errno::{Errno, TransferError, VerifyErrorKind, VerifyError};
         pub use flags::{HugePageSize, MemFdFlags, Seals};
-        pub use map::{SharedMap, SharedView};
-        pub use memfd::{OwnedMemFd, ProcPath, SealRefusal, SeekFrom};
+        pub use map::{SharedMapMut, SharedMap};
+        pub use memfd::{OwnedMemFd, ProcPath, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
-        pub use sealed::{Map, MapError, SealedMemFd};
+        pub use sealed::{SealedMap, MapError, SealedMemFd};
     }
 }

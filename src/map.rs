@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, Reason, Refused},
+    errno::{Errno, VerifyError, VerifyErrorKind},
     fd::{AsFd, BorrowedFd},
     flags::Seals,
     memfd::OwnedMemFd,
@@ -236,27 +236,27 @@ impl Bytes<'_> {
 /// Checks that the file cannot shrink and answers the length that it had then.
 ///
 /// This order makes the length one that the file keeps at least.
-fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, Reason> {
+fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, VerifyErrorKind> {
     let seals = Seals::from_bits_retain(sys::get_seals(fd)?);
     if !seals.contains(Seals::SHRINK) {
-        return Err(Reason::MissingSeals(Seals::SHRINK));
+        return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
     }
     mappable_len(fd, usize::MAX)
 }
 
 /// The length of the file, if it is at most `limit` and a slice can be as long.
 #[inline(always)]
-pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Reason> {
+pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, VerifyErrorKind> {
     let len = sys::stat(fd)?.len;
     if len > limit.min(isize::MAX as usize) as u64 {
-        return Err(Reason::TooLarge { len });
+        return Err(VerifyErrorKind::TooLarge { len });
     }
     Ok(len as usize)
 }
 
 /// A memory file mapped for reading and writing, which others may write at the same time.
 ///
-/// It owns file and mapping, reads as a [`SharedView`] does, and also writes. The file cannot
+/// It owns file and mapping, reads as a [`SharedMap`] does, and also writes. The file cannot
 /// shrink, so that every byte of it stays; it can
 /// be sealed against writing only when it is no longer mapped, by
 /// [`unmap`](Self::unmap)ping it.
@@ -276,7 +276,7 @@ pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Re
 ///
 /// let file = MemFdOptions::new().create(c"ring")?;
 /// file.set_len(4096)?;
-/// let ring = file.into_shared()?;
+/// let ring = file.map_shared_mut()?;
 /// assert_eq!(ring.write_at(b"hello", 10), 5);
 ///
 /// let mut content = [0; 5];
@@ -284,9 +284,9 @@ pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, Re
 /// assert_eq!(&content, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct SharedMap {
+pub struct SharedMapMut {
     // Before the file, so that it is unmapped first.
-    view: SharedView,
+    view: SharedMap,
     file: OwnedMemFd,
 }
 
@@ -298,36 +298,33 @@ impl OwnedMemFd {
     ///
     /// ```compile_fail,E0382
     /// let file = owned_memfd::MemFdOptions::new().create(c"ring").unwrap();
-    /// let ring = file.into_shared().unwrap();
+    /// let ring = file.map_shared_mut().unwrap();
     /// let sealed = file.seal();
     /// ```
     ///
     /// # Errors
     /// The memory file, and the reason. A seal that was added stays.
-    /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`] and sealing is closed, or the
+    /// - [`VerifyErrorKind::MissingSeals`]: it has no [`Seals::SHRINK`] and sealing is closed, or the
     ///   descriptor is not open for writing.
-    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
+    /// - [`VerifyErrorKind::TooLarge`]: longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading and writing.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
     ///
     /// Since Linux 3.17.
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
-    pub fn into_shared(self) -> Result<SharedMap, Refused<Self>> {
+    pub fn map_shared_mut(self) -> Result<SharedMapMut, VerifyError<Self>> {
         // Whether it was added or not, whether it is there is what counts.
         let _ = self.add_seals(Seals::SHRINK);
         let fd = self.as_fd();
         let region =
             len_of_unshrinkable(fd).and_then(|len| Ok(Region::new(fd, 0, len, Mode::SharedWrite)?));
         match region {
-            Ok(region) => Ok(SharedMap {
-                view: SharedView { region },
+            Ok(region) => Ok(SharedMapMut {
+                view: SharedMap { region },
                 file: self,
             }),
-            Err(reason) => Err(Refused {
-                value: self,
-                reason,
-            }),
+            Err(kind) => Err(VerifyError::new(self, kind)),
         }
     }
 
@@ -338,26 +335,26 @@ impl OwnedMemFd {
     /// writing: make it from [`reopen_read_only`](Self::reopen_read_only)'s.
     ///
     /// # Errors
-    /// - [`Reason::MissingSeals`]: it has no [`Seals::SHRINK`].
-    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
+    /// - [`VerifyErrorKind::MissingSeals`]: it has no [`Seals::SHRINK`].
+    /// - [`VerifyErrorKind::TooLarge`]: longer than `isize::MAX`.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] is on the file and the kernel is old; such a file cannot
     ///   change, and is [`SealedMemFd`](crate::SealedMemFd)'s to map.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
-    pub fn map_shared(&self) -> Result<SharedView, Reason> {
+    pub fn map_shared(&self) -> Result<SharedMap, VerifyErrorKind> {
         let fd = self.as_fd();
         let len = len_of_unshrinkable(fd)?;
         let region = Region::new(fd, 0, len, Mode::SharedRead)?;
-        Ok(SharedView { region })
+        Ok(SharedMap { region })
     }
 }
 
-impl SharedMap {
+impl SharedMapMut {
     /// The address of the first byte, for accesses of the caller's own; dangling when the
     /// length is 0.
     ///
-    /// It is valid for [`len`](SharedView::len) bytes as long as this value lives. Others may
+    /// It is valid for [`len`](SharedMap::len) bytes as long as this value lives. Others may
     /// write them at any time: no reference to them is sound, and every access must be
     /// atomic or volatile assembly.
     #[must_use]
@@ -397,24 +394,24 @@ impl SharedMap {
     }
 }
 
-impl Deref for SharedMap {
-    type Target = SharedView;
+impl Deref for SharedMapMut {
+    type Target = SharedMap;
 
     /// What can be read, as by who only reads.
-    fn deref(&self) -> &SharedView {
+    fn deref(&self) -> &SharedMap {
         &self.view
     }
 }
 
-impl AsFd for SharedMap {
+impl AsFd for SharedMapMut {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-impl fmt::Debug for SharedMap {
+impl fmt::Debug for SharedMapMut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedMap")
+        f.debug_struct("SharedMapMut")
             .field("view", &self.view)
             .field("file", &self.file)
             .finish()
@@ -425,12 +422,12 @@ impl fmt::Debug for SharedMap {
 ///
 /// Its length is stable and its bytes are not. [`OwnedMemFd::map_shared`] makes it; it
 /// outlives the descriptor. Touching a hole when memory has run out raises `SIGBUS`, as for
-/// [`SharedMap`].
-pub struct SharedView {
+/// [`SharedMapMut`].
+pub struct SharedMap {
     region: Region,
 }
 
-impl SharedView {
+impl SharedMap {
     /// The length of the mapping, in bytes: that of the file when it was mapped.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -462,9 +459,9 @@ impl SharedView {
     }
 }
 
-impl fmt::Debug for SharedView {
+impl fmt::Debug for SharedMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedView")
+        f.debug_struct("SharedMap")
             .field("region", &self.region)
             .finish()
     }

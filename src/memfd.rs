@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Answer, Errno, Incomplete, Reason, Refused},
+    errno::{Answer, Errno, TransferError, VerifyError, VerifyErrorKind},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{HugePageSize, MemFdFlags, Seals},
     sys,
@@ -129,7 +129,7 @@ impl OwnedMemFd {
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     #[inline]
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Incomplete> {
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), TransferError> {
         let first = sys::read_at(self.as_fd(), buffer, offset);
         if first == Answer::count(buffer.len()) {
             return Ok(());
@@ -180,7 +180,7 @@ impl OwnedMemFd {
     ///
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
-    pub fn write_all(&self, bytes: &[u8]) -> Result<(), Incomplete> {
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), TransferError> {
         let first = sys::write(self.as_fd(), bytes);
         if first == Answer::count(bytes.len()) {
             return Ok(());
@@ -198,7 +198,7 @@ impl OwnedMemFd {
     ///
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
     #[inline]
-    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), Incomplete> {
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), TransferError> {
         let first = sys::write_at(self.as_fd(), bytes, offset);
         if first == Answer::count(bytes.len()) {
             return Ok(());
@@ -370,19 +370,19 @@ impl OwnedMemFd {
     /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) and
     /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html).
     #[inline]
-    pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, Incomplete> {
+    pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
         self.copy(source.as_fd(), len)
     }
 
-    fn copy(&self, source: BorrowedFd<'_>, len: u64) -> Result<u64, Incomplete> {
+    fn copy(&self, source: BorrowedFd<'_>, len: u64) -> Result<u64, TransferError> {
         type Engine = fn(BorrowedFd<'_>, BorrowedFd<'_>, usize) -> Result<usize, Errno>;
         // Memory file to memory file; file or procfs; pipe.
         const ENGINES: [Engine; 3] = [sys::copy_file_range, sys::sendfile, sys::splice];
 
         let mut done = 0;
-        let stopped = |done, errno| Incomplete {
+        let stopped = |done, errno| TransferError {
             done,
-            reason: Some(errno),
+            errno: Some(errno),
         };
         for engine in ENGINES {
             while done < len {
@@ -429,7 +429,7 @@ impl OwnedMemFd {
                 Ok(bytes) => match self.write_all(bytes) {
                     Ok(()) => done += bytes.len() as u64,
                     Err(rest) => {
-                        return Err(Incomplete {
+                        return Err(TransferError {
                             done: done + rest.done,
                             ..rest
                         });
@@ -483,28 +483,28 @@ impl OwnedMemFd {
     /// it is.
     ///
     /// ```
-    /// use owned_memfd::{MemFdOptions, SealRefusal, Seals};
+    /// use owned_memfd::{MemFdOptions, SealError, Seals};
     ///
     /// let file = MemFdOptions::new().sealable(false).create(c"open")?;
     /// let errno = file.add_seals(Seals::WRITE).unwrap_err();
-    /// assert_eq!(file.explain_seal_error(errno), SealRefusal::SealingClosed);
+    /// assert_eq!(file.explain_seal_error(errno), SealError::SealingClosed);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn explain_seal_error(&self, errno: Errno) -> SealRefusal {
+    pub fn explain_seal_error(&self, errno: Errno) -> SealError {
         match errno {
-            Errno::EBUSY => SealRefusal::MappedOrPinned,
+            Errno::EBUSY => SealError::MappedOrPinned,
             Errno::EINVAL => match self.seals() {
-                Ok(_) => SealRefusal::UnknownSeal,
-                Err(_) => SealRefusal::NotMemFd,
+                Ok(_) => SealError::UnknownSeal,
+                Err(_) => SealError::NotMemFd,
             },
             // In the order in which the kernel looks.
             Errno::EPERM => match (sys::get_status_flags(self.as_fd()), self.seals()) {
-                (Ok(flags), _) if flags & raw::O_ACCMODE == raw::O_RDONLY => SealRefusal::ReadOnly,
-                (_, Ok(seals)) if seals.contains(Seals::SEAL) => SealRefusal::SealingClosed,
-                _ => SealRefusal::Other(errno),
+                (Ok(flags), _) if flags & raw::O_ACCMODE == raw::O_RDONLY => SealError::ReadOnly,
+                (_, Ok(seals)) if seals.contains(Seals::SEAL) => SealError::SealingClosed,
+                _ => SealError::Other(errno),
             },
-            errno => SealRefusal::Other(errno),
+            errno => SealError::Other(errno),
         }
     }
 }
@@ -662,10 +662,10 @@ fn carry_on(
     mut answer: Answer,
     len: usize,
     mut step: impl FnMut(usize) -> Answer,
-) -> Result<(), Incomplete> {
+) -> Result<(), TransferError> {
     let mut done = 0;
     loop {
-        let reason = match answer.decode() {
+        let stopped = match answer.decode() {
             Ok(count) if done + count >= len => return Ok(()),
             Ok(0) => Some(None),
             Ok(count) => {
@@ -675,10 +675,10 @@ fn carry_on(
             Err(Errno::EINTR) => None,
             Err(errno) => Some(Some(errno)),
         };
-        if let Some(reason) = reason {
-            return Err(Incomplete {
+        if let Some(errno) = stopped {
+            return Err(TransferError {
                 done: done as u64,
-                reason,
+                errno,
             });
         }
         answer = step(done);
@@ -688,7 +688,7 @@ fn carry_on(
 /// Why a seal was refused. [`OwnedMemFd::explain_seal_error`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SealRefusal {
+pub enum SealError {
     /// The descriptor is not open for writing. Another one of the file may be.
     ReadOnly,
     /// [`Seals::SEAL`] is on the file: sealing was never allowed, or has been closed.
@@ -705,7 +705,7 @@ pub enum SealRefusal {
     Other(Errno),
 }
 
-impl fmt::Display for SealRefusal {
+impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReadOnly => "the descriptor is not open for writing",
@@ -718,7 +718,7 @@ impl fmt::Display for SealRefusal {
     }
 }
 
-impl core::error::Error for SealRefusal {}
+impl core::error::Error for SealError {}
 
 /// The path `/proc/self/fd/N`, made on the stack. [`OwnedMemFd::proc_path`] makes it.
 ///
@@ -777,16 +777,16 @@ impl fmt::Debug for ProcPath {
 ///
 /// That seals can be asked for is no proof: every tmpfs file answers. This is for good
 /// errors only; nothing that is sound depends on it.
-pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
+pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
     match sys::get_seals(fd).map(Seals::from_bits_retain) {
         Ok(Seals::SEAL) => {}
         // A file of a mounted file system has this one seal, and so can get no other.
         Ok(_) => return Ok(()),
-        Err(Errno::EINVAL) => return Err(Reason::NotMemFd),
+        Err(Errno::EINVAL) => return Err(VerifyErrorKind::NotMemFd),
         Err(Errno::EBADF)
             if sys::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
         {
-            return Err(Reason::PathOnly);
+            return Err(VerifyErrorKind::PathOnly);
         }
         Err(errno) => return Err(errno.into()),
     }
@@ -795,7 +795,7 @@ pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
         raw::TMPFS_MAGIC => MemFdFlags::empty(),
         raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
             .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
-        _ => return Err(Reason::NotMemFd),
+        _ => return Err(VerifyErrorKind::NotMemFd),
     };
     // The kernel keeps one mount for all memory files with pages of one size: where does it
     // make another one? With the flag that vm.memfd_noexec never refuses, if it knows it.
@@ -807,12 +807,12 @@ pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), Reason> {
     if sys::stat(fresh.as_fd())?.device == sys::stat(fd)?.device {
         Ok(())
     } else {
-        Err(Reason::NotMemFd)
+        Err(VerifyErrorKind::NotMemFd)
     }
 }
 
 impl TryFrom<OwnedFd> for OwnedMemFd {
-    type Error = Refused<OwnedFd>;
+    type Error = VerifyError<OwnedFd>;
 
     /// Takes a descriptor from elsewhere, if it is one of a memory file.
     ///
@@ -820,17 +820,17 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     ///
     /// # Errors
     /// The descriptor, open and unchanged, and the reason:
-    /// - [`Reason::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
+    /// - [`VerifyErrorKind::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
     ///   of a tmpfs, which has seals too.
-    /// - [`Reason::PathOnly`]: it is open with `O_PATH`.
-    /// - [`Reason::Kernel`]: the kernel refused to say. A file with [`Seals::SEAL`] alone is
+    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
+    /// - [`VerifyErrorKind::Kernel`]: the kernel refused to say. A file with [`Seals::SEAL`] alone is
     ///   compared with one that is created for that: `EMFILE`, where the process has too
     ///   many open files, and `EPERM`, where a seccomp filter refuses that, say that it
     ///   cannot be told.
-    fn try_from(fd: OwnedFd) -> Result<Self, Refused<OwnedFd>> {
+    fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
         match check_identity(fd.as_fd()) {
             Ok(()) => Ok(Self(fd)),
-            Err(reason) => Err(Refused { value: fd, reason }),
+            Err(kind) => Err(VerifyError::new(fd, kind)),
         }
     }
 }

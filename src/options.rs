@@ -3,7 +3,7 @@
 //! The kernel's own flags, without policy, are `OwnedMemFd::create`'s.
 
 use crate::{
-    errno::{Errno, Reason},
+    errno::{Errno, VerifyErrorKind},
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::OwnedMemFd,
     sys,
@@ -173,8 +173,8 @@ pub enum CreateError {
     },
     /// The kernel refused.
     Kernel(Errno),
-    /// It was made, but not proven to be unchangeable.
-    Unproven(Reason),
+    /// It was made, but it could not be verified.
+    Verify(VerifyErrorKind),
 }
 
 impl From<Errno> for CreateError {
@@ -183,19 +183,19 @@ impl From<Errno> for CreateError {
     }
 }
 
-impl From<Reason> for CreateError {
-    fn from(reason: Reason) -> Self {
+impl From<VerifyErrorKind> for CreateError {
+    fn from(reason: VerifyErrorKind) -> Self {
         match reason {
-            Reason::Kernel(errno) => Self::Kernel(errno),
-            reason => Self::Unproven(reason),
+            VerifyErrorKind::Kernel(errno) => Self::Kernel(errno),
+            reason => Self::Verify(reason),
         }
     }
 }
 
-impl From<CreateError> for Reason {
+impl From<CreateError> for VerifyErrorKind {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Unproven(reason) => reason,
+            CreateError::Verify(reason) => reason,
             error => Self::Kernel(error.into()),
         }
     }
@@ -209,7 +209,7 @@ impl fmt::Display for CreateError {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
             Self::Kernel(errno) => errno.fmt(f),
-            Self::Unproven(reason) => reason.fmt(f),
+            Self::Verify(reason) => reason.fmt(f),
         }
     }
 }
@@ -221,7 +221,7 @@ impl From<CreateError> for Errno {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
-            CreateError::Unproven(reason) => reason.into(),
+            CreateError::Verify(reason) => reason.into(),
             CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }

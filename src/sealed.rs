@@ -2,12 +2,12 @@
 //!
 //! `verify` is the only place where the proof is made: whatever makes a `SealedMemFd` ends
 //! in it, and only a clone takes it over. The references to mapped bytes that stand here rest
-//! on that proof, except for the one that `build` lends out before there is anybody to share
+//! on that proof, except for the one that `create_with` lends out before there is anybody to share
 //! the file with.
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, Reason, Refused},
+    errno::{Errno, VerifyError, VerifyErrorKind},
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::{MemFdFlags, Seals},
     map::{Mode, Region, mappable_len},
@@ -36,7 +36,7 @@ use core::{
 /// ```
 /// use owned_memfd::SealedMemFd;
 ///
-/// let sealed = SealedMemFd::copy_of(c"greeting", b"hello")?;
+/// let sealed = SealedMemFd::copy_from_slice(c"greeting", b"hello")?;
 /// let bytes = sealed.map()?;
 /// assert_eq!(&bytes[..], b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -76,18 +76,15 @@ const EVERYTHING: Seals = PROOF.union(Seals::GROW).union(Seals::SEAL);
 /// now on; the length that is asked for afterwards can therefore not get less; and a mapping
 /// that is made later still shows what is there now.
 #[inline(always)]
-fn verify(file: OwnedMemFd, max_len: usize) -> Result<SealedMemFd, Refused<OwnedMemFd>> {
+fn verify(file: OwnedMemFd, max_len: usize) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
     match prove(file.as_fd(), max_len) {
         Ok(len) => Ok(SealedMemFd { file, len }),
-        Err(reason) => Err(Refused {
-            value: file,
-            reason,
-        }),
+        Err(kind) => Err(VerifyError::new(file, kind)),
     }
 }
 
 #[inline(always)]
-fn prove(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, Reason> {
+fn prove(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
     let seals = sys::get_seals(fd).map(Seals::from_bits_retain);
     match seals {
         Ok(seals) if seals & PROOF.union(Seals::FUTURE_WRITE) == PROOF => {}
@@ -99,7 +96,7 @@ fn prove(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, Reason> {
 /// Looks closely at an answer that is not plainly the proof, and says what is wrong with it
 /// if anything is.
 #[cold]
-fn doubt(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), Reason> {
+fn doubt(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), VerifyErrorKind> {
     let seals = match seals {
         Ok(seals) => seals,
         // A better reason may be found, but whatever is found: nothing is proven.
@@ -109,7 +106,7 @@ fn doubt(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), Reason> 
         // The kernels with the bug set WRITE without looking for writable mappings when they
         // set EXEC on an executable file, and always set FUTURE_WRITE with it.
         return if seals.contains(Seals::EXEC) && forges_seals() {
-            Err(Reason::ForgeableSeals)
+            Err(VerifyErrorKind::ForgeableSeals)
         } else {
             Ok(())
         };
@@ -117,9 +114,9 @@ fn doubt(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), Reason> 
     // Every tmpfs file answers, but none other than a memory file can be sealed like that.
     check_identity(fd)?;
     if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
-        Err(Reason::FutureWriteOnly)
+        Err(VerifyErrorKind::FutureWriteOnly)
     } else {
-        Err(Reason::MissingSeals(PROOF.difference(seals)))
+        Err(VerifyErrorKind::MissingSeals(PROOF.difference(seals)))
     }
 }
 
@@ -171,14 +168,14 @@ impl OwnedMemFd {
     ///   [`explain_seal_error`](Self::explain_seal_error) says what is known of it. This
     ///   does not try again.
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
-    /// - [`Reason::ForgeableSeals`]: it also has [`Seals::EXEC`] and
+    /// - [`VerifyErrorKind::ForgeableSeals`]: it also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel CVE-2026-63952.
-    /// - [`Reason::TooLarge`]: longer than `isize::MAX`.
+    /// - [`VerifyErrorKind::TooLarge`]: longer than `isize::MAX`.
     ///
     /// Since Linux 3.17.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[inline(always)]
-    pub fn seal(self) -> Result<SealedMemFd, Refused<Self>> {
+    pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
         match self.add_seals(EVERYTHING) {
             Ok(()) => verify(self, usize::MAX),
             Err(errno) => self.seal_refused(errno),
@@ -186,13 +183,10 @@ impl OwnedMemFd {
     }
 
     #[cold]
-    fn seal_refused(self, errno: Errno) -> Result<SealedMemFd, Refused<Self>> {
+    fn seal_refused(self, errno: Errno) -> Result<SealedMemFd, VerifyError<Self>> {
         match self.seals() {
             Ok(seals) if seals.contains(PROOF) => verify(self, usize::MAX),
-            _ => Err(Refused {
-                value: self,
-                reason: errno.into(),
-            }),
+            _ => Err(VerifyError::new(self, errno.into())),
         }
     }
 }
@@ -212,22 +206,22 @@ impl SealedMemFd {
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
-    pub fn copy_of(name: impl Name, content: &[u8]) -> Result<Self, CreateError> {
+    pub fn copy_from_slice(name: impl Name, content: &[u8]) -> Result<Self, CreateError> {
         let file = MemFdOptions::new().create(name)?;
         // Where the kernel gives no reason it has taken nothing, and has no room.
         file.write_all(content)
-            .map_err(|stopped| stopped.reason.unwrap_or(Errno::ENOSPC))?;
+            .map_err(|stopped| stopped.errno.unwrap_or(Errno::ENOSPC))?;
         seal_patiently(file)
     }
 
     /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.
     ///
-    /// As [`MemFdOptions::build`] with [`MemFdOptions::new`].
+    /// As [`MemFdOptions::create_with`] with [`MemFdOptions::new`].
     ///
     /// ```
     /// use owned_memfd::SealedMemFd;
     ///
-    /// let sealed = SealedMemFd::build(c"squares", 10, |bytes| {
+    /// let sealed = SealedMemFd::create_with(c"squares", 10, |bytes| {
     ///     for (n, byte) in (0..).zip(bytes) {
     ///         *byte = n * n;
     ///     }
@@ -237,13 +231,13 @@ impl SealedMemFd {
     /// ```
     ///
     /// # Errors
-    /// As [`MemFdOptions::build`].
-    pub fn build(
+    /// As [`MemFdOptions::create_with`].
+    pub fn create_with(
         name: impl Name,
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Self, CreateError> {
-        MemFdOptions::new().build(name, len, fill)
+        MemFdOptions::new().create_with(name, len, fill)
     }
 
     /// Takes a descriptor from a sender who need not be trusted, if its file is proven not
@@ -255,18 +249,18 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// The descriptor, open and unchanged, and the reason:
-    /// - [`Reason::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
+    /// - [`VerifyErrorKind::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
     ///   of a tmpfs, which has seals too.
-    /// - [`Reason::PathOnly`]: it is open with `O_PATH`.
-    /// - [`Reason::MissingSeals`]: it lacks [`Seals::WRITE`] or [`Seals::SHRINK`].
-    /// - [`Reason::FutureWriteOnly`]: mappings made earlier still write.
-    /// - [`Reason::ForgeableSeals`]: this kernel cannot be believed about these seals.
-    /// - [`Reason::TooLarge`]: longer than `max_len`, or than `isize::MAX`.
-    /// - [`Reason::Kernel`]: the kernel refused to say.
+    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
+    /// - [`VerifyErrorKind::MissingSeals`]: it lacks [`Seals::WRITE`] or [`Seals::SHRINK`].
+    /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings made earlier still write.
+    /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
+    /// - [`VerifyErrorKind::TooLarge`]: longer than `max_len`, or than `isize::MAX`.
+    /// - [`VerifyErrorKind::Kernel`]: the kernel refused to say.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
-    pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, Refused<OwnedFd>> {
+    pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
         verify(OwnedMemFd::believe(fd), max_len).map_err(|refused| refused.map(OwnedFd::from))
     }
 
@@ -279,37 +273,41 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// The descriptor, open and unchanged, and the reason: as [`verify`](Self::verify), but
-    /// for the reasons about seals; and as [`SealedMemFd::copy_of`]. Where the file turns out
-    /// longer than it said, [`Reason::TooLarge`] tells how much had been read by then.
+    /// for the reasons about seals; and as [`SealedMemFd::copy_from_slice`]. Where the file turns out
+    /// longer than it said, [`VerifyErrorKind::TooLarge`] tells how much had been read by then.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
-    pub fn copy_if_unsealed(fd: OwnedFd, max_len: usize) -> Result<Self, Refused<OwnedFd>> {
-        let refused = match Self::verify(fd, max_len) {
-            Err(refused) => refused,
+    pub fn verify_or_copy(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
+        let unverified = match Self::verify(fd, max_len) {
+            Err(error) => error,
             sealed => return sealed,
         };
-        let reason = match refused.reason {
+        let kind = unverified.kind();
+        let fd = unverified.into_inner();
+        let kind = match kind {
             // Each of them is only given for what is a memory file.
-            Reason::MissingSeals(_) | Reason::FutureWriteOnly | Reason::ForgeableSeals => {
-                match copy(refused.value.as_fd(), max_len) {
-                    Ok(sealed) => return Ok(sealed),
-                    Err(reason) => reason,
-                }
-            }
-            reason => reason,
+            VerifyErrorKind::MissingSeals(_)
+            | VerifyErrorKind::FutureWriteOnly
+            | VerifyErrorKind::ForgeableSeals => match copy(fd.as_fd(), max_len) {
+                Ok(sealed) => return Ok(sealed),
+                Err(kind) => kind,
+            },
+            kind => kind,
         };
-        Err(Refused { reason, ..refused })
+        Err(VerifyError::new(fd, kind))
     }
 }
 
 /// A sealed copy of what the file holds, read by position and up to its end as reading finds
 /// it: neither offset nor size is the sender's to choose.
-fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
+fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
     let limit = max_len.min(isize::MAX as usize) as u64;
     // Whatever size the file has later: one that is too large now need not be read.
     mappable_len(source, max_len)?;
-    let file = MemFdOptions::new().create(c"copy").map_err(Reason::from)?;
+    let file = MemFdOptions::new()
+        .create(c"copy")
+        .map_err(VerifyErrorKind::from)?;
     let mut offset = 0;
     // One byte more than allowed shows that there is more.
     while offset <= limit {
@@ -332,7 +330,7 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
             Ok([]) => break,
             Ok(bytes) => {
                 file.write_all(bytes)
-                    .map_err(|stopped| stopped.reason.unwrap_or(Errno::ENOSPC))?;
+                    .map_err(|stopped| stopped.errno.unwrap_or(Errno::ENOSPC))?;
                 offset += bytes.len() as u64;
             }
             Err(Errno::EINTR) => {}
@@ -340,7 +338,7 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Reason> {
         }
     }
     if offset > limit {
-        return Err(Reason::TooLarge { len: offset });
+        return Err(VerifyErrorKind::TooLarge { len: offset });
     }
     Ok(seal_patiently(file)?)
 }
@@ -357,16 +355,16 @@ fn seal_patiently(mut file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
     loop {
         match file.seal() {
             Ok(sealed) => return Ok(sealed),
-            Err(refused) if refused.reason == Reason::Kernel(Errno::EBUSY) => {
+            Err(refused) if refused.kind() == VerifyErrorKind::Kernel(Errno::EBUSY) => {
                 if nanoseconds > LONGEST {
                     return Err(Errno::EBUSY.into());
                 }
-                file = refused.value;
+                file = refused.into_inner();
                 // Interrupted, it only tries again sooner.
                 let _ = sys::sleep(nanoseconds);
                 nanoseconds *= 2;
             }
-            Err(refused) => return Err(refused.reason.into()),
+            Err(refused) => return Err(refused.kind().into()),
         }
     }
 }
@@ -398,7 +396,7 @@ impl MemFdOptions {
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
-    pub fn build(
+    pub fn create_with(
         self,
         name: impl Name,
         len: usize,
@@ -449,7 +447,7 @@ impl SealedMemFd {
     /// - `ENOMEM`: no room for the mapping.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
-    pub fn map(&self) -> Result<Map, Errno> {
+    pub fn map(&self) -> Result<SealedMap, Errno> {
         self.map_within(0, self.len)
     }
 
@@ -462,15 +460,15 @@ impl SealedMemFd {
     /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
-    pub fn map_range(&self, offset: usize, len: usize) -> Result<Map, MapError> {
+    pub fn map_range(&self, offset: usize, len: usize) -> Result<SealedMap, MapError> {
         match offset.checked_add(len) {
             Some(end) if end <= self.len => Ok(self.map_within(offset, len)?),
             _ => Err(MapError::OutOfBounds { len: self.len }),
         }
     }
 
-    /// The one maker of a `Map`: the range lies within the proven length.
-    fn map_within(&self, offset: usize, len: usize) -> Result<Map, Errno> {
+    /// The one maker of a `SealedMap`: the range lies within the proven length.
+    fn map_within(&self, offset: usize, len: usize) -> Result<SealedMap, Errno> {
         let region = Region::new(self.as_fd(), offset as u64, len, Mode::PrivateRead)?;
         // A sender can leave all of a file a hole, and where the pool of huge pages is empty,
         // as it is nearly everywhere, touching that would kill. Huge pages that are present
@@ -478,7 +476,7 @@ impl SealedMemFd {
         if region.is_on_huge_pages() {
             region.populate()?;
         }
-        Ok(Map { region })
+        Ok(SealedMap { region })
     }
 
     /// Reads from `offset` and answers how many bytes; 0 at the end. Neither uses nor moves
@@ -537,17 +535,17 @@ impl SealedMemFd {
 /// It outlives the [`SealedMemFd`] and is unmapped when it is dropped, but not before:
 ///
 /// ```compile_fail,E0505
-/// let map = owned_memfd::SealedMemFd::copy_of(c"text", b"text").unwrap().map().unwrap();
+/// let map = owned_memfd::SealedMemFd::copy_from_slice(c"text", b"text").unwrap().map().unwrap();
 /// let bytes: &[u8] = &map;
 /// drop(map);
 /// assert_eq!(bytes, b"text");
 /// ```
 ///
-/// Nor are the bytes that `build` lends there any longer when the file is sealed:
+/// Nor are the bytes that `create_with` lends there any longer when the file is sealed:
 ///
 /// ```compile_fail,E0521
 /// let mut kept: &mut [u8] = &mut [];
-/// let sealed = owned_memfd::SealedMemFd::build(c"text", 4, |bytes| kept = bytes).unwrap();
+/// let sealed = owned_memfd::SealedMemFd::create_with(c"text", 4, |bytes| kept = bytes).unwrap();
 /// kept[0] = 1;
 /// ```
 ///
@@ -556,11 +554,11 @@ impl SealedMemFd {
 /// first. If memory has run out, by strict overcommit, a control group's limit or an empty
 /// pool of huge pages, that touch raises `SIGBUS`; so does a page whose memory fails.
 /// [`populate`](Self::populate) turns the first into an error.
-pub struct Map {
+pub struct SealedMap {
     region: Region,
 }
 
-impl Map {
+impl SealedMap {
     /// Makes every page present now, so that the next touch does not have to allocate one.
     ///
     /// The holes that it fills are charged to this process's control group, as touching them
@@ -580,7 +578,7 @@ impl Map {
     }
 }
 
-impl Deref for Map {
+impl Deref for SealedMap {
     type Target = [u8];
 
     #[inline]
@@ -594,15 +592,17 @@ impl Deref for Map {
     }
 }
 
-impl AsRef<[u8]> for Map {
+impl AsRef<[u8]> for SealedMap {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl fmt::Debug for Map {
+impl fmt::Debug for SealedMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Map").field("region", &self.region).finish()
+        f.debug_struct("SealedMap")
+            .field("region", &self.region)
+            .finish()
     }
 }
 
@@ -647,19 +647,19 @@ impl From<MapError> for Errno {
 }
 
 impl TryFrom<OwnedFd> for SealedMemFd {
-    type Error = Refused<OwnedFd>;
+    type Error = VerifyError<OwnedFd>;
 
     /// As [`SealedMemFd::verify`], without a limit of the caller's.
-    fn try_from(fd: OwnedFd) -> Result<Self, Refused<OwnedFd>> {
+    fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
         Self::verify(fd, usize::MAX)
     }
 }
 
 impl TryFrom<OwnedMemFd> for SealedMemFd {
-    type Error = Refused<OwnedMemFd>;
+    type Error = VerifyError<OwnedMemFd>;
 
     /// As [`SealedMemFd::verify`], without a limit of the caller's. Adds no seal.
-    fn try_from(file: OwnedMemFd) -> Result<Self, Refused<OwnedMemFd>> {
+    fn try_from(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
         verify(file, usize::MAX)
     }
 }

@@ -592,7 +592,7 @@ pub(crate) fn load_module(fd: BorrowedFd<'_>, parameters: &CStr) -> Result<(), E
 /// Loads what the files hold as what the machine can go on with, without a reset.
 #[cfg(feature = "boot")]
 #[inline(always)]
-pub(crate) fn kexec_load(
+pub(crate) fn kexec_file_load(
     kernel: BorrowedFd<'_>,
     initrd: Option<BorrowedFd<'_>>,
     command_line: &CStr,

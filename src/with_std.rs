@@ -4,12 +4,12 @@
 //! Nothing here does anything that the crate does not do without std.
 
 use crate::{
-    errno::{Errno, Incomplete, Reason, Refused},
+    errno::{Errno, TransferError, VerifyError, VerifyErrorKind},
     exec::ExecError,
-    memfd::{OwnedMemFd, SealRefusal},
+    memfd::{OwnedMemFd, SealError},
     options::CreateError,
-    pass::ReceiveError,
     sealed::MapError,
+    socket::ReceiveError,
 };
 use std::{
     fs::File,
@@ -24,10 +24,10 @@ impl From<Errno> for io::Error {
     }
 }
 
-impl From<Incomplete> for io::Error {
+impl From<TransferError> for io::Error {
     /// The kernel's reason; without one, `UnexpectedEof`. The count of bytes is lost.
-    fn from(stopped: Incomplete) -> Self {
-        match stopped.reason {
+    fn from(stopped: TransferError) -> Self {
+        match stopped.errno {
             Some(errno) => errno.into(),
             None => Self::new(io::ErrorKind::UnexpectedEof, stopped),
         }
@@ -39,17 +39,17 @@ impl From<CreateError> for io::Error {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
-            CreateError::Unproven(reason) => reason.into(),
+            CreateError::Verify(reason) => reason.into(),
             name => Self::new(io::ErrorKind::InvalidInput, name),
         }
     }
 }
 
-impl From<Reason> for io::Error {
+impl From<VerifyErrorKind> for io::Error {
     /// The kernel's reason; what this crate refuses is `InvalidInput`.
-    fn from(reason: Reason) -> Self {
+    fn from(reason: VerifyErrorKind) -> Self {
         match reason {
-            Reason::Kernel(errno) => errno.into(),
+            VerifyErrorKind::Kernel(errno) => errno.into(),
             refused => Self::new(io::ErrorKind::InvalidInput, refused),
         }
     }
@@ -88,22 +88,22 @@ impl From<ReceiveError> for io::Error {
     }
 }
 
-impl<T> From<Refused<T>> for io::Error {
-    /// As from the [`Reason`]; the value is dropped.
-    fn from(refused: Refused<T>) -> Self {
-        refused.reason.into()
+impl<T> From<VerifyError<T>> for io::Error {
+    /// As from the [`VerifyErrorKind`]; the value is dropped.
+    fn from(error: VerifyError<T>) -> Self {
+        error.kind().into()
     }
 }
 
-impl From<SealRefusal> for io::Error {
+impl From<SealError> for io::Error {
     /// What is not understood is the kernel's errno; the rest is of the kind that its errno
     /// was.
-    fn from(refusal: SealRefusal) -> Self {
+    fn from(refusal: SealError) -> Self {
         let kind = match refusal {
-            SealRefusal::ReadOnly | SealRefusal::SealingClosed => io::ErrorKind::PermissionDenied,
-            SealRefusal::MappedOrPinned => io::ErrorKind::ResourceBusy,
-            SealRefusal::UnknownSeal | SealRefusal::NotMemFd => io::ErrorKind::InvalidInput,
-            SealRefusal::Other(errno) => return errno.into(),
+            SealError::ReadOnly | SealError::SealingClosed => io::ErrorKind::PermissionDenied,
+            SealError::MappedOrPinned => io::ErrorKind::ResourceBusy,
+            SealError::UnknownSeal | SealError::NotMemFd => io::ErrorKind::InvalidInput,
+            SealError::Other(errno) => return errno.into(),
         };
         Self::new(kind, refusal)
     }
@@ -176,10 +176,10 @@ impl From<OwnedMemFd> for Stdio {
 }
 
 impl TryFrom<File> for OwnedMemFd {
-    type Error = Refused<File>;
+    type Error = VerifyError<File>;
 
     /// Takes a file from elsewhere, if it is a memory file; else gives it back.
-    fn try_from(file: File) -> Result<Self, Refused<File>> {
+    fn try_from(file: File) -> Result<Self, VerifyError<File>> {
         Self::try_from(OwnedFd::from(file)).map_err(|refused| refused.map(File::from))
     }
 }

@@ -6,7 +6,7 @@
 use owned_memfd::{
     SealedMemFd,
     fd::{AsFd, OwnedFd},
-    pass::{self, Descriptors, ReceiveError, SocketKind},
+    socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
 use std::{
     error::Error,
@@ -36,8 +36,8 @@ fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for pair in 0..PAIRS {
-            let kind = [SocketKind::Stream, SocketKind::SeqPacket][pair % 2];
-            let (here, there) = pass::socket_pair(kind)?;
+            let kind = [SocketType::Stream, SocketType::SeqPacket][pair % 2];
+            let (here, there) = socket::socket_pair(kind)?;
             let (sent, received) = (&sent, &received);
             threads.push(scope.spawn(move || send(&here, pair, end, sent)));
             threads.push(scope.spawn(move || receive(&there, pair, received)));
@@ -62,17 +62,17 @@ fn send(socket: &OwnedFd, pair: usize, end: Instant, sent: &AtomicU64) -> Outcom
         if Instant::now() > end {
             break;
         }
-        let file = SealedMemFd::copy_of(c"message", &content(pair, message))?;
+        let file = SealedMemFd::copy_from_slice(c"message", &content(pair, message))?;
         if message % 2 == 0 {
             file.send(socket)?;
         } else {
             let bytes = message.to_le_bytes();
-            let count = pass::send(socket, &bytes, &[file.as_fd(), file.as_fd()])?;
+            let count = socket::send(socket, &bytes, &[file.as_fd(), file.as_fd()])?;
             assert_eq!(count, bytes.len());
         }
         sent.fetch_add(1, Relaxed);
         drop(file);
-        let count = pass::receive(socket, &mut answer, &mut Descriptors::<0>::new())?;
+        let count = socket::receive(socket, &mut answer, &mut ReceivedFds::<0>::new())?;
         assert_eq!(answer[..count], message.to_le_bytes());
     }
     Ok(())
@@ -88,8 +88,8 @@ fn receive(socket: &OwnedFd, pair: usize, received: &AtomicU64) -> Outcome {
                 Err(error) => return Err(error.to_string().into()),
             }
         } else {
-            let (mut bytes, mut descriptors) = ([0; 16], Descriptors::<2>::new());
-            match pass::receive(socket, &mut bytes, &mut descriptors) {
+            let (mut bytes, mut descriptors) = ([0; 16], ReceivedFds::<2>::new());
+            match socket::receive(socket, &mut bytes, &mut descriptors) {
                 Ok(count) => assert_eq!(bytes[..count], message.to_le_bytes()),
                 Err(ReceiveError::Closed) => break,
                 Err(error) => return Err(error.to_string().into()),
@@ -101,7 +101,7 @@ fn receive(socket: &OwnedFd, pair: usize, received: &AtomicU64) -> Outcome {
             assert_eq!(&file.map()?[..], expected);
         }
         received.fetch_add(1, Relaxed);
-        pass::send(socket, &message.to_le_bytes(), &[])?;
+        socket::send(socket, &message.to_le_bytes(), &[])?;
     }
     Ok(())
 }

@@ -28,9 +28,9 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// The refusals, by the numbers under which a child reports them, which no errno has.
 const REFUSALS: [ExecError; 7] = [
     ExecError::NotExecutable,
-    ExecError::OpenForWriting,
-    ExecError::NotAProgram,
-    ExecError::ScriptIsClosed,
+    ExecError::ExecutableFileBusy,
+    ExecError::InvalidExecutable,
+    ExecError::ScriptCloseOnExec,
     ExecError::NoInterpreter,
     ExecError::NoDevFd,
     ExecError::HugePages,
@@ -228,19 +228,19 @@ fn a_script_runs_while_its_descriptor_stays_open() -> Outcome {
 #[test]
 fn a_script_whose_descriptor_is_closed_is_refused() -> Outcome {
     let file = executable(b"#!/bin/sh\necho never\n")?;
-    is_refused(&file, ExecError::ScriptIsClosed)
+    is_refused(&file, ExecError::ScriptCloseOnExec)
 }
 
 #[test]
 fn what_is_not_executable_is_refused() -> Outcome {
-    let file = SealedMemFd::copy_of("echo", &fs::read("/bin/echo")?)?;
+    let file = SealedMemFd::copy_from_slice("echo", &fs::read("/bin/echo")?)?;
     is_refused(&file.into_memfd(), ExecError::NotExecutable)
 }
 
 #[test]
 fn what_is_no_program_is_refused() -> Outcome {
     for content in [&b""[..], b"text\n", b"#!\n"] {
-        is_refused(&executable(content)?, ExecError::NotAProgram)?;
+        is_refused(&executable(content)?, ExecError::InvalidExecutable)?;
     }
     Ok(())
 }
@@ -249,7 +249,7 @@ fn what_is_no_program_is_refused() -> Outcome {
 fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
     let content = static_program()?;
     for len in [4, 16, 63, 64, 100] {
-        is_refused(&executable(&content[..len])?, ExecError::NotAProgram)?;
+        is_refused(&executable(&content[..len])?, ExecError::InvalidExecutable)?;
     }
     // Its headers are whole, and the kernel looks no further.
     match run(&executable(&content[..8192])?, strings(&["cut"])?, vec![])? {
@@ -265,7 +265,7 @@ fn what_is_open_for_writing_elsewhere_is_refused() -> Outcome {
     let _writer = File::options()
         .write(true)
         .open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    is_refused(&file, ExecError::OpenForWriting)
+    is_refused(&file, ExecError::ExecutableFileBusy)
 }
 
 #[test]

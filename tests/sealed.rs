@@ -2,7 +2,9 @@
 //!
 //! What needs neither is claimed in `tests/suite`.
 
-use owned_memfd::{CreateError, Errno, Map, MemFdOptions, SealedMemFd, SharedMap, SharedView};
+use owned_memfd::{
+    CreateError, Errno, MemFdOptions, SealedMap, SealedMemFd, SharedMap, SharedMapMut,
+};
 use std::{
     error::Error,
     fs,
@@ -38,7 +40,7 @@ fn a_build_that_panics_leaves_nothing_behind() {
     for _ in 0..3 {
         let mut inside = (0, 0);
         let caught = panic::catch_unwind(AssertUnwindSafe(|| {
-            SealedMemFd::build(c"panics", 10_000, |bytes| {
+            SealedMemFd::create_with(c"panics", 10_000, |bytes| {
                 bytes[9_999] = 1;
                 inside = seen("panics");
                 panic::resume_unwind(Box::new("on purpose"));
@@ -55,7 +57,7 @@ fn a_build_that_panics_leaves_nothing_behind() {
 
 #[test]
 fn a_build_that_succeeds_leaves_only_the_file() -> Outcome {
-    let sealed = SealedMemFd::build("succeeds", 10_000, |bytes| bytes.fill(7))?;
+    let sealed = SealedMemFd::create_with("succeeds", 10_000, |bytes| bytes.fill(7))?;
     assert_eq!(seen("succeeds"), (1, 0));
     let map = sealed.map()?;
     assert_eq!(seen("succeeds"), (1, 1));
@@ -71,11 +73,11 @@ fn a_build_that_succeeds_leaves_only_the_file() -> Outcome {
 fn maps_go_from_thread_to_thread_and_are_read_by_many() -> Outcome {
     fn moves_and_is_shared<T: Send + Sync + 'static>() {}
     moves_and_is_shared::<SealedMemFd>();
-    moves_and_is_shared::<Map>();
+    moves_and_is_shared::<SealedMap>();
+    moves_and_is_shared::<SharedMapMut>();
     moves_and_is_shared::<SharedMap>();
-    moves_and_is_shared::<SharedView>();
 
-    let sealed = SealedMemFd::build(c"threads", 100_000, |bytes| bytes.fill(7))?;
+    let sealed = SealedMemFd::create_with(c"threads", 100_000, |bytes| bytes.fill(7))?;
     let map = sealed.map()?;
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -99,7 +101,7 @@ fn shared_memory_is_written_and_read_by_many_threads() -> Outcome {
     const LEN: usize = 1000;
     let file = MemFdOptions::new().create(c"many")?;
     file.set_len(LEN as u64)?;
-    let shared = file.into_shared()?;
+    let shared = file.map_shared_mut()?;
     thread::scope(|scope| {
         for value in 1..=4 {
             let shared = &shared;
@@ -139,7 +141,7 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
         let mut rounds = 0;
         while built.is_ok() && (rounds < 200 || started.load(Relaxed) < 40) {
             rounds += 1;
-            built = SealedMemFd::build(c"busy", 100_000, |bytes| bytes.fill(7))
+            built = SealedMemFd::create_with(c"busy", 100_000, |bytes| bytes.fill(7))
                 .and_then(|sealed| Ok(sealed.map()?))
                 .map(|map| assert_eq!(map[99_999], 7));
         }
@@ -180,7 +182,7 @@ fn no_program_inherits_what_build_lends() -> Outcome {
     for close_on_exec in [true, false] {
         let mut lent = None;
         let options = MemFdOptions::new().close_on_exec(close_on_exec);
-        let sealed = options.build("lent", 10, |_| lent = is_closed_on_exec("lent"))?;
+        let sealed = options.create_with("lent", 10, |_| lent = is_closed_on_exec("lent"))?;
         assert_eq!(lent, Some(true), "while it can be written");
         assert_eq!(
             is_closed_on_exec("lent"),

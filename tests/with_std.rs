@@ -5,7 +5,7 @@
 #![cfg(feature = "std")]
 
 use owned_memfd::{
-    CreateError, Errno, Incomplete, MemFdOptions, OwnedMemFd, Reason, Seals,
+    CreateError, Errno, MemFdOptions, OwnedMemFd, Seals, TransferError, VerifyErrorKind,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
 };
 use std::{
@@ -49,9 +49,9 @@ fn a_stopped_transfer_becomes_the_kernels_reason_or_the_end_of_the_file() -> Out
     let ended = file.read_exact_at(&mut [0; 1], 0).unwrap_err();
     assert_eq!(
         ended,
-        Incomplete {
+        TransferError {
             done: 0,
-            reason: None
+            errno: None
         }
     );
     assert_eq!(io::Error::from(ended).kind(), ErrorKind::UnexpectedEof);
@@ -148,14 +148,14 @@ fn a_file_that_is_no_memory_file_is_handed_back_open() -> Outcome {
     let directory = File::open("/")?;
     let (number, inode) = (directory.as_raw_fd(), directory.metadata()?.ino());
     let refused = OwnedMemFd::try_from(directory).unwrap_err();
-    assert_eq!(refused.reason, Reason::NotMemFd);
-    assert_eq!(refused.value.as_raw_fd(), number);
-    assert_eq!(refused.value.metadata()?.ino(), inode);
+    assert_eq!(refused.kind(), VerifyErrorKind::NotMemFd);
+    assert_eq!(refused.get_ref().as_raw_fd(), number);
+    assert_eq!(refused.into_inner().metadata()?.ino(), inode);
 
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
     let number = stdout.as_raw_fd();
     let refused = OwnedMemFd::try_from(stdout).unwrap_err();
-    assert_eq!(refused.value.as_raw_fd(), number);
+    assert_eq!(refused.get_ref().as_raw_fd(), number);
     Ok(())
 }
 

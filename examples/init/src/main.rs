@@ -70,7 +70,7 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
         ExecError::NoDevFd | ExecError::NoInterpreter => {
             fail("the program's interpreter or /dev/fd is missing", error)
         }
-        ExecError::ScriptIsClosed => fail("cannot run a script", error),
+        ExecError::ScriptCloseOnExec => fail("cannot run a script", error),
         _ => fail("cannot run the program", error),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 use core::{convert::Infallible, ffi::CStr};
 use owned_memfd::{
     Errno, MemFdOptions, SealedMemFd,
-    boot::kexec_load,
+    boot::kexec_file_load,
     exec::{Arg, Args, ExecError},
     fd::{FromRawFd, OwnedFd},
 };
@@ -239,7 +239,7 @@ fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
     }
     let line = CStr::from_bytes_until_nul(&line).unwrap_or_default();
 
-    kexec_load(&kernel, Some(&initrd), line).during("loading a second kernel")?;
+    kexec_file_load(&kernel, Some(&initrd), line).during("loading a second kernel")?;
     drain();
     rustix::system::reboot(RebootCommand::Kexec)
         .map_err(errno)

@@ -90,7 +90,7 @@ fn is_there(path: &CStr) -> bool {
 }
 
 /// A memory file with the content of that file.
-fn copy_of(path: &CStr) -> Result<OwnedMemFd, Errno> {
+fn copy_from_slice(path: &CStr) -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.copy_from(kernel::open(path, OFlags::RDONLY)?, u64::MAX)?;
     Ok(file)
@@ -98,7 +98,7 @@ fn copy_of(path: &CStr) -> Result<OwnedMemFd, Errno> {
 
 /// Loads a module of `/boot`, unless it is loaded.
 fn load(path: &CStr) -> Verdict {
-    match ok!(copy_of(path)).load_module(c"") {
+    match ok!(copy_from_slice(path)).load_module(c"") {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => fail!("{path:?} is not loaded: {error:?}"),
     }
@@ -124,7 +124,7 @@ fn module(world: &World) -> Result<OwnedMemFd, Stop> {
         kernel::sleep(Duration::from_millis(5));
     }
     same!(is_loaded(), Ok(false));
-    Ok(ok!(copy_of(MODULE)))
+    Ok(ok!(copy_from_slice(MODULE)))
 }
 
 fn is_loaded() -> Result<bool, Errno> {
@@ -155,7 +155,10 @@ fn a_module_that_is_loaded_is_eexist(world: &World) -> Verdict {
     let sealed = ok!(module(world)?.seal());
     same!(sealed.load_module(c""), Ok(()));
     same!(sealed.load_module(c""), Err(Errno::EEXIST));
-    same!(ok!(copy_of(MODULE)).load_module(c""), Err(Errno::EEXIST));
+    same!(
+        ok!(copy_from_slice(MODULE)).load_module(c""),
+        Err(Errno::EEXIST)
+    );
     same!(is_loaded(), Ok(true));
     Ok(())
 }
@@ -401,7 +404,7 @@ fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     if has_module {
         load(SQUASHFS)?;
     }
-    let sealed = ok!(ok!(copy_of(IMAGE)).seal());
+    let sealed = ok!(ok!(copy_from_slice(IMAGE)).seal());
     let device = ok!(sealed.attach_loop());
     let path = device.path();
 

@@ -10,8 +10,8 @@ use crate::{
 };
 use core::time::Duration;
 use owned_memfd::{
-    CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, Reason, SealRefusal, SealedMemFd,
-    Seals, SeekFrom,
+    CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals,
+    SeekFrom, VerifyErrorKind,
     fd::{AsFd, AsRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, process::Resource};
@@ -80,10 +80,10 @@ fn is_not_sealed(file: OwnedMemFd, reason: Errno) -> Result<OwnedMemFd, crate::S
     match file.seal() {
         Ok(sealed) => fail!("sealed with {:?}", sealed.seals()),
         Err(refused) => {
-            same!(refused.reason, Reason::Kernel(reason));
-            same!(refused.value.as_raw_fd(), number);
-            same!((refused.value.seals(), refused.value.len()), before);
-            Ok(refused.value)
+            same!(refused.kind(), VerifyErrorKind::Kernel(reason));
+            same!(refused.get_ref().as_raw_fd(), number);
+            same!((refused.get_ref().seals(), refused.get_ref().len()), before);
+            Ok(refused.into_inner())
         }
     }
 }
@@ -127,7 +127,7 @@ fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
     let file = is_not_sealed(file, Errno::EBUSY)?;
     same!(
         file.explain_seal_error(Errno::EBUSY),
-        SealRefusal::MappedOrPinned
+        SealError::MappedOrPinned
     );
     ok!(file.write_all_at(b"8", 0));
     // In another process, which holds no descriptor of it.
@@ -148,10 +148,7 @@ fn a_file_that_cannot_be_sealed_is_handed_back(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(b"0123"));
     let reader = is_not_sealed(ok!(file.reopen_read_only()), Errno::EPERM)?;
-    same!(
-        reader.explain_seal_error(Errno::EPERM),
-        SealRefusal::ReadOnly
-    );
+    same!(reader.explain_seal_error(Errno::EPERM), SealError::ReadOnly);
     // Neither seal alone is enough.
     for seal in [Seals::WRITE, Seals::SHRINK] {
         let file = ok!(kernel::holding(b"0123"));
@@ -159,7 +156,7 @@ fn a_file_that_cannot_be_sealed_is_handed_back(world: &World) -> Verdict {
         let file = is_not_sealed(file, Errno::EPERM)?;
         same!(
             file.explain_seal_error(Errno::EPERM),
-            SealRefusal::SealingClosed
+            SealError::SealingClosed
         );
     }
     let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
@@ -172,7 +169,7 @@ fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
     let Err(refused) = raw::disguise(write_end).seal() else {
         fail!("a pipe is sealed");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EINVAL));
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EINVAL));
     needs!(world.tmpfs, world::NO_TMPFS);
     let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
     is_not_sealed(raw::disguise(file), Errno::EPERM)?;
@@ -186,7 +183,7 @@ fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdi
     holds!(raw::now().saturating_sub(before) < Duration::from_secs(1));
     same!(
         file.explain_seal_error(Errno::EBUSY),
-        SealRefusal::MappedOrPinned
+        SealError::MappedOrPinned
     );
     release()?;
     is_sealed_with(&ok!(file.seal()), &[7; PAGE])
@@ -249,8 +246,8 @@ fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
                 return hostile.finish(PATIENCE);
             }
             Err(refused) => {
-                same!(refused.reason, Reason::Kernel(Errno::EBUSY));
-                file = refused.value;
+                same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+                file = refused.into_inner();
             }
         }
     }
@@ -262,11 +259,14 @@ fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
 
 fn a_copy_of_memory_is_sealed_and_exact(world: &World) -> Verdict {
     let mut content = *b"0123";
-    let sealed = ok!(SealedMemFd::copy_of(c"settings", &content));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"settings", &content));
     content[0] = b'x';
     is_sealed_with(&sealed, b"0123")?;
     same!(content[0], b'x');
-    is_sealed_with(&ok!(SealedMemFd::copy_of("settings", b"0123")), b"0123")?;
+    is_sealed_with(
+        &ok!(SealedMemFd::copy_from_slice("settings", b"0123")),
+        b"0123",
+    )?;
     same!(kernel::mode(&sealed), Ok(0o666));
     needs!(world.proc, world::NO_PROC);
     let mut room = [0; 512];
@@ -276,7 +276,7 @@ fn a_copy_of_memory_is_sealed_and_exact(world: &World) -> Verdict {
 }
 
 fn a_copy_of_nothing_is_empty(_: &World) -> Verdict {
-    is_sealed_with(&ok!(SealedMemFd::copy_of(c"", b"")), b"")
+    is_sealed_with(&ok!(SealedMemFd::copy_from_slice(c"", b"")), b"")
 }
 
 fn a_copy_of_much_is_whole(_: &World) -> Verdict {
@@ -285,18 +285,18 @@ fn a_copy_of_much_is_whole(_: &World) -> Verdict {
     for page in content.chunks_mut(PAGE) {
         page[0] = 7;
     }
-    let sealed = ok!(SealedMemFd::copy_of(c"much", &content));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"much", &content));
     is_sealed_with(&sealed, &content)
 }
 
 fn a_copy_with_a_wrong_name_is_refused(_: &World) -> Verdict {
     let long = [b'x'; 250];
     refused!(
-        SealedMemFd::copy_of(ok!(core::str::from_utf8(&long)), b"x"),
+        SealedMemFd::copy_from_slice(ok!(core::str::from_utf8(&long)), b"x"),
         CreateError::NameTooLong { len: 250 }
     );
     refused!(
-        SealedMemFd::copy_of("a\0b", b"x"),
+        SealedMemFd::copy_from_slice("a\0b", b"x"),
         CreateError::NameHasNul { at: 1 }
     );
     Ok(())
@@ -306,9 +306,12 @@ fn a_copy_above_the_processs_limit_is_refused(_: &World) -> Verdict {
     const SIGXFSZ: u32 = 25;
     ok!(raw::ignore(SIGXFSZ));
     ok!(kernel::limit(Resource::Fsize, 10));
-    is_sealed_with(&ok!(SealedMemFd::copy_of(c"ten", &[7; 10])), &[7; 10])?;
+    is_sealed_with(
+        &ok!(SealedMemFd::copy_from_slice(c"ten", &[7; 10])),
+        &[7; 10],
+    )?;
     refused!(
-        SealedMemFd::copy_of(c"more", &[7; 11]),
+        SealedMemFd::copy_from_slice(c"more", &[7; 11]),
         CreateError::Kernel(Errno::EFBIG)
     );
     Ok(())
@@ -320,7 +323,7 @@ fn a_build_is_written_in_place(world: &World) -> Verdict {
     for number in [sc::nr::WRITE, sc::nr::PWRITE64, sc::nr::WRITEV] {
         ok!(raw::refuse(Which::All(number), Errno::EIO));
     }
-    let sealed = ok!(SealedMemFd::build(c"suite", 4, |bytes| {
+    let sealed = ok!(SealedMemFd::create_with(c"suite", 4, |bytes| {
         bytes.copy_from_slice(b"0123");
     }));
     is_sealed_with(&sealed, b"0123")
@@ -336,7 +339,7 @@ fn a_build_starts_with_zeros_and_keeps_what_is_written(_: &World) -> Verdict {
         2 * attacks::LARGEST_PAGE + 3,
     ] {
         let mut seen = None;
-        let sealed = ok!(SealedMemFd::build("suite", len, |bytes| {
+        let sealed = ok!(SealedMemFd::create_with("suite", len, |bytes| {
             seen = Some((bytes.len(), bytes.iter().all(|byte| *byte == 0)));
             bytes[len - 1] = 9;
             bytes[0] = 7;
@@ -355,7 +358,7 @@ fn a_build_starts_with_zeros_and_keeps_what_is_written(_: &World) -> Verdict {
 
 fn a_build_of_nothing_is_empty(_: &World) -> Verdict {
     let mut calls = 0;
-    let sealed = ok!(SealedMemFd::build(c"suite", 0, |bytes| {
+    let sealed = ok!(SealedMemFd::create_with(c"suite", 0, |bytes| {
         calls += 1 + bytes.len();
     }));
     same!(calls, 1);
@@ -366,7 +369,7 @@ fn a_build_has_its_memory_before_it_is_written(_: &World) -> Verdict {
     const LEN: usize = 3 << 20;
     let number = ok!(attacks::next_number());
     let mut allocated = Ok(0);
-    let sealed = ok!(SealedMemFd::build(c"suite", LEN, |_| {
+    let sealed = ok!(SealedMemFd::create_with(c"suite", LEN, |_| {
         allocated = attacks::borrow(number, attacks::allocated);
     }));
     same!(sealed.as_raw_fd(), number);
@@ -377,7 +380,7 @@ fn a_build_has_its_memory_before_it_is_written(_: &World) -> Verdict {
 /// The build is refused for this reason, without having been written.
 fn is_not_built(options: MemFdOptions, name: &str, len: usize, reason: CreateError) -> Verdict {
     let mut called = false;
-    let built = options.build(name, len, |_| called = true);
+    let built = options.create_with(name, len, |_| called = true);
     same!(built.err(), Some(reason));
     holds!(!called);
     Ok(())
@@ -432,7 +435,7 @@ fn a_build_is_not_inherited(world: &World) -> Verdict {
     let steps = ok!(Steps::new());
     let mut child = None;
     let before = raw::now();
-    let sealed = ok!(SealedMemFd::build(c"suite", 2 * PAGE, |bytes| {
+    let sealed = ok!(SealedMemFd::create_with(c"suite", 2 * PAGE, |bytes| {
         bytes.fill(7);
         let start = bytes.as_ptr();
         child = Some(Child::start(Descriptors::Copied, || {
@@ -457,7 +460,7 @@ fn built_while_mapped(time: Duration) -> Result<Result<SealedMemFd, CreateError>
     let number = ok!(attacks::next_number());
     let steps = ok!(Steps::new());
     let mut child = None;
-    let built = SealedMemFd::build(c"suite", PAGE, |bytes| {
+    let built = SealedMemFd::create_with(c"suite", PAGE, |bytes| {
         bytes.fill(7);
         child = Some(Child::start(Descriptors::Copied, || {
             attacks::borrow(number, |fd| {
@@ -497,13 +500,13 @@ fn a_build_does_not_wait_for_ever(_: &World) -> Verdict {
 
 fn a_build_keeps_to_its_options(world: &World) -> Verdict {
     let options = MemFdOptions::new().close_on_exec(false).sealable(false);
-    let sealed = ok!(options.build(c"suite", 4, |bytes| bytes.fill(7)));
+    let sealed = ok!(options.create_with(c"suite", 4, |bytes| bytes.fill(7)));
     same!(kernel::close_on_exec(&sealed), Ok(false));
     holds!(ok!(sealed.seals()).contains(ALL));
     same!(kernel::mode(&sealed), Ok(0o666));
     needs!(world.exec_is_free, world::NOEXEC_SET);
     let options = MemFdOptions::new().executable(true);
-    let sealed = ok!(options.build(c"suite", 4, |bytes| bytes.fill(7)));
+    let sealed = ok!(options.create_with(c"suite", 4, |bytes| bytes.fill(7)));
     is_sealed_with(&sealed, &[7; 4])?;
     same!(kernel::mode(&sealed), Ok(0o777));
     Ok(())
@@ -517,7 +520,7 @@ fn a_build_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
     let size = attacks::huge_page_size(world, 2)?;
     for len in [size, 2 * size] {
         let mut zeros = false;
-        let sealed = ok!(on_huge_pages().build(c"suite", len, |bytes| {
+        let sealed = ok!(on_huge_pages().create_with(c"suite", len, |bytes| {
             zeros = bytes.len() == len && bytes.iter().all(|byte| *byte == 0);
             bytes.fill(7);
         }));
@@ -528,14 +531,14 @@ fn a_build_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
         same!(map.len(), len);
         holds!(map.iter().all(|byte| *byte == 7));
     }
-    let empty = ok!(on_huge_pages().build(c"suite", 0, |_| {}));
+    let empty = ok!(on_huge_pages().create_with(c"suite", 0, |_| {}));
     is_sealed_with(&empty, b"")
 }
 
 fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdict {
     attacks::huge_page_size(world, 1)?;
     let mut called = false;
-    match on_huge_pages().build(c"suite", 100, |_| called = true) {
+    match on_huge_pages().create_with(c"suite", 100, |_| called = true) {
         Ok(sealed) => {
             same!(sealed.len(), 100);
             same!(ok!(sealed.map()).len(), 100);
@@ -554,7 +557,7 @@ fn a_build_of_more_huge_pages_than_there_are_is_refused(world: &World) -> Verdic
     let none = CreateError::Kernel(Errno::ENOSPC);
     is_not_built(on_huge_pages(), "x", size, none)?;
     drop(all);
-    ok!(on_huge_pages().build(c"x", size, |_| {}));
+    ok!(on_huge_pages().create_with(c"x", size, |_| {}));
     Ok(())
 }
 
@@ -566,7 +569,7 @@ fn what_is_sealed_is_not_copied(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     ok!(file.add_seals(Seals::WRITE | Seals::SHRINK));
     let (number, node) = (file.as_raw_fd(), ok!(inode(&file)));
-    let sealed = ok!(SealedMemFd::copy_if_unsealed(file.into(), 4));
+    let sealed = ok!(SealedMemFd::verify_or_copy(file.into(), 4));
     same!(sealed.as_raw_fd(), number);
     same!(inode(&sealed), Ok(node));
     holds!(!ok!(sealed.seals()).contains(Seals::SEAL));
@@ -578,7 +581,7 @@ fn what_is_not_sealed_is_copied_and_stays_as_it_was(_: &World) -> Verdict {
     let mapping = ok!(Mapping::of(&sender, PAGE, Stores::Shared, READ | WRITE));
     let descriptor = ok!(kernel::dup(&sender));
     let number = descriptor.as_raw_fd();
-    let sealed = ok!(SealedMemFd::copy_if_unsealed(descriptor, usize::MAX));
+    let sealed = ok!(SealedMemFd::verify_or_copy(descriptor, usize::MAX));
     holds!(inode(&sealed) != inode(&sender));
     // Theirs is closed.
     holds!(sealed.as_raw_fd() == number || !raw::is_open(number));
@@ -589,7 +592,7 @@ fn what_is_not_sealed_is_copied_and_stays_as_it_was(_: &World) -> Verdict {
     same!(sender.len(), Ok(1));
     // Nothing to seal is still a copy.
     let empty: OwnedFd = ok!(kernel::sealable()).into();
-    is_sealed_with(&ok!(SealedMemFd::copy_if_unsealed(empty, 0)), b"")
+    is_sealed_with(&ok!(SealedMemFd::verify_or_copy(empty, 0)), b"")
 }
 
 fn what_is_sealed_against_future_writing_is_copied(world: &World) -> Verdict {
@@ -597,10 +600,7 @@ fn what_is_sealed_against_future_writing_is_copied(world: &World) -> Verdict {
     let sender = ok!(kernel::holding(&[7; PAGE]));
     let mapping = ok!(Mapping::of(&sender, PAGE, Stores::Shared, READ | WRITE));
     ok!(sender.add_seals(Seals::FUTURE_WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL));
-    let sealed = ok!(SealedMemFd::copy_if_unsealed(
-        ok!(kernel::dup(&sender)),
-        PAGE
-    ));
+    let sealed = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&sender)), PAGE));
     mapping.put(0, 8);
     is_sealed_with(&sealed, &[7; PAGE])
 }
@@ -609,45 +609,42 @@ fn a_copy_has_no_offset_to_mind(world: &World) -> Verdict {
     let sender = ok!(kernel::holding(b"0123456789"));
     for at in [0, 4, 10, 1000] {
         same!(sender.seek(SeekFrom::Start(at)), Ok(at));
-        let sealed = ok!(SealedMemFd::copy_if_unsealed(ok!(kernel::dup(&sender)), 10));
+        let sealed = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&sender)), 10));
         is_sealed_with(&sealed, b"0123456789")?;
         same!(sender.seek(SeekFrom::Current(0)), Ok(at));
     }
     needs!(world.proc, world::NO_PROC);
     let reader = ok!(kernel::reopen(&sender, OFlags::RDONLY));
-    is_sealed_with(
-        &ok!(SealedMemFd::copy_if_unsealed(reader, 10)),
-        b"0123456789",
-    )
+    is_sealed_with(&ok!(SealedMemFd::verify_or_copy(reader, 10)), b"0123456789")
 }
 
 fn a_copy_is_as_long_as_allowed_and_no_longer(_: &World) -> Verdict {
     let mut fd: OwnedFd = ok!(kernel::holding(&[7; 5000])).into();
     for limit in [0, 1, PAGE, 4999] {
         let number = fd.as_raw_fd();
-        let Err(refused) = SealedMemFd::copy_if_unsealed(fd, limit) else {
+        let Err(refused) = SealedMemFd::verify_or_copy(fd, limit) else {
             fail!("5000 bytes are copied within {limit}");
         };
-        same!(refused.value.as_raw_fd(), number);
-        match refused.reason {
-            Reason::TooLarge { len } => same!(len, 5000),
+        same!(refused.get_ref().as_raw_fd(), number);
+        match refused.kind() {
+            VerifyErrorKind::TooLarge { len } => same!(len, 5000),
             reason => fail!("{reason:?}"),
         }
-        fd = refused.value;
+        fd = refused.into_inner();
     }
-    is_sealed_with(&ok!(SealedMemFd::copy_if_unsealed(fd, 5000)), &[7; 5000])
+    is_sealed_with(&ok!(SealedMemFd::verify_or_copy(fd, 5000)), &[7; 5000])
 }
 
 fn a_copy_of_a_giant_ends_at_the_limit(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
     let giant = ok!(kernel::sealable());
     ok!(giant.set_len(i64::MAX as u64));
-    let Err(refused) = SealedMemFd::copy_if_unsealed(giant.into(), PAGE) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(giant.into(), PAGE) else {
         fail!("2^63 bytes are copied");
     };
-    holds!(matches!(refused.reason, Reason::TooLarge { .. }));
+    holds!(matches!(refused.kind(), VerifyErrorKind::TooLarge { .. }));
     // Nobody has read all of that.
-    same!(attacks::allocated(&refused.value), Ok(0));
+    same!(attacks::allocated(refused.get_ref()), Ok(0));
     Ok(())
 }
 
@@ -663,16 +660,16 @@ fn a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit(_: &World) -> Ver
     }));
     steps.wait_for(1)?;
     for _ in 0..300 {
-        match SealedMemFd::copy_if_unsealed(ok!(kernel::dup(&sender)), 3 * PAGE) {
+        match SealedMemFd::verify_or_copy(ok!(kernel::dup(&sender)), 3 * PAGE) {
             Ok(sealed) => {
                 holds!(sealed.len() <= 3 * PAGE);
                 holds!(ok!(sealed.seals()).contains(ALL));
                 same!(ok!(sealed.map()).len(), sealed.len());
             }
             Err(refused) => holds!(
-                matches!(refused.reason, Reason::TooLarge { .. }),
+                matches!(refused.kind(), VerifyErrorKind::TooLarge { .. }),
                 "{:?}",
-                refused.reason
+                refused.kind()
             ),
         }
     }
@@ -693,9 +690,9 @@ fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {
             same!(sender.seek(SeekFrom::Start(9)), Ok(9));
             ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), error));
             let copy = |limit| {
-                SealedMemFd::copy_if_unsealed(kernel::dup(&sender)?, limit).map_err(|refused| {
-                    match refused.reason {
-                        Reason::TooLarge { .. } => Errno::EFBIG,
+                SealedMemFd::verify_or_copy(kernel::dup(&sender)?, limit).map_err(|refused| {
+                    match refused.kind() {
+                        VerifyErrorKind::TooLarge { .. } => Errno::EFBIG,
                         _ => Errno::EIO,
                     }
                 })
@@ -715,7 +712,7 @@ fn a_copy_of_a_file_on_huge_pages_is_an_ordinary_one(world: &World) -> Verdict {
     let file = ok!(attacks::huge());
     // A hole takes no huge page to read.
     ok!(file.set_len(32 << 20));
-    let sealed = ok!(SealedMemFd::copy_if_unsealed(
+    let sealed = ok!(SealedMemFd::verify_or_copy(
         ok!(kernel::dup(&file)),
         32 << 20
     ));
@@ -727,23 +724,23 @@ fn a_copy_of_a_file_on_huge_pages_is_an_ordinary_one(world: &World) -> Verdict {
             .step_by(PAGE)
             .all(|byte| *byte == 0)
     );
-    let Err(refused) = SealedMemFd::copy_if_unsealed(file.into(), PAGE) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(file.into(), PAGE) else {
         fail!("32 MiB are copied within a page");
     };
-    holds!(matches!(refused.reason, Reason::TooLarge { .. }));
+    holds!(matches!(refused.kind(), VerifyErrorKind::TooLarge { .. }));
     Ok(())
 }
 
 fn what_is_sealed_and_too_long_is_not_copied(world: &World) -> Verdict {
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", &[7; 100]));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", &[7; 100]));
     if world.filters {
         // Not even tried.
         ok!(raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO));
     }
-    let Err(refused) = SealedMemFd::copy_if_unsealed(sealed.into(), 99) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(sealed.into(), 99) else {
         fail!("100 bytes are copied within 99");
     };
-    same!(refused.reason, Reason::TooLarge { len: 100 });
+    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 100 });
     Ok(())
 }
 
@@ -754,24 +751,24 @@ fn what_is_no_memory_file_is_not_copied_and_not_waited_for(world: &World) -> Ver
     let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
     for fd in [read_end, socket, root, ok!(kernel::event_counter())] {
         let number = fd.as_raw_fd();
-        let Err(refused) = SealedMemFd::copy_if_unsealed(fd, 100) else {
+        let Err(refused) = SealedMemFd::verify_or_copy(fd, 100) else {
             fail!("copied");
         };
-        same!(refused.reason, Reason::NotMemFd);
-        same!(refused.value.as_raw_fd(), number);
+        same!(refused.kind(), VerifyErrorKind::NotMemFd);
+        same!(refused.get_ref().as_raw_fd(), number);
     }
     drop(write_end);
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
-    let Err(refused) = SealedMemFd::copy_if_unsealed(file, 100) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(file, 100) else {
         fail!("a file of proc is copied");
     };
-    same!(refused.reason, Reason::NotMemFd);
+    same!(refused.kind(), VerifyErrorKind::NotMemFd);
     let path = ok!(kernel::reopen(&ok!(kernel::sealable()), OFlags::PATH));
-    let Err(refused) = SealedMemFd::copy_if_unsealed(path, 100) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(path, 100) else {
         fail!("what cannot be read is copied");
     };
-    same!(refused.reason, Reason::PathOnly);
+    same!(refused.kind(), VerifyErrorKind::PathOnly);
     Ok(())
 }
 
@@ -780,10 +777,10 @@ fn what_cannot_be_read_is_not_copied(world: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
     let number = writer.as_raw_fd();
-    let Err(refused) = SealedMemFd::copy_if_unsealed(writer, 100) else {
+    let Err(refused) = SealedMemFd::verify_or_copy(writer, 100) else {
         fail!("what cannot be read is copied");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EBADF));
-    same!(refused.value.as_raw_fd(), number);
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBADF));
+    same!(refused.get_ref().as_raw_fd(), number);
     Ok(())
 }

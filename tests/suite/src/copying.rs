@@ -9,7 +9,7 @@ use crate::{
     world,
 };
 use core::time::Duration;
-use owned_memfd::{Errno, Incomplete, MemFdFlags, OwnedMemFd, Seals, SeekFrom, fd::OwnedFd};
+use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError, fd::OwnedFd};
 use rustix::{fs::OFlags, process::Resource};
 
 claims!("copying":
@@ -227,9 +227,9 @@ fn without_the_kernels_help_it_is_the_same(world: &World) -> Verdict {
     // One that fails otherwise is believed.
     let (source, file) = (ok!(kernel::holding(b"0123")), ok!(kernel::sealable()));
     ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), Errno::EIO));
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 0,
-        reason: Some(Errno::EIO),
+        errno: Some(Errno::EIO),
     };
     same!(file.copy_from(&source, ALL), Err(stopped));
     same!(file.len(), Ok(0));
@@ -311,7 +311,7 @@ fn a_file_copied_onto_itself_ends(_: &World) -> Verdict {
     // what is before the offset stays.
     let file = ok!(kernel::holding(b"0123456789"));
     same!(file.seek(SeekFrom::Start(4)), Ok(4));
-    let (Ok(done) | Err(Incomplete { done, .. })) = file.copy_from(&file, 20);
+    let (Ok(done) | Err(TransferError { done, .. })) = file.copy_from(&file, 20);
     holds!(done <= 20);
     holds!(ok!(file.len()) <= 64);
     let mut start = [0; 4];
@@ -335,9 +335,9 @@ fn an_appending_file_is_appended_to(_: &World) -> Verdict {
 /// Copies from a source of every kind, which all must be refused in the same way, and sees
 /// to it that each still has its content.
 fn takes_nothing(file: &OwnedMemFd, reason: Errno, proc: bool) -> Verdict {
-    let stopped = Err(Incomplete {
+    let stopped = Err(TransferError {
         done: 0,
-        reason: Some(reason),
+        errno: Some(reason),
     });
     let memory = ok!(kernel::holding(b"0123"));
     let mut buffer = [0; 4];
@@ -410,10 +410,10 @@ fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict 
         let file = ok!(closed());
         let (read_end, write_end) = ok!(source());
         drop(write_end);
-        let Err(Incomplete { done, reason }) = file.copy_from(&read_end, ALL) else {
+        let Err(TransferError { done, errno }) = file.copy_from(&read_end, ALL) else {
             fail!("four bytes are copied into room for two");
         };
-        same!(reason, Some(Errno::EPERM));
+        same!(errno, Some(Errno::EPERM));
         let content: &[u8] = match done {
             0 => b"----",
             1 => b"--a-",
@@ -428,9 +428,9 @@ fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict 
         let zero = ok!(kernel::open(c"/dev/zero", OFlags::RDONLY));
         refused!(
             file.copy_from(&zero, ALL),
-            Incomplete {
+            TransferError {
                 done: 0..=2,
-                reason: Some(Errno::EPERM)
+                errno: Some(Errno::EPERM)
             }
         );
         same!(file.len(), Ok(4));
@@ -443,9 +443,9 @@ fn a_processs_limit_stops_it_with_the_right_count(world: &World) -> Verdict {
     let memory = ok!(kernel::sealable());
     ok!(memory.set_len(20_000));
     ok!(kernel::limit(Resource::Fsize, 10_000));
-    let stopped = Err(Incomplete {
+    let stopped = Err(TransferError {
         done: 10_000,
-        reason: Some(Errno::EFBIG),
+        errno: Some(Errno::EFBIG),
     });
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&memory, ALL), stopped);
@@ -467,9 +467,9 @@ fn a_processs_limit_stops_it_with_the_right_count(world: &World) -> Verdict {
 fn what_cannot_be_read_is_refused_with_the_kernels_reason(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let refused = |source: &OwnedFd, reason| {
-        let stopped = Incomplete {
+        let stopped = TransferError {
             done: 0,
-            reason: Some(reason),
+            errno: Some(reason),
         };
         same!(file.copy_from(source, ALL), Err(stopped));
         same!(file.len(), Ok(0));
@@ -490,9 +490,9 @@ fn an_empty_pipe_that_does_not_wait_is_eagain(_: &World) -> Verdict {
     let (pipe, other_end) = ok!(pipe_with(b"0123"));
     ok!(kernel::set_status_flags(&pipe, OFlags::NONBLOCK));
     let file = ok!(kernel::sealable());
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 4,
-        reason: Some(Errno::EAGAIN),
+        errno: Some(Errno::EAGAIN),
     };
     same!(file.copy_from(&pipe, ALL), Err(stopped));
     same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
@@ -512,9 +512,9 @@ fn an_interruption_comes_back_with_what_was_copied(_: &World) -> Verdict {
             Duration::from_millis(100),
             Interrupted::Fails
         ));
-        let stopped = Incomplete {
+        let stopped = TransferError {
             done: 4,
-            reason: Some(Errno::EINTR),
+            errno: Some(Errno::EINTR),
         };
         same!(file.copy_from(&read_end, ALL), Err(stopped));
         holds!(alarms.count() > 0);

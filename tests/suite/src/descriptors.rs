@@ -10,7 +10,7 @@ use crate::{
     strangers, world,
 };
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Reason, Seals, SeekFrom,
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsRawFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
@@ -399,7 +399,7 @@ fn closing_tells_what_the_kernel_says(_: &World) -> Verdict {
 fn taken(fd: OwnedFd) -> Result<OwnedMemFd, Stop> {
     match OwnedMemFd::try_from(fd) {
         Ok(file) => Ok(file),
-        Err(refused) => fail!("refused: {:?}", refused.reason),
+        Err(refused) => fail!("refused: {:?}", refused.kind()),
     }
 }
 
@@ -464,14 +464,14 @@ fn a_file_received_over_a_socket_shares_the_offset(_: &World) -> Verdict {
 }
 
 /// The descriptor is refused for this reason and comes back open, unchanged, and the same.
-fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
+fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     let number = fd.as_raw_fd();
     let before = (kernel::status_flags(&fd), kernel::close_on_exec(&fd));
     match OwnedMemFd::try_from(fd) {
         Ok(file) => fail!("taken: {file:?}"),
         Err(refused) => {
-            same!(refused.reason, reason);
-            let fd: OwnedFd = refused.value;
+            same!(refused.kind(), reason);
+            let fd: OwnedFd = refused.into_inner();
             same!(fd.as_raw_fd(), number);
             holds!(raw::is_open(number));
             same!(
@@ -487,35 +487,41 @@ fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
 
 // row 18
 fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
-    strangers::no_regular_files(|fd| is_refused(fd, Reason::NotMemFd))
+    strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
-    strangers::ordinary_files(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::ordinary_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
-    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_file_of_a_hugetlbfs_is_not_taken(world: &World) -> Verdict {
-    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_device_is_not_taken(world: &World) -> Verdict {
-    strangers::devices(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
-    is_refused(ok!(kernel::open(c"/", OFlags::PATH)), Reason::PathOnly)?;
+    is_refused(
+        ok!(kernel::open(c"/", OFlags::PATH)),
+        VerifyErrorKind::PathOnly,
+    )?;
     needs!(world.proc, world::NO_PROC);
     // Even of a memory file.
     let file = ok!(kernel::sealable());
-    is_refused(ok!(kernel::reopen(&file, OFlags::PATH)), Reason::PathOnly)
+    is_refused(
+        ok!(kernel::reopen(&file, OFlags::PATH)),
+        VerifyErrorKind::PathOnly,
+    )
 }
 
 fn secret_memory_is_not_taken(_: &World) -> Verdict {
-    strangers::secret_memory(|fd| is_refused(fd, Reason::NotMemFd))
+    strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 // row 18
@@ -525,7 +531,7 @@ fn the_descriptor_that_is_not_taken_is_handed_back(_: &World) -> Verdict {
         fail!("a pipe is taken");
     };
     // Still the pipe that it was.
-    same!(kernel::write(&refused.value, b"x"), Ok(1));
+    same!(kernel::write(refused.get_ref(), b"x"), Ok(1));
     same!(kernel::read(&read_end, &mut [0]), Ok(1));
     Ok(())
 }
@@ -553,8 +559,8 @@ fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdic
             let Err(refused) = OwnedMemFd::try_from(fd) else {
                 fail!("taken without a look");
             };
-            same!(refused.reason, Reason::Kernel(Errno::EIO));
-            same!(refused.value.as_raw_fd(), number_of_fd);
+            same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EIO));
+            same!(refused.get_ref().as_raw_fd(), number_of_fd);
             Ok(())
         })?;
     }
@@ -572,9 +578,9 @@ fn where_nothing_can_be_created_seals_are_the_proof(world: &World) -> Verdict {
         taken(sealable)?;
         // One descriptor is free now: no more.
         ok!(kernel::fill_the_table());
-        is_refused(closed, Reason::Kernel(Errno::EMFILE))?;
+        is_refused(closed, VerifyErrorKind::Kernel(Errno::EMFILE))?;
         if world.tmpfs {
-            is_refused(ok!(strange), Reason::Kernel(Errno::EMFILE))?;
+            is_refused(ok!(strange), VerifyErrorKind::Kernel(Errno::EMFILE))?;
         }
         Ok(())
     })

@@ -3,7 +3,7 @@
 
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
-use owned_memfd::{Errno, Incomplete, Reason, Refused};
+use owned_memfd::{Errno, OwnedMemFd, TransferError, VerifyErrorKind};
 
 claims!("errno":
     every_error_of_linux_has_its_number_and_name,
@@ -130,8 +130,8 @@ fn numbers_survive_the_way_there_and_back(_: &World) -> Verdict {
 fn an_error_is_four_bytes_and_an_error_for_core(_: &World) -> Verdict {
     fn is_an_error<T: core::error::Error + Copy + Eq + Send + Sync + 'static>() {}
     is_an_error::<Errno>();
-    is_an_error::<Incomplete>();
-    is_an_error::<Reason>();
+    is_an_error::<TransferError>();
+    is_an_error::<VerifyErrorKind>();
     same!(size_of::<Errno>(), 4);
     Ok(())
 }
@@ -152,39 +152,51 @@ fn the_kernels_answer_becomes_the_error_of_that_number(_: &World) -> Verdict {
 fn refusals_and_stops_say_why(_: &World) -> Verdict {
     use core::error::Error;
 
-    let refused = Refused {
-        value: 7,
-        reason: Reason::Kernel(Errno::EBADF),
+    let (pipe, _) = ok!(kernel::pipe());
+    let Err(refused) = OwnedMemFd::try_from(pipe) else {
+        fail!("a pipe is a memory file");
     };
-    same!(Text::of(refused).as_str(), Text::of(Errno::EBADF).as_str());
+    same!(refused.kind(), VerifyErrorKind::NotMemFd);
+    same!(
+        Text::of(&refused).as_str(),
+        Text::of(VerifyErrorKind::NotMemFd).as_str()
+    );
     // What is printed already is no source: a chain of errors says each thing once.
     holds!(refused.source().is_none());
-    same!(Errno::from(refused), Errno::EBADF);
-    same!(Errno::from(Reason::NotMemFd), Errno::EINVAL);
-    let ended = Incomplete {
+    same!(Errno::from(refused), Errno::EINVAL);
+    same!(
+        Errno::from(VerifyErrorKind::Kernel(Errno::EBADF)),
+        Errno::EBADF
+    );
+    same!(
+        Text::of(VerifyErrorKind::Kernel(Errno::EBADF)).as_str(),
+        Text::of(Errno::EBADF).as_str()
+    );
+    same!(Errno::from(VerifyErrorKind::NotMemFd), Errno::EINVAL);
+    let ended = TransferError {
         done: 1,
-        reason: None,
+        errno: None,
     };
     same!(Errno::from(ended), Errno::EIO);
     let mut reasons = Text::default();
-    for reason in [Reason::NotMemFd, Reason::PathOnly] {
+    for reason in [VerifyErrorKind::NotMemFd, VerifyErrorKind::PathOnly] {
         holds!(reason.source().is_none());
         let said = Text::of(reason);
         holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
         ok!(reasons.write_str(said.as_str()));
     }
-    let stop = Incomplete {
+    let stop = TransferError {
         done: 12,
-        reason: Some(Errno::EPERM),
+        errno: Some(Errno::EPERM),
     };
     let said = Text::of(stop);
     holds!(
         said.as_str().contains("12") && said.as_str().contains("not permitted"),
         "{said:?}"
     );
-    let stop = Incomplete {
+    let stop = TransferError {
         done: 12,
-        reason: None,
+        errno: None,
     };
     let said = Text::of(stop);
     holds!(

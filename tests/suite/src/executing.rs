@@ -458,7 +458,7 @@ fn a_file_that_is_no_program_is_refused(world: &World) -> Verdict {
     program(world)?;
     for content in [&b""[..], b"x", b"\x7fELF", b"no program\n", &[0; 300]] {
         let file = ok!(parties::executable(content));
-        is_refused(&file, ExecError::NotAProgram)?;
+        is_refused(&file, ExecError::InvalidExecutable)?;
     }
     Ok(())
 }
@@ -467,7 +467,7 @@ fn a_program_that_is_cut_in_its_headers_is_refused(world: &World) -> Verdict {
     let program = program(world)?;
     for len in [0, 1, 4, 16, 63, 64, 65, 119] {
         let file = ok!(program.cut_to(len));
-        is_refused(&file, ExecError::NotAProgram)?;
+        is_refused(&file, ExecError::InvalidExecutable)?;
     }
     Ok(())
 }
@@ -476,16 +476,16 @@ fn a_program_that_is_cut_in_its_headers_is_refused(world: &World) -> Verdict {
 fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
-    is_refused(&file, ExecError::OpenForWriting)?;
+    is_refused(&file, ExecError::ExecutableFileBusy)?;
     drop(writer);
     runs(&file)?;
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
-    is_refused(&file, ExecError::OpenForWriting)?;
+    is_refused(&file, ExecError::ExecutableFileBusy)?;
     // Sealing does not close it.
     let sealed = ok!(file.seal());
     same!(
         sealed.exec(NOTHING, NOTHING).err(),
-        Some(ExecError::OpenForWriting)
+        Some(ExecError::ExecutableFileBusy)
     );
     drop(writer);
     runs(&sealed.into_memfd())
@@ -524,9 +524,9 @@ fn a_script_runs_while_its_descriptor_stays_open(world: &World) -> Verdict {
 fn a_script_whose_descriptor_is_closed_is_refused(world: &World) -> Verdict {
     let (script, _interpreter) = ok!(script(program(world)?));
     same!(kernel::close_on_exec(&script), Ok(true));
-    is_refused(&script, ExecError::ScriptIsClosed)?;
+    is_refused(&script, ExecError::ScriptCloseOnExec)?;
     let sealed = ok!(script.seal());
-    is_refused(&sealed.into_memfd(), ExecError::ScriptIsClosed)
+    is_refused(&sealed.into_memfd(), ExecError::ScriptCloseOnExec)
 }
 
 fn a_script_whose_descriptor_is_closed_is_refused_without_execveat(world: &World) -> Verdict {
@@ -534,7 +534,7 @@ fn a_script_whose_descriptor_is_closed_is_refused_without_execveat(world: &World
     let (script, _interpreter) = ok!(script(program(world)?));
     for answer in [Errno::ENOSYS, Errno::ENOENT] {
         match ok!(outcome_with(&script, answer)) {
-            Outcome::Refused(ExecError::ScriptIsClosed) => {}
+            Outcome::Refused(ExecError::ScriptCloseOnExec) => {}
             other => fail!("{answer:?}: {other:?}"),
         }
     }
@@ -638,7 +638,7 @@ fn a_check_looks_at_the_mode_and_not_at_the_content(world: &World) -> Verdict {
         let sealed = ok!(file.seal());
         same!(sealed.check_exec(), Ok(()));
     }
-    let refused = ok!(SealedMemFd::copy_of(c"default", b""));
+    let refused = ok!(SealedMemFd::copy_from_slice(c"default", b""));
     same!(refused.check_exec(), Err(ExecError::NotExecutable));
     Ok(())
 }
@@ -647,7 +647,7 @@ fn a_check_is_refused_where_an_execution_would_be(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     can_check(&file)?;
     let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
-    same!(file.check_exec(), Err(ExecError::OpenForWriting));
+    same!(file.check_exec(), Err(ExecError::ExecutableFileBusy));
     drop(writer);
     same!(file.check_exec(), Ok(()));
     Ok(())
@@ -669,9 +669,9 @@ fn a_check_that_the_kernel_does_not_know_says_so(world: &World) -> Verdict {
 fn every_refusal_says_what_it_is(_: &World) -> Verdict {
     let own = [
         ExecError::NotExecutable,
-        ExecError::OpenForWriting,
-        ExecError::NotAProgram,
-        ExecError::ScriptIsClosed,
+        ExecError::ExecutableFileBusy,
+        ExecError::InvalidExecutable,
+        ExecError::ScriptCloseOnExec,
         ExecError::NoInterpreter,
         ExecError::NoDevFd,
         ExecError::HugePages,

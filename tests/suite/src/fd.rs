@@ -98,7 +98,7 @@ fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict
     same!(file.as_raw_fd(), number);
     let file = match OwnedMemFd::try_from(OwnedFd::from(file)) {
         Ok(file) => file,
-        Err(refused) => fail!("{:?}", refused.reason),
+        Err(refused) => fail!("{:?}", refused.kind()),
     };
     same!(file.as_raw_fd(), number);
     same!(file.len(), Ok(1));

@@ -9,7 +9,9 @@ use crate::{
     world,
 };
 use core::time::Duration;
-use owned_memfd::{Errno, Map, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom, fd::AsFd};
+use owned_memfd::{
+    Errno, OwnedMemFd, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind, fd::AsFd,
+};
 use rustix::{fs::OFlags, mm::MprotectFlags};
 
 claims!("immutable":
@@ -49,9 +51,9 @@ fn victim(sealed: SealedMemFd) -> Result<Victim, Stop> {
 /// One of every making.
 const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
     || victim(ok!(ok!(kernel::holding(&CONTENT)).seal())),
-    || victim(ok!(SealedMemFd::copy_of(c"suite", &CONTENT))),
+    || victim(ok!(SealedMemFd::copy_from_slice(c"suite", &CONTENT))),
     || {
-        victim(ok!(SealedMemFd::build(c"suite", LEN, |bytes| {
+        victim(ok!(SealedMemFd::create_with(c"suite", LEN, |bytes| {
             bytes.copy_from_slice(&CONTENT);
         })))
     },
@@ -69,12 +71,12 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
     // From one that does not seal at all.
     || {
         let sender = ok!(kernel::holding(&CONTENT));
-        let sealed = ok!(SealedMemFd::copy_if_unsealed(sender.into(), LEN));
+        let sealed = ok!(SealedMemFd::verify_or_copy(sender.into(), LEN));
         victim(sealed)
     },
     // From memory that was shared until then.
     || {
-        let Ok(shared) = ok!(kernel::holding(&CONTENT)).into_shared() else {
+        let Ok(shared) = ok!(kernel::holding(&CONTENT)).map_shared_mut() else {
             fail!("not shared");
         };
         victim(ok!(shared.unmap().seal()))
@@ -82,7 +84,7 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
 ];
 
 /// Each of its bytes is what it was, by each way to see it.
-fn is_unchanged(name: &str, sealed: &SealedMemFd, map: &Map) -> Verdict {
+fn is_unchanged(name: &str, sealed: &SealedMemFd, map: &SealedMap) -> Verdict {
     holds!(**map == CONTENT, "{name} changes a map");
     same!(sealed.len(), LEN);
     holds!(*ok!(sealed.map()) == CONTENT, "{name} changes a new map");
@@ -410,9 +412,9 @@ fn a_pin_from_before_changes_nothing(_: &World) -> Verdict {
     let sealed = match file.seal() {
         Ok(sealed) => sealed,
         Err(refused) => {
-            same!(refused.reason, Reason::Kernel(Errno::EBUSY));
+            same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
             same!(kernel::read(&read_end, &mut found), Ok(LEN));
-            ok!(refused.value.seal())
+            ok!(refused.into_inner().seal())
         }
     };
     let map = ok!(sealed.map());
@@ -453,7 +455,7 @@ fn what_does_not_need_the_file_changes_nothing(_: &World) -> Verdict {
         let map = ok!(sealed.map());
         drop((sealed, attacker));
         for _ in 0..3 {
-            let other = ok!(SealedMemFd::copy_of(c"other", &[9; LEN]));
+            let other = ok!(SealedMemFd::copy_from_slice(c"other", &[9; LEN]));
             holds!(*ok!(other.map()) == [9; LEN]);
             kernel::sleep(Duration::from_millis(1));
         }

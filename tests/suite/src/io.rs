@@ -6,7 +6,7 @@ use crate::{
     raw::{Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, Incomplete, OwnedMemFd, SeekFrom};
+use owned_memfd::{Errno, OwnedMemFd, SeekFrom, TransferError};
 use rustix::fs::OFlags;
 
 claims!("io":
@@ -137,17 +137,17 @@ fn reading_exactly_fills_the_buffer_or_says_how_far_it_came(_: &World) -> Verdic
     same!(&buffer, b"456789");
     same!(
         file.read_exact_at(&mut buffer, 7),
-        Err(Incomplete {
+        Err(TransferError {
             done: 3,
-            reason: None
+            errno: None
         })
     );
     same!(&buffer[..3], b"789");
     same!(
         file.read_exact_at(&mut buffer, 10),
-        Err(Incomplete {
+        Err(TransferError {
             done: 0,
-            reason: None
+            errno: None
         })
     );
     ok!(file.read_exact_at(&mut [], 10));
@@ -349,9 +349,9 @@ fn huge_pages_are_not_written_and_read_as_zeros(world: &World) -> Verdict {
     refused!(file.write(b"x"), Errno::EINVAL);
     same!(
         file.write_all(b"x"),
-        Err(Incomplete {
+        Err(TransferError {
             done: 0,
-            reason: Some(Errno::EINVAL)
+            errno: Some(Errno::EINVAL)
         })
     );
     for len in [1, 4096, page - 1, page + 1] {

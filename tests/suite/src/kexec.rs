@@ -7,7 +7,7 @@
 
 use crate::{Stop, Verdict, World, kernel, raw, world};
 use core::ffi::CStr;
-use owned_memfd::{Errno, OwnedMemFd, SealedMemFd, boot::kexec_load};
+use owned_memfd::{Errno, OwnedMemFd, SealedMemFd, boot::kexec_file_load};
 use rustix::fs::OFlags;
 
 claims!("kexec":
@@ -67,7 +67,7 @@ fn is_loaded() -> Result<bool, Errno> {
 
 /// The kernel is not loaded, for this reason.
 fn is_refused(kernel: &SealedMemFd, initrd: Option<&SealedMemFd>, expected: Errno) -> Verdict {
-    same!(kexec_load(kernel, initrd, COMMAND_LINE), Err(expected));
+    same!(kexec_file_load(kernel, initrd, COMMAND_LINE), Err(expected));
     same!(is_loaded(), Ok(false));
     Ok(())
 }
@@ -75,14 +75,17 @@ fn is_refused(kernel: &SealedMemFd, initrd: Option<&SealedMemFd>, expected: Errn
 fn a_kernel_is_loaded_with_an_initrd(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     let initrd = ok!(ok!(initrd()).seal());
-    same!(kexec_load(&kernel, Some(&initrd), COMMAND_LINE), Ok(()));
+    same!(
+        kexec_file_load(&kernel, Some(&initrd), COMMAND_LINE),
+        Ok(())
+    );
     same!(is_loaded(), Ok(true));
     Ok(())
 }
 
 fn a_kernel_is_loaded_without_an_initrd(world: &World) -> Verdict {
     let kernel = kernel(world)?;
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Ok(()));
+    same!(kexec_file_load(&kernel, None, COMMAND_LINE), Ok(()));
     same!(is_loaded(), Ok(true));
     Ok(())
 }
@@ -90,9 +93,9 @@ fn a_kernel_is_loaded_without_an_initrd(world: &World) -> Verdict {
 fn a_kernel_that_is_refused_leaves_the_one_before(world: &World) -> Verdict {
     let kernel = kernel(world)?;
     // Nor need there be a command line.
-    same!(kexec_load(&kernel, None, c""), Ok(()));
+    same!(kexec_file_load(&kernel, None, c""), Ok(()));
     let other = ok!(ok!(kernel::holding(b"no kernel")).seal());
-    holds!(kexec_load(&other, None, COMMAND_LINE).is_err());
+    holds!(kexec_file_load(&other, None, COMMAND_LINE).is_err());
     same!(is_loaded(), Ok(true));
     Ok(())
 }
@@ -118,7 +121,7 @@ fn an_initrd_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Ver
 
 fn an_empty_initrd_is_einval(world: &World) -> Verdict {
     let kernel = kernel(world)?;
-    let initrd = ok!(SealedMemFd::copy_of(c"initrd", b""));
+    let initrd = ok!(SealedMemFd::copy_from_slice(c"initrd", b""));
     is_refused(&kernel, Some(&initrd), Errno::EINVAL)
 }
 
@@ -132,7 +135,7 @@ fn a_kernel_that_is_not_open_for_reading_is_ebadf(world: &World) -> Verdict {
 
 fn an_empty_kernel_is_einval(world: &World) -> Verdict {
     ready(world)?;
-    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b""));
+    let kernel = ok!(SealedMemFd::copy_from_slice(c"kernel", b""));
     is_refused(&kernel, None, Errno::EINVAL)
 }
 
@@ -162,7 +165,7 @@ fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
     let mut line = [b'x'; 4096];
     line[4095] = 0;
     let line = ok!(CStr::from_bytes_with_nul(&line).map_err(|_| Errno::EINVAL));
-    same!(kexec_load(&kernel, None, line), Err(Errno::EINVAL));
+    same!(kexec_file_load(&kernel, None, line), Err(Errno::EINVAL));
     same!(is_loaded(), Ok(false));
     Ok(())
 }
@@ -177,7 +180,7 @@ fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
             ok!(file.set_len(len as u64));
             let kernel = ok!(file.seal());
             refused!(
-                kexec_load(&kernel, None, COMMAND_LINE),
+                kexec_file_load(&kernel, None, COMMAND_LINE),
                 Errno::ENOEXEC | Errno::EINVAL
             );
         }
@@ -188,11 +191,14 @@ fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
 
 fn no_kernel_is_loaded_without_privilege(world: &World) -> Verdict {
     needs!(world.kexec, world::NO_KEXEC);
-    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b"no kernel"));
+    let kernel = ok!(SealedMemFd::copy_from_slice(c"kernel", b"no kernel"));
     ok!(kernel::renounce_privileges());
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::EPERM));
     same!(
-        kexec_load(&kernel, Some(&kernel), COMMAND_LINE),
+        kexec_file_load(&kernel, None, COMMAND_LINE),
+        Err(Errno::EPERM)
+    );
+    same!(
+        kexec_file_load(&kernel, Some(&kernel), COMMAND_LINE),
         Err(Errno::EPERM)
     );
     Ok(())
@@ -200,7 +206,10 @@ fn no_kernel_is_loaded_without_privilege(world: &World) -> Verdict {
 
 fn no_kernel_is_loaded_by_a_kernel_that_cannot(world: &World) -> Verdict {
     needs!(!world.kexec, KEXEC);
-    let kernel = ok!(SealedMemFd::copy_of(c"kernel", b"no kernel"));
-    same!(kexec_load(&kernel, None, COMMAND_LINE), Err(Errno::ENOSYS));
+    let kernel = ok!(SealedMemFd::copy_from_slice(c"kernel", b"no kernel"));
+    same!(
+        kexec_file_load(&kernel, None, COMMAND_LINE),
+        Err(Errno::ENOSYS)
+    );
     Ok(())
 }

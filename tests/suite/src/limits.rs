@@ -11,7 +11,7 @@ use crate::{
 };
 use core::time::Duration;
 use owned_memfd::{
-    CreateError, Errno, Incomplete, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom,
+    CreateError, Errno, OwnedMemFd, SealedMemFd, Seals, SeekFrom, TransferError, VerifyErrorKind,
     fd::{AsRawFd, OwnedFd},
 };
 use rustix::process::Resource;
@@ -99,9 +99,9 @@ fn a_length_beyond_the_kernels_type_is_refused_before_the_call(world: &World) ->
 fn an_offset_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let mut buffer = [0; 4];
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 0,
-        reason: Some(Errno::EINVAL),
+        errno: Some(Errno::EINVAL),
     };
     for beyond in [MAX + 1, u64::MAX] {
         refused!(file.read_at(&mut buffer, beyond), Errno::EINVAL);
@@ -121,9 +121,9 @@ fn an_end_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
     refused!(file.write_at(b"x", MAX), Errno::EINVAL | Errno::EFBIG);
     refused!(
         file.write_all_at(b"xy", MAX - 1),
-        Incomplete {
+        TransferError {
             done: 0 | 1,
-            reason: Some(_)
+            errno: Some(_)
         }
     );
     same!(file.seek(SeekFrom::Start(MAX)), Ok(MAX));
@@ -148,16 +148,16 @@ fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
     same!(file.len(), Ok(10_000));
     // All or a count of how much, which is true.
     ok!(file.set_len(0));
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 10_000,
-        reason: Some(Errno::EFBIG),
+        errno: Some(Errno::EFBIG),
     };
     same!(file.write_all(&[2; 12_000]), Err(stopped));
     same!(file.len(), Ok(10_000));
     same!(file.seek(SeekFrom::Current(0)), Ok(10_000));
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 1_000,
-        reason: Some(Errno::EFBIG),
+        errno: Some(Errno::EFBIG),
     };
     same!(file.write_all_at(&[3; 1_001], 9_000), Err(stopped));
     ok!(file.write_all_at(&[4; 1_000], 9_000));
@@ -231,9 +231,9 @@ fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
     needs!(world.overseers, world::NO_OVERSEERS);
     let file = ok!(kernel::holding(b"--------"));
     let answers = [Answer::Value(3), Answer::Value(0)];
-    let stopped = Err(Incomplete {
+    let stopped = Err(TransferError {
         done: 3,
-        reason: None,
+        errno: None,
     });
     children::apart(|| {
         let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
@@ -267,9 +267,9 @@ fn closed_at_two_pages() -> Result<OwnedMemFd, Errno> {
 fn a_write_at_a_closed_end_is_refused_and_inside_it_works(_: &World) -> Verdict {
     let file = ok!(closed_at_two_pages());
     let end = 2 * PAGE as u64;
-    let stopped = Incomplete {
+    let stopped = TransferError {
         done: 0,
-        reason: Some(Errno::EPERM),
+        errno: Some(Errno::EPERM),
     };
     for offset in [end, end + 1, end + 100_000] {
         refused!(file.write_at(b"x", offset), Errno::EPERM);
@@ -318,10 +318,10 @@ fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
             (&by_position, by_position.write_all_at(bytes, offset)),
             (&at_the_offset, at_the_offset.write_all(bytes)),
         ] {
-            let Err(Incomplete { done, reason }) = answer else {
+            let Err(TransferError { done, errno }) = answer else {
                 fail!("{len} bytes at {offset} of {end} are said to be written");
             };
-            same!(reason, Some(Errno::EPERM));
+            same!(errno, Some(Errno::EPERM));
             holds!(done <= fits, "{done} of {fits} that fit");
             same!(file.len(), Ok(end));
             // What is said to be written is there, and whatever follows it is not.
@@ -496,8 +496,8 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     let written = file.write_at(b"x", 0);
     let all_written = file.write_all(b"x");
     let filled = grown.write_at(b"x", 0);
-    let copied = SealedMemFd::copy_of("copy", b"x");
-    let built = SealedMemFd::build("built", PAGE, |bytes| bytes[0] = 1);
+    let copied = SealedMemFd::copy_from_slice("copy", b"x");
+    let built = SealedMemFd::create_with("built", PAGE, |bytes| bytes[0] = 1);
     let filled_up = [
         by_memory.copy_from(&memory, 2 * PAGE as u64),
         by_pipe.copy_from(&pipe, 2 * PAGE as u64),
@@ -508,12 +508,12 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
         file.copy_from(&pipe, 1),
         file.copy_from(&program, 1),
     ];
-    let sealed = SealedMemFd::copy_if_unsealed(unsealed, 1);
+    let sealed = SealedMemFd::verify_or_copy(unsealed, 1);
     let len = file.len();
     drop(machine);
-    let stopped = |done| Incomplete {
+    let stopped = |done| TransferError {
         done,
-        reason: Some(Errno::ENOSPC),
+        errno: Some(Errno::ENOSPC),
     };
     refused!(allocated, Errno::ENOSPC);
     refused!(written, Errno::ENOSPC);
@@ -525,9 +525,9 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     same!(full, [Err(stopped(0)); 3]);
     match sealed {
         Err(refused) => {
-            same!(refused.reason, Reason::Kernel(Errno::ENOSPC));
-            same!(refused.value.as_raw_fd(), number);
-            same!(kernel::holds_exactly(&refused.value, b"x"), Ok(true));
+            same!(refused.kind(), VerifyErrorKind::Kernel(Errno::ENOSPC));
+            same!(refused.get_ref().as_raw_fd(), number);
+            same!(kernel::holds_exactly(refused.get_ref(), b"x"), Ok(true));
         }
         Ok(_) => fail!("a copy is made"),
     }

@@ -1,4 +1,4 @@
-//! Claims about `Map`: exactly the bytes, for exactly as long, and nothing beside them.
+//! Claims about `SealedMap`: exactly the bytes, for exactly as long, and nothing beside them.
 
 use crate::{
     Stop, Verdict, World, attacks,
@@ -10,7 +10,8 @@ use crate::{
     world,
 };
 use owned_memfd::{
-    Errno, HugePageSize, Map, MapError, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, fd::OwnedFd,
+    Errno, HugePageSize, MapError, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals,
+    fd::OwnedFd,
 };
 use rustix::{fs::OFlags, process::Resource};
 
@@ -55,7 +56,7 @@ fn byte(index: usize) -> u8 {
 
 /// A sealed file of that length with all its bytes told apart.
 fn numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
-    SealedMemFd::build(c"numbered", len, number)
+    SealedMemFd::create_with(c"numbered", len, number)
 }
 
 fn number(bytes: &mut [u8]) {
@@ -65,7 +66,7 @@ fn number(bytes: &mut [u8]) {
 }
 
 /// The map holds what the numbered file has from `offset` on.
-fn is_numbered(map: &Map, offset: usize, len: usize) -> Verdict {
+fn is_numbered(map: &SealedMap, offset: usize, len: usize) -> Verdict {
     same!(map.len(), len);
     for (index, found) in map.iter().enumerate() {
         holds!(
@@ -126,7 +127,7 @@ fn a_map_outlives_the_descriptor(_: &World) -> Verdict {
 
 // row 95
 fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b""));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b""));
     let map = ok!(sealed.map());
     same!(*map, []);
     ok!(map.populate());
@@ -298,7 +299,7 @@ fn a_range_of_nothing_maps_nothing(world: &World) -> Verdict {
 
 /// What stands right before and right behind a mapping from `start` to `end` is still there
 /// when the map is gone, and the mapping is not.
-fn leaves_its_neighbours(map: Map, start: usize, end: usize) -> Verdict {
+fn leaves_its_neighbours(map: SealedMap, start: usize, end: usize) -> Verdict {
     let at = |address: usize| map.as_ptr().with_addr(address);
     let mut neighbours = 0;
     let (before, behind) = (at(start - PAGE), at(end));
@@ -511,7 +512,7 @@ fn reading_by_position_is_bounded_by_the_content(_: &World) -> Verdict {
 fn huge_numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
     MemFdOptions::new()
         .huge_pages(HugePageSize::DEFAULT)
-        .build(c"huge", len, number)
+        .create_with(c"huge", len, number)
 }
 
 fn a_map_on_huge_pages_is_like_any_other(world: &World) -> Verdict {

@@ -314,7 +314,7 @@ impl Program {
     pub(crate) fn copy_to(self, file: &OwnedMemFd) -> Result<(), Errno> {
         let mut room = [0; PROGRAM];
         file.write_all_at(self.image(None, &mut room), 0)
-            .map_err(|stopped| stopped.reason.unwrap_or(Errno::ENOSPC))
+            .map_err(|stopped| stopped.errno.unwrap_or(Errno::ENOSPC))
     }
 
     /// The same, if it were to be started by a dynamic linker of this name.

@@ -12,11 +12,11 @@ use crate::{
 };
 use core::{error::Error, time::Duration};
 use owned_memfd::{
-    Errno, Reason, Refused, SealedMemFd, Seals,
+    Errno, SealedMemFd, Seals, VerifyErrorKind,
     fd::{AsFd, BorrowedFd, OwnedFd},
-    pass::{self, Descriptors, ReceiveError, SocketKind},
+    socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
-use rustix::{fs::OFlags, net::SocketType};
+use rustix::{fs::OFlags, net};
 
 claims!("passing":
     a_pair_of_sockets_is_connected_and_close_on_exec,
@@ -69,17 +69,17 @@ claims!("passing":
     every_refusal_says_what_it_is,
 );
 
-const KINDS: [SocketKind; 3] = [
-    SocketKind::Stream,
-    SocketKind::Datagram,
-    SocketKind::SeqPacket,
+const KINDS: [SocketType; 3] = [
+    SocketType::Stream,
+    SocketType::Datagram,
+    SocketType::SeqPacket,
 ];
 
 /// Those of which the kernel keeps the messages apart.
-const MESSAGES: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::SeqPacket];
+const MESSAGES: [SocketType; 2] = [SocketType::Datagram, SocketType::SeqPacket];
 
 /// Those whose end shows.
-const CONNECTIONS: [SocketKind; 2] = [SocketKind::Stream, SocketKind::SeqPacket];
+const CONNECTIONS: [SocketType; 2] = [SocketType::Stream, SocketType::SeqPacket];
 
 fn do_not_wait(socket: &OwnedFd) -> Verdict {
     ok!(kernel::set_status_flags(socket, OFlags::NONBLOCK));
@@ -100,9 +100,9 @@ fn sealed(content: &[u8]) -> Result<SealedMemFd, Errno> {
 /// Nothing is left in the socket.
 fn is_drained(socket: &OwnedFd) -> Verdict {
     do_not_wait(socket)?;
-    let mut none = Descriptors::<1>::new();
+    let mut none = ReceivedFds::<1>::new();
     refused!(
-        pass::receive(socket, &mut [0], &mut none),
+        socket::receive(socket, &mut [0], &mut none),
         ReceiveError::Kernel(Errno::EAGAIN)
     );
     Ok(())
@@ -112,7 +112,7 @@ fn is_drained(socket: &OwnedFd) -> Verdict {
 
 fn a_pair_of_sockets_is_connected_and_close_on_exec(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         for (from, to) in [(&one, &other), (&other, &one)] {
             same!(kernel::close_on_exec(from), Ok(true));
             same!(kernel::write(from, b"hello"), Ok(5));
@@ -125,9 +125,13 @@ fn a_pair_of_sockets_is_connected_and_close_on_exec(_: &World) -> Verdict {
 }
 
 fn a_pair_of_sockets_is_of_the_kind_that_was_asked_for(_: &World) -> Verdict {
-    let types = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET];
+    let types = [
+        net::SocketType::STREAM,
+        net::SocketType::DGRAM,
+        net::SocketType::SEQPACKET,
+    ];
     for (kind, expected) in KINDS.into_iter().zip(types) {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         same!(parties::kind(&one), Ok(expected));
         same!(parties::kind(&other), Ok(expected));
     }
@@ -141,7 +145,7 @@ fn a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open(_: &World) -> Verdi
     let before = kernel::open_descriptors();
     // One place, where two are needed.
     same!(
-        pass::socket_pair(SocketKind::Stream).err(),
+        socket::socket_pair(SocketType::Stream).err(),
         Some(Errno::EMFILE)
     );
     same!(kernel::open_descriptors(), before);
@@ -153,13 +157,16 @@ fn a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open(_: &World) -> Verdi
 fn bytes_and_descriptors_arrive_on_every_kind(_: &World) -> Verdict {
     let (first, second) = (ok!(kernel::holding(b"1")), ok!(kernel::holding(b"2")));
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         same!(
-            pass::send(&one, b"some bytes", &[first.as_fd(), second.as_fd()]),
+            socket::send(&one, b"some bytes", &[first.as_fd(), second.as_fd()]),
             Ok(10)
         );
-        let (mut room, mut descriptors) = ([0; 64], Descriptors::<2>::new());
-        same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 10);
+        let (mut room, mut descriptors) = ([0; 64], ReceivedFds::<2>::new());
+        same!(
+            ok!(socket::receive(&other, &mut room, &mut descriptors)),
+            10
+        );
         same!(&room[..10], b"some bytes");
         same!(&room[10..], &[0; 54]);
         same!(descriptors.len(), 2);
@@ -178,23 +185,23 @@ fn bytes_and_descriptors_arrive_on_every_kind(_: &World) -> Verdict {
 
 fn bytes_arrive_without_descriptors(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"bytes", &[]), Ok(5));
-        let (mut room, mut descriptors) = ([0; 64], Descriptors::<2>::new());
-        same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 5);
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"bytes", &[]), Ok(5));
+        let (mut room, mut descriptors) = ([0; 64], ReceivedFds::<2>::new());
+        same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 5);
         same!(&room[..5], b"bytes");
         same!(descriptors.len(), 0);
         // No room for any is room enough.
-        same!(pass::send(&one, b"bytes", &[]), Ok(5));
-        let mut none = Descriptors::<0>::new();
-        same!(ok!(pass::receive(&other, &mut room, &mut none)), 5);
+        same!(socket::send(&one, b"bytes", &[]), Ok(5));
+        let mut none = ReceivedFds::<0>::new();
+        same!(ok!(socket::receive(&other, &mut room, &mut none)), 5);
         same!(none.next().is_none(), true);
     }
     Ok(())
 }
 
 fn a_descriptor_that_is_sent_stays_ours(_: &World) -> Verdict {
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     let file = ok!(sealed(b"ours"));
     ok!(file.send(&one));
     same!(&ok!(file.map())[..], b"ours");
@@ -211,10 +218,10 @@ fn descriptors_arrive_close_on_exec(_: &World) -> Verdict {
     let file = ok!(kernel::dup(&ok!(kernel::sealable())));
     same!(kernel::close_on_exec(&file), Ok(false));
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
-        let mut descriptors = Descriptors::<3>::new();
-        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        let (one, other) = ok!(socket::socket_pair(kind));
+        ok!(socket::send(&one, b"x", &[file.as_fd(); 3]));
+        let mut descriptors = ReceivedFds::<3>::new();
+        ok!(socket::receive(&other, &mut [0], &mut descriptors));
         for received in descriptors {
             same!(kernel::close_on_exec(&received), Ok(true));
         }
@@ -230,10 +237,10 @@ fn descriptors_arrive_in_their_order(_: &World) -> Verdict {
         ok!(kernel::sealable()),
         ok!(kernel::sealable()),
     ];
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
-    ok!(pass::send(&one, b"x", &files.each_ref().map(AsFd::as_fd)));
-    let mut descriptors = Descriptors::<8>::new();
-    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
+    ok!(socket::send(&one, b"x", &files.each_ref().map(AsFd::as_fd)));
+    let mut descriptors = ReceivedFds::<8>::new();
+    ok!(socket::receive(&other, &mut [0], &mut descriptors));
     for (left, sent) in (1..=5).rev().zip(&files) {
         same!(descriptors.size_hint(), (left, Some(left)));
         same!(descriptors.len(), left);
@@ -251,12 +258,12 @@ fn descriptors_arrive_in_their_order(_: &World) -> Verdict {
 
 fn descriptors_that_are_not_taken_are_closed(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    let (one, other) = ok!(pass::socket_pair(SocketKind::SeqPacket));
+    let (one, other) = ok!(socket::socket_pair(SocketType::SeqPacket));
     let before = kernel::open_descriptors();
     for taken in 0..=4 {
-        ok!(pass::send(&one, b"x", &[file.as_fd(); 4]));
-        let mut descriptors = Descriptors::<4>::new();
-        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        ok!(socket::send(&one, b"x", &[file.as_fd(); 4]));
+        let mut descriptors = ReceivedFds::<4>::new();
+        ok!(socket::receive(&other, &mut [0], &mut descriptors));
         holds!(kernel::open_descriptors() != before);
         for kept in descriptors.by_ref().take(taken) {
             // Taken, it is the taker's and open.
@@ -267,9 +274,9 @@ fn descriptors_that_are_not_taken_are_closed(_: &World) -> Verdict {
         same!(kernel::open_descriptors(), before);
     }
     // One that is taken outlives the room.
-    ok!(pass::send(&one, b"x", &[file.as_fd(); 4]));
-    let mut descriptors = Descriptors::<4>::new();
-    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    ok!(socket::send(&one, b"x", &[file.as_fd(); 4]));
+    let mut descriptors = ReceivedFds::<4>::new();
+    ok!(socket::receive(&other, &mut [0], &mut descriptors));
     let kept = descriptors.nth(1);
     drop(descriptors);
     same!(
@@ -281,26 +288,26 @@ fn descriptors_that_are_not_taken_are_closed(_: &World) -> Verdict {
 
 fn room_is_emptied_before_it_is_filled(_: &World) -> Verdict {
     let (first, second) = (ok!(kernel::sealable()), ok!(kernel::sealable()));
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     let before = kernel::open_descriptors();
-    let mut descriptors = Descriptors::<2>::new();
-    ok!(pass::send(&one, b"x", &[first.as_fd(); 2]));
-    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    let mut descriptors = ReceivedFds::<2>::new();
+    ok!(socket::send(&one, b"x", &[first.as_fd(); 2]));
+    ok!(socket::receive(&other, &mut [0], &mut descriptors));
     // As one that was used half.
     drop(descriptors.next());
     for _ in 0..3 {
-        ok!(pass::send(&one, b"x", &[second.as_fd(); 2]));
-        ok!(pass::receive(&other, &mut [0], &mut descriptors));
+        ok!(socket::send(&one, b"x", &[second.as_fd(); 2]));
+        ok!(socket::receive(&other, &mut [0], &mut descriptors));
         same!(descriptors.len(), 2);
     }
     for received in descriptors.by_ref() {
         same_file(&received, &second)?;
     }
-    ok!(pass::send(&one, b"x", &[second.as_fd(); 2]));
-    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    ok!(socket::send(&one, b"x", &[second.as_fd(); 2]));
+    ok!(socket::receive(&other, &mut [0], &mut descriptors));
     // As one that is not used at all, when nothing comes with the next message.
-    ok!(pass::send(&one, b"x", &[]));
-    ok!(pass::receive(&other, &mut [0], &mut descriptors));
+    ok!(socket::send(&one, b"x", &[]));
+    ok!(socket::receive(&other, &mut [0], &mut descriptors));
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
     Ok(())
@@ -308,39 +315,39 @@ fn room_is_emptied_before_it_is_filled(_: &World) -> Verdict {
 
 fn an_error_leaves_the_room_empty(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    let (one, other) = ok!(pass::socket_pair(SocketKind::SeqPacket));
+    let (one, other) = ok!(socket::socket_pair(SocketType::SeqPacket));
     let before = kernel::open_descriptors();
-    let mut descriptors = Descriptors::<2>::new();
-    let put_two_into = |room: &mut Descriptors<2>| {
-        ok!(pass::send(&one, b"x", &[file.as_fd(); 2]));
-        ok!(pass::receive(&other, &mut [0], room));
+    let mut descriptors = ReceivedFds::<2>::new();
+    let put_two_into = |room: &mut ReceivedFds<2>| {
+        ok!(socket::send(&one, b"x", &[file.as_fd(); 2]));
+        ok!(socket::receive(&other, &mut [0], room));
         Ok(())
     };
     // Too many, too long, nothing there, and the end.
     put_two_into(&mut descriptors)?;
-    ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
-    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    ok!(socket::send(&one, b"x", &[file.as_fd(); 3]));
+    let answer = socket::receive(&other, &mut [0], &mut descriptors);
     refused!(answer, ReceiveError::TooManyDescriptors);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
-    ok!(pass::send(&one, b"xx", &[file.as_fd(); 2]));
-    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    ok!(socket::send(&one, b"xx", &[file.as_fd(); 2]));
+    let answer = socket::receive(&other, &mut [0], &mut descriptors);
     refused!(answer, ReceiveError::DataTruncated);
     same!(descriptors.next().is_none(), true);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
     do_not_wait(&other)?;
-    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    let answer = socket::receive(&other, &mut [0], &mut descriptors);
     refused!(answer, ReceiveError::Kernel(Errno::EAGAIN));
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
     ok!(parties::end_writing(&one));
-    let answer = pass::receive(&other, &mut [0], &mut descriptors);
+    let answer = socket::receive(&other, &mut [0], &mut descriptors);
     refused!(answer, ReceiveError::Closed);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
@@ -350,13 +357,13 @@ fn an_error_leaves_the_room_empty(_: &World) -> Verdict {
 fn the_descriptors_of_two_messages_never_come_together(_: &World) -> Verdict {
     let (first, second) = (ok!(kernel::sealable()), ok!(kernel::sealable()));
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"aa", &[first.as_fd()]), Ok(2));
-        same!(pass::send(&one, b"bb", &[second.as_fd()]), Ok(2));
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"aa", &[first.as_fd()]), Ok(2));
+        same!(socket::send(&one, b"bb", &[second.as_fd()]), Ok(2));
         for (expected, sent) in [(b"aa", &first), (b"bb", &second)] {
             // Room for both.
-            let (mut room, mut descriptors) = ([0; 64], Descriptors::<4>::new());
-            same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 2);
+            let (mut room, mut descriptors) = ([0; 64], ReceivedFds::<4>::new());
+            same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 2);
             same!(&room[..2], expected);
             same!(descriptors.len(), 1);
             for received in descriptors {
@@ -368,15 +375,15 @@ fn the_descriptors_of_two_messages_never_come_together(_: &World) -> Verdict {
 }
 
 fn as_many_descriptors_pass_as_the_kernel_takes(_: &World) -> Verdict {
-    const MOST: usize = pass::MAX_DESCRIPTORS;
+    const MOST: usize = socket::MAX_DESCRIPTORS;
 
     same!(MOST, 253);
     let file = ok!(kernel::sealable());
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"x", &[file.as_fd(); MOST]), Ok(1));
-        let mut descriptors = Descriptors::<MOST>::new();
-        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"x", &[file.as_fd(); MOST]), Ok(1));
+        let mut descriptors = ReceivedFds::<MOST>::new();
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
         same!(descriptors.len(), MOST);
         for received in descriptors {
             same_file(&received, &file)?;
@@ -397,7 +404,7 @@ const CONTENT: &[u8] = b"what one process gives another, proven not to change";
 
 fn another_process_gets_a_file_and_maps_it(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         // Made after the process is there: nothing is inherited.
         let steps = ok!(Steps::new());
         let child = ok!(Child::start(Table::Copied, || {
@@ -417,7 +424,7 @@ fn another_process_gets_a_file_and_maps_it(_: &World) -> Verdict {
 
 fn another_process_gives_a_file_and_is_gone(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         children::apart(|| {
             ok!(ok!(sealed(CONTENT)).send(&one));
             Ok(())
@@ -430,7 +437,7 @@ fn another_process_gives_a_file_and_is_gone(_: &World) -> Verdict {
 
 // row 89
 fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     let file = ok!(sealed(b"content"));
     ok!(file.send(&one));
     let received = ok!(SealedMemFd::receive(&other, 7));
@@ -452,21 +459,21 @@ fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
 // What a stranger sends.
 
 /// After too many, all are closed and the next message arrives as if nothing had been.
-fn too_many<const N: usize>(kind: SocketKind, sent: usize) -> Verdict {
-    const MOST: usize = pass::MAX_DESCRIPTORS;
+fn too_many<const N: usize>(kind: SocketType, sent: usize) -> Verdict {
+    const MOST: usize = socket::MAX_DESCRIPTORS;
 
     let file = ok!(kernel::sealable());
     let many = [file.as_fd(); MOST];
-    let (one, other) = ok!(pass::socket_pair(kind));
+    let (one, other) = ok!(socket::socket_pair(kind));
     let before = kernel::open_descriptors();
     same!(parties::send(&one, b"x", &many[..sent]), Ok(1));
-    same!(pass::send(&one, b"y", &[]), Ok(1));
-    let (mut byte, mut descriptors) = ([0], Descriptors::<N>::new());
-    let answer = pass::receive(&other, &mut byte, &mut descriptors);
+    same!(socket::send(&one, b"y", &[]), Ok(1));
+    let (mut byte, mut descriptors) = ([0], ReceivedFds::<N>::new());
+    let answer = socket::receive(&other, &mut byte, &mut descriptors);
     refused!(answer, ReceiveError::TooManyDescriptors);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
-    same!(ok!(pass::receive(&other, &mut byte, &mut descriptors)), 1);
+    same!(ok!(socket::receive(&other, &mut byte, &mut descriptors)), 1);
     same!(byte, *b"y");
     Ok(())
 }
@@ -476,7 +483,7 @@ fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
         too_many::<1>(kind, 10)?;
 
         let file = ok!(sealed(b""));
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
         same!(parties::send(&one, b"x", &[file.as_fd(); 10]), Ok(1));
         let answer = SealedMemFd::receive(&other, 10);
@@ -512,7 +519,7 @@ fn with_room_in_the_table(free: usize) -> Verdict {
     let file = ok!(sealed(b"content"));
     for kind in KINDS {
         children::apart(|| {
-            let (one, other) = ok!(pass::socket_pair(kind));
+            let (one, other) = ok!(socket::socket_pair(kind));
             for _ in 0..3 {
                 ok!(parties::send(&one, b"x", &[file.as_fd(); 2]));
             }
@@ -522,8 +529,8 @@ fn with_room_in_the_table(free: usize) -> Verdict {
             places[..free].fill_with(|| None);
             let before = kernel::open_descriptors();
             for _ in 0..3 {
-                let mut descriptors = Descriptors::<2>::new();
-                let answer = pass::receive(&other, &mut [0], &mut descriptors);
+                let mut descriptors = ReceivedFds::<2>::new();
+                let answer = socket::receive(&other, &mut [0], &mut descriptors);
                 refused!(answer, ReceiveError::ControlTruncated);
                 same!(descriptors.len(), 0);
                 same!(kernel::open_descriptors(), before);
@@ -551,21 +558,21 @@ fn a_table_with_one_place_loses_the_second_and_closes_the_first(_: &World) -> Ve
 fn a_message_that_is_too_long_is_cut_and_says_so(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
     for kind in MESSAGES {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
         for len in [3, 0] {
-            same!(pass::send(&one, b"four", &[file.as_fd()]), Ok(4));
-            same!(pass::send(&one, b"next", &[]), Ok(4));
-            let (mut room, mut descriptors) = ([0; 4], Descriptors::<1>::new());
-            let answer = pass::receive(&other, &mut room[..len], &mut descriptors);
+            same!(socket::send(&one, b"four", &[file.as_fd()]), Ok(4));
+            same!(socket::send(&one, b"next", &[]), Ok(4));
+            let (mut room, mut descriptors) = ([0; 4], ReceivedFds::<1>::new());
+            let answer = socket::receive(&other, &mut room[..len], &mut descriptors);
             refused!(answer, ReceiveError::DataTruncated);
             same!(descriptors.len(), 0);
             same!(kernel::open_descriptors(), before);
             // What was cut is gone; what follows is whole.
-            same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 4);
+            same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 4);
             same!(&room, b"next");
         }
-        same!(pass::send(&one, b"two", &[file.as_fd()]), Ok(3));
+        same!(socket::send(&one, b"two", &[file.as_fd()]), Ok(3));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::DataTruncated);
         same!(kernel::open_descriptors(), before);
     }
@@ -574,14 +581,14 @@ fn a_message_that_is_too_long_is_cut_and_says_so(_: &World) -> Verdict {
 
 fn a_stream_keeps_what_there_was_no_room_for(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
-    same!(pass::send(&one, b"first", &[file.as_fd()]), Ok(5));
-    let (mut room, mut descriptors) = ([0; 3], Descriptors::<1>::new());
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
+    same!(socket::send(&one, b"first", &[file.as_fd()]), Ok(5));
+    let (mut room, mut descriptors) = ([0; 3], ReceivedFds::<1>::new());
     // The descriptor comes with the first byte, and once.
-    same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 3);
+    same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 3);
     same!(&room, b"fir");
     same!(descriptors.len(), 1);
-    same!(ok!(pass::receive(&other, &mut room, &mut descriptors)), 2);
+    same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 2);
     same!(&room[..2], b"st");
     same!(descriptors.len(), 0);
     is_drained(&other)
@@ -591,11 +598,11 @@ fn a_stream_keeps_what_there_was_no_room_for(_: &World) -> Verdict {
 
 fn the_end_of_a_connection_shows(_: &World) -> Verdict {
     for kind in CONNECTIONS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         drop(one);
         for _ in 0..2 {
-            let mut descriptors = Descriptors::<1>::new();
-            let answer = pass::receive(&other, &mut [0], &mut descriptors);
+            let mut descriptors = ReceivedFds::<1>::new();
+            let answer = socket::receive(&other, &mut [0], &mut descriptors);
             refused!(answer, ReceiveError::Closed);
             refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
         }
@@ -605,10 +612,10 @@ fn the_end_of_a_connection_shows(_: &World) -> Verdict {
 
 fn half_a_connection_ends_too(_: &World) -> Verdict {
     for kind in CONNECTIONS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::end_writing(&one));
         refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
-        refused!(pass::send(&one, b"x", &[]), Errno::EPIPE);
+        refused!(socket::send(&one, b"x", &[]), Errno::EPIPE);
         // The other half goes on.
         ok!(ok!(sealed(b"back")).send(&other));
         same!(ok!(SealedMemFd::receive(&one, 4)).len(), 4);
@@ -618,7 +625,7 @@ fn half_a_connection_ends_too(_: &World) -> Verdict {
 
 fn what_was_sent_before_the_end_still_arrives(_: &World) -> Verdict {
     for kind in CONNECTIONS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         ok!(ok!(sealed(b"last")).send(&one));
         drop(one);
         same!(
@@ -631,7 +638,7 @@ fn what_was_sent_before_the_end_still_arrives(_: &World) -> Verdict {
 }
 
 fn datagrams_have_no_end(_: &World) -> Verdict {
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Datagram));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Datagram));
     ok!(ok!(sealed(b"last")).send(&one));
     drop(one);
     same!(ok!(SealedMemFd::receive(&other, 4)).len(), 4);
@@ -641,12 +648,12 @@ fn datagrams_have_no_end(_: &World) -> Verdict {
 fn an_empty_message_brings_its_descriptors(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
     for kind in MESSAGES {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
-        let mut descriptors = Descriptors::<1>::new();
-        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 0);
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"", &[file.as_fd()]), Ok(0));
+        let mut descriptors = ReceivedFds::<1>::new();
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 0);
         same!(descriptors.len(), 1);
-        same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
+        same!(socket::send(&one, b"", &[file.as_fd()]), Ok(0));
         same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
     }
     Ok(())
@@ -654,8 +661,8 @@ fn an_empty_message_brings_its_descriptors(_: &World) -> Verdict {
 
 fn an_empty_message_alone_looks_like_the_end(_: &World) -> Verdict {
     for kind in MESSAGES {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"", &[]), Ok(0));
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"", &[]), Ok(0));
         refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
         // And is not.
         ok!(ok!(sealed(b"more")).send(&one));
@@ -666,12 +673,12 @@ fn an_empty_message_alone_looks_like_the_end(_: &World) -> Verdict {
 
 fn a_stream_needs_a_byte_for_descriptors(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
-    same!(pass::send(&one, b"", &[file.as_fd()]), Ok(0));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
+    same!(socket::send(&one, b"", &[file.as_fd()]), Ok(0));
     is_drained(&other)?;
-    same!(pass::send(&one, b"x", &[file.as_fd()]), Ok(1));
-    let mut descriptors = Descriptors::<2>::new();
-    same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+    same!(socket::send(&one, b"x", &[file.as_fd()]), Ok(1));
+    let mut descriptors = ReceivedFds::<2>::new();
+    same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
     same!(descriptors.len(), 1);
     Ok(())
 }
@@ -683,21 +690,21 @@ fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
     ok!(parties::stop_ignoring(SIGPIPE));
     let file = ok!(sealed(b"content"));
     for kind in CONNECTIONS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         drop(other);
         for _ in 0..2 {
-            same!(pass::send(&one, b"x", &[]), Err(Errno::EPIPE));
-            same!(pass::send(&one, b"x", &[file.as_fd()]), Err(Errno::EPIPE));
+            same!(socket::send(&one, b"x", &[]), Err(Errno::EPIPE));
+            same!(socket::send(&one, b"x", &[file.as_fd()]), Err(Errno::EPIPE));
             same!(file.send(&one), Err(Errno::EPIPE));
         }
     }
     // This notices once, and is then without a peer.
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Datagram));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Datagram));
     drop(other);
     same!(file.send(&one), Err(Errno::ECONNREFUSED));
     same!(file.send(&one), Err(Errno::ENOTCONN));
     // The signal would have come: it does to who does not refuse it.
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     drop(other);
     let pid = ok!(raw::fork(Table::Copied, || i32::from(
         kernel::write(&one, b"x").is_err()
@@ -708,15 +715,15 @@ fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
 
 fn a_peer_that_closes_without_reading_resets_the_connection(_: &World) -> Verdict {
     for kind in CONNECTIONS {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        same!(pass::send(&one, b"never read", &[]), Ok(10));
+        let (one, other) = ok!(socket::socket_pair(kind));
+        same!(socket::send(&one, b"never read", &[]), Ok(10));
         drop(other);
         refused!(
             SealedMemFd::receive(&one, 1),
             ReceiveError::Kernel(Errno::ECONNRESET)
         );
         refused!(SealedMemFd::receive(&one, 1), ReceiveError::Closed);
-        same!(pass::send(&one, b"x", &[]).err(), Some(Errno::EPIPE));
+        same!(socket::send(&one, b"x", &[]).err(), Some(Errno::EPIPE));
     }
     Ok(())
 }
@@ -725,14 +732,14 @@ fn a_peer_that_closes_without_reading_resets_the_connection(_: &World) -> Verdic
 
 fn what_is_no_unix_socket_is_refused(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
-    let mut descriptors = Descriptors::<1>::new();
+    let mut descriptors = ReceivedFds::<1>::new();
     same!(file.send(&file).err(), Some(Errno::ENOTSOCK));
     refused!(
         SealedMemFd::receive(&file, 7),
         ReceiveError::Kernel(Errno::ENOTSOCK)
     );
     refused!(
-        pass::receive(&file, &mut [0], &mut descriptors),
+        socket::receive(&file, &mut [0], &mut descriptors),
         ReceiveError::Kernel(Errno::ENOTSOCK)
     );
     if let Ok(socket) = parties::internet_socket() {
@@ -744,7 +751,7 @@ fn what_is_no_unix_socket_is_refused(_: &World) -> Verdict {
 fn a_socket_that_does_not_wait_says_so(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         is_drained(&other)?;
         refused!(
             SealedMemFd::receive(&other, 7),
@@ -774,24 +781,24 @@ fn a_full_stream_takes_a_part_and_the_descriptor_once(_: &World) -> Verdict {
     const LEN: usize = 4 << 20;
 
     let file = ok!(kernel::sealable());
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     do_not_wait(&one)?;
     let bytes = ok!(raw::Buffer::new(LEN));
-    let first = ok!(pass::send(&one, &bytes, &[file.as_fd()]));
+    let first = ok!(socket::send(&one, &bytes, &[file.as_fd()]));
     holds!(first > 0 && first < LEN, "{first} bytes were taken");
     refused!(
-        pass::send(&one, &bytes[first..], &[file.as_fd()]),
+        socket::send(&one, &bytes[first..], &[file.as_fd()]),
         Errno::EAGAIN
     );
     let (mut sent, mut received, mut files) = (first, 0, 0);
     let mut room = [0; 8192];
     loop {
-        let mut descriptors = Descriptors::<1>::new();
-        received += ok!(pass::receive(&other, &mut room, &mut descriptors));
+        let mut descriptors = ReceivedFds::<1>::new();
+        received += ok!(socket::receive(&other, &mut room, &mut descriptors));
         files += descriptors.len();
         // The rest goes without.
         while sent < LEN {
-            match pass::send(&one, &bytes[sent..], &[]) {
+            match socket::send(&one, &bytes[sent..], &[]) {
                 Ok(count) => sent += count,
                 Err(Errno::EAGAIN) => break,
                 Err(errno) => fail!("sending the rest fails with {errno:?}"),
@@ -811,8 +818,8 @@ fn a_message_longer_than_the_socket_allows_is_refused(_: &World) -> Verdict {
     let zeros = ok!(raw::Buffer::new(LEN));
     let file = ok!(kernel::sealable());
     for kind in MESSAGES {
-        let (one, other) = ok!(pass::socket_pair(kind));
-        let answer = pass::send(&one, &zeros, &[file.as_fd()]);
+        let (one, other) = ok!(socket::socket_pair(kind));
+        let answer = socket::send(&one, &zeros, &[file.as_fd()]);
         same!(answer, Err(Errno::EMSGSIZE));
         is_drained(&other)?;
     }
@@ -824,15 +831,18 @@ fn a_message_longer_than_the_socket_allows_is_refused(_: &World) -> Verdict {
 const OFTEN: Duration = Duration::from_millis(10);
 
 fn a_signal_interrupts_what_is_bare(_: &World) -> Verdict {
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     fill(&one)?;
     let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
-    let mut descriptors = Descriptors::<1>::new();
+    let mut descriptors = ReceivedFds::<1>::new();
     refused!(
-        pass::receive(&one, &mut [0], &mut descriptors),
+        socket::receive(&one, &mut [0], &mut descriptors),
         ReceiveError::Kernel(Errno::EINTR)
     );
-    same!(pass::send(&one, b"x", &[other.as_fd()]), Err(Errno::EINTR));
+    same!(
+        socket::send(&one, b"x", &[other.as_fd()]),
+        Err(Errno::EINTR)
+    );
     holds!(alarms.count() > 0);
     Ok(())
 }
@@ -841,7 +851,7 @@ fn a_signal_interrupts_what_is_bare(_: &World) -> Verdict {
 fn fill(socket: &OwnedFd) -> Verdict {
     do_not_wait(socket)?;
     for piece in [4096, 1] {
-        while pass::send(socket, &[0; 4096][..piece], &[]).is_ok() {}
+        while socket::send(socket, &[0; 4096][..piece], &[]).is_ok() {}
     }
     ok!(kernel::set_status_flags(socket, OFlags::empty()));
     Ok(())
@@ -849,7 +859,7 @@ fn fill(socket: &OwnedFd) -> Verdict {
 
 fn a_signal_does_not_interrupt_receiving_a_file(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         let child = ok!(Child::start(Table::Copied, || {
             let file = ok!(sealed(b"late"));
             kernel::sleep(OFTEN * 10);
@@ -867,14 +877,14 @@ fn a_signal_does_not_interrupt_receiving_a_file(_: &World) -> Verdict {
 }
 
 fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     fill(&one)?;
     let file = ok!(sealed(b"waits"));
     let child = ok!(Child::start(Table::Copied, || {
         kernel::sleep(OFTEN * 10);
         loop {
-            let (mut room, mut descriptors) = ([0; 4096], Descriptors::<1>::new());
-            ok!(pass::receive(&other, &mut room, &mut descriptors));
+            let (mut room, mut descriptors) = ([0; 4096], ReceivedFds::<1>::new());
+            ok!(socket::receive(&other, &mut room, &mut descriptors));
             if descriptors.len() == 1 {
                 return Ok(());
             }
@@ -890,10 +900,10 @@ fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
 // What else a socket brings.
 
 fn credentials_are_skipped(_: &World) -> Verdict {
-    const MOST: usize = pass::MAX_DESCRIPTORS;
+    const MOST: usize = socket::MAX_DESCRIPTORS;
 
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_credentials(&other));
         let file = ok!(sealed(b"content"));
         let before = kernel::open_descriptors();
@@ -901,16 +911,16 @@ fn credentials_are_skipped(_: &World) -> Verdict {
         drop(ok!(SealedMemFd::receive(&other, 7)));
         same!(kernel::open_descriptors(), before);
 
-        ok!(pass::send(&one, b"x", &[file.as_fd(); MOST]));
-        let mut descriptors = Descriptors::<MOST>::new();
-        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        ok!(socket::send(&one, b"x", &[file.as_fd(); MOST]));
+        let mut descriptors = ReceivedFds::<MOST>::new();
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
         same!(descriptors.len(), MOST);
         for received in descriptors {
             same_file(&received, &file)?;
         }
 
         // They alone are no descriptor.
-        ok!(pass::send(&one, b"x", &[]));
+        ok!(socket::send(&one, b"x", &[]));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
     }
     Ok(())
@@ -919,7 +929,7 @@ fn credentials_are_skipped(_: &World) -> Verdict {
 fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict {
     needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_pidfd(&other));
         ok!(parties::pass_credentials(&other));
         let file = ok!(sealed(b"content"));
@@ -932,11 +942,11 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
             same!(kernel::open_descriptors(), before);
         }
         // It does not count as one that was sent.
-        ok!(pass::send(&one, b"x", &[]));
+        ok!(socket::send(&one, b"x", &[]));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
-        ok!(pass::send(&one, b"x", &[file.as_fd(); 3]));
-        let mut descriptors = Descriptors::<3>::new();
-        same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+        ok!(socket::send(&one, b"x", &[file.as_fd(); 3]));
+        let mut descriptors = ReceivedFds::<3>::new();
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
         for received in descriptors {
             same_file(&received, &file)?;
         }
@@ -951,21 +961,21 @@ fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Ver
     needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
     needs!(world.overseers, world::NO_OVERSEERS);
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_pidfd(&other));
-        ok!(pass::send(&one, b"x", &[]));
+        ok!(socket::send(&one, b"x", &[]));
         let file = ok!(kernel::sealable());
-        ok!(pass::send(&one, b"y", &[file.as_fd()]));
+        ok!(socket::send(&one, b"y", &[file.as_fd()]));
         children::apart(|| {
             // Who takes it for a descriptor closes it.
             let number = Errno::EMFILE.raw_os_error().wrapping_neg() as u32;
             let which = Which::Equal(sc::nr::CLOSE, 0, number);
             let overseer = Overseer::of(which, &[])?;
             ok!(kernel::fill_the_table());
-            let mut descriptors = Descriptors::<1>::new();
-            same!(ok!(pass::receive(&other, &mut [0], &mut descriptors)), 1);
+            let mut descriptors = ReceivedFds::<1>::new();
+            same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
             same!(descriptors.len(), 0);
-            let answer = pass::receive(&other, &mut [0], &mut descriptors);
+            let answer = socket::receive(&other, &mut [0], &mut descriptors);
             refused!(answer, ReceiveError::ControlTruncated);
             same!(descriptors.len(), 0);
             same!(overseer.calls(), 0);
@@ -978,16 +988,16 @@ fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Ver
 // What a file must be.
 
 /// A file that must not be accepted, and why; the descriptor comes back, as it came.
-fn is_refused(fd: BorrowedFd<'_>, max_len: usize, expected: Reason) -> Verdict {
+fn is_refused(fd: BorrowedFd<'_>, max_len: usize, expected: VerifyErrorKind) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
         same!(parties::send(&one, b"x", &[fd]), Ok(1));
         match SealedMemFd::receive(&other, max_len) {
-            Err(ReceiveError::Refused(Refused { value, reason })) => {
-                same!(reason, expected);
-                same_file(&value, &fd)?;
-                same!(kernel::close_on_exec(&value), Ok(true));
+            Err(ReceiveError::Verify(error)) => {
+                same!(error.kind(), expected);
+                same_file(error.get_ref(), &fd)?;
+                same!(kernel::close_on_exec(error.get_ref()), Ok(true));
             }
             other => fail!("{other:?}"),
         }
@@ -998,7 +1008,7 @@ fn is_refused(fd: BorrowedFd<'_>, max_len: usize, expected: Reason) -> Verdict {
 
 fn data_without_a_descriptor_is_no_file(_: &World) -> Verdict {
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         same!(parties::send(&one, b"x", &[]), Ok(1));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
         ok!(ok!(sealed(b"content")).send(&one));
@@ -1009,20 +1019,20 @@ fn data_without_a_descriptor_is_no_file(_: &World) -> Verdict {
 
 fn what_is_no_memory_file_is_refused_and_given_back(world: &World) -> Verdict {
     let (read, write) = ok!(kernel::pipe());
-    is_refused(read.as_fd(), usize::MAX, Reason::NotMemFd)?;
-    is_refused(write.as_fd(), usize::MAX, Reason::NotMemFd)?;
+    is_refused(read.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
+    is_refused(write.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
     let counter = ok!(kernel::event_counter());
-    is_refused(counter.as_fd(), usize::MAX, Reason::NotMemFd)?;
+    is_refused(counter.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
     needs!(world.proc, world::NO_PROC);
     let path_only = ok!(kernel::reopen(&ok!(sealed(b"x")), OFlags::PATH));
-    is_refused(path_only.as_fd(), usize::MAX, Reason::PathOnly)?;
+    is_refused(path_only.as_fd(), usize::MAX, VerifyErrorKind::PathOnly)?;
     needs!(world.tmpfs, world::NO_TMPFS);
     let on_tmpfs = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
-    is_refused(on_tmpfs.as_fd(), usize::MAX, Reason::NotMemFd)
+    is_refused(on_tmpfs.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)
 }
 
 fn an_unsealed_file_is_refused_and_given_back(world: &World) -> Verdict {
-    let missing = Reason::MissingSeals;
+    let missing = VerifyErrorKind::MissingSeals;
     let file = ok!(kernel::holding(b"content"));
     is_refused(file.as_fd(), 7, missing(Seals::WRITE | Seals::SHRINK))?;
     ok!(file.add_seals(Seals::GROW));
@@ -1036,16 +1046,16 @@ fn an_unsealed_file_is_refused_and_given_back(world: &World) -> Verdict {
     needs!(world.future_write, world::NO_FUTURE_WRITE);
     let file = ok!(kernel::holding(b"content"));
     ok!(file.add_seals(Seals::FUTURE_WRITE | Seals::SHRINK | Seals::GROW));
-    is_refused(file.as_fd(), 7, Reason::FutureWriteOnly)
+    is_refused(file.as_fd(), 7, VerifyErrorKind::FutureWriteOnly)
 }
 
 fn a_longer_file_than_wanted_is_refused_and_given_back(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
     for limit in [0, 6] {
-        let reason = Reason::TooLarge { len: 7 };
+        let reason = VerifyErrorKind::TooLarge { len: 7 };
         is_refused(file.as_fd(), limit, reason)?;
     }
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     ok!(file.send(&one));
     same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
     ok!(ok!(sealed(b"")).send(&one));
@@ -1056,12 +1066,12 @@ fn a_longer_file_than_wanted_is_refused_and_given_back(_: &World) -> Verdict {
 fn a_refusal_leaves_the_connection_as_it_was(_: &World) -> Verdict {
     let (read, _write) = ok!(kernel::pipe());
     for kind in KINDS {
-        let (one, other) = ok!(pass::socket_pair(kind));
+        let (one, other) = ok!(socket::socket_pair(kind));
         same!(parties::send(&one, b"x", &[read.as_fd()]), Ok(1));
         same!(parties::send(&one, b"x", &[read.as_fd(); 10]), Ok(1));
         same!(parties::send(&one, b"x", &[]), Ok(1));
         ok!(ok!(sealed(b"good")).send(&one));
-        refused!(SealedMemFd::receive(&other, 4), ReceiveError::Refused(_));
+        refused!(SealedMemFd::receive(&other, 4), ReceiveError::Verify(_));
         refused!(
             SealedMemFd::receive(&other, 4),
             ReceiveError::TooManyDescriptors
@@ -1077,7 +1087,7 @@ fn a_refusal_leaves_the_connection_as_it_was(_: &World) -> Verdict {
 
 fn every_refusal_says_what_it_is(_: &World) -> Verdict {
     let (read, _write) = ok!(kernel::pipe());
-    let (one, other) = ok!(pass::socket_pair(SocketKind::Stream));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     ok!(parties::send(&one, b"x", &[read.as_fd()]));
     let Err(refused) = SealedMemFd::receive(&other, 1) else {
         fail!("a pipe is accepted");

@@ -9,7 +9,7 @@ use crate::{
     strangers, world,
 };
 use owned_memfd::{
-    Errno, MapError, MemFdFlags, OwnedMemFd, Reason, SealedMemFd, Seals, SeekFrom,
+    Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsRawFd, IntoRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, thread::UnshareFlags};
@@ -78,13 +78,13 @@ fn is_proven(fd: OwnedFd, content: &[u8]) -> Verdict {
             holds!(*ok!(sealed.map()) == *content);
             Ok(())
         }
-        Err(refused) => fail!("refused: {:?}", refused.reason),
+        Err(refused) => fail!("refused: {:?}", refused.kind()),
     }
 }
 
 /// The descriptor is refused for this reason by each way in, and comes back open, unchanged
 /// and the same.
-fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
+fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     let number = fd.as_raw_fd();
     let before = (
         kernel::status_flags(&fd),
@@ -94,17 +94,17 @@ fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
     let Err(refused) = SealedMemFd::verify(fd, WHOLE) else {
         fail!("proven, and not refused with {reason:?}");
     };
-    same!(refused.reason, reason);
-    let Err(refused) = SealedMemFd::try_from(refused.value) else {
+    same!(refused.kind(), reason);
+    let Err(refused) = SealedMemFd::try_from(refused.into_inner()) else {
         fail!("converted, and not refused with {reason:?}");
     };
-    same!(refused.reason, reason);
-    let fd: OwnedFd = refused.value;
+    same!(refused.kind(), reason);
+    let fd: OwnedFd = refused.into_inner();
     let Err(refused) = SealedMemFd::try_from(raw::disguise(fd)) else {
         fail!("taken for a memory file, and not refused with {reason:?}");
     };
-    same!(refused.reason, reason);
-    let fd: OwnedFd = refused.value.into();
+    same!(refused.kind(), reason);
+    let fd: OwnedFd = refused.into_inner().into();
     same!(fd.as_raw_fd(), number);
     same!(
         (
@@ -120,17 +120,17 @@ fn is_refused(fd: OwnedFd, reason: Reason) -> Verdict {
 }
 
 /// What a right judgement of a set of seals is.
-fn judgement(seals: Seals, forgeable: bool) -> Result<(), Reason> {
+fn judgement(seals: Seals, forgeable: bool) -> Result<(), VerifyErrorKind> {
     if seals.contains(PROOF) {
         if forgeable && seals.contains(Seals::EXEC | Seals::FUTURE_WRITE) {
-            return Err(Reason::ForgeableSeals);
+            return Err(VerifyErrorKind::ForgeableSeals);
         }
         return Ok(());
     }
     if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
-        return Err(Reason::FutureWriteOnly);
+        return Err(VerifyErrorKind::FutureWriteOnly);
     }
-    Err(Reason::MissingSeals(PROOF - seals))
+    Err(VerifyErrorKind::MissingSeals(PROOF - seals))
 }
 
 fn every_set_of_seals_is_judged_by_what_it_promises(world: &World) -> Verdict {
@@ -240,42 +240,45 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
 
 // row 18
 fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
-    strangers::no_regular_files(|fd| is_refused(fd, Reason::NotMemFd))
+    strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
-    strangers::ordinary_files(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::ordinary_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_file_of_a_hugetlbfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
     let init = kernel::open(c"/init", OFlags::RDONLY);
     needs!(init.is_ok(), attacks::NO_INIT);
-    is_refused(ok!(init), Reason::NotMemFd)
+    is_refused(ok!(init), VerifyErrorKind::NotMemFd)
 }
 
 fn a_device_is_refused(world: &World) -> Verdict {
-    strangers::devices(world, |fd| is_refused(fd, Reason::NotMemFd))
+    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 // row 106
 fn secret_memory_is_refused(_: &World) -> Verdict {
-    strangers::secret_memory(|fd| is_refused(fd, Reason::NotMemFd))
+    strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_descriptor_without_access_is_refused(world: &World) -> Verdict {
-    is_refused(ok!(kernel::open(c"/", OFlags::PATH)), Reason::PathOnly)?;
+    is_refused(
+        ok!(kernel::open(c"/", OFlags::PATH)),
+        VerifyErrorKind::PathOnly,
+    )?;
     needs!(world.proc, world::NO_PROC);
     // Even of a file that is sealed.
     let path = ok!(kernel::reopen(&ok!(proof()), OFlags::PATH));
-    is_refused(path, Reason::PathOnly)
+    is_refused(path, VerifyErrorKind::PathOnly)
 }
 
 fn a_descriptor_that_is_not_open_is_refused(_: &World) -> Verdict {
@@ -283,9 +286,9 @@ fn a_descriptor_that_is_not_open_is_refused(_: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify(raw::take(number), WHOLE) else {
         fail!("a number that is not open is proven");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EBADF));
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBADF));
     // There is nothing to close.
-    same!(refused.value.into_raw_fd(), number);
+    same!(refused.into_inner().into_raw_fd(), number);
     Ok(())
 }
 
@@ -296,10 +299,10 @@ fn a_file_that_is_too_long_is_refused(_: &World) -> Verdict {
         let Err(refused) = SealedMemFd::verify(fd, limit) else {
             fail!("4 bytes are proven to be at most {limit}");
         };
-        let reason = Reason::TooLarge { len: 4 };
-        same!(refused.reason, reason);
-        same!(refused.value.as_raw_fd(), number);
-        fd = refused.value;
+        let reason = VerifyErrorKind::TooLarge { len: 4 };
+        same!(refused.kind(), reason);
+        same!(refused.get_ref().as_raw_fd(), number);
+        fd = refused.into_inner();
     }
     same!(ok!(SealedMemFd::verify(fd, 4)).len(), 4);
     Ok(())
@@ -315,8 +318,8 @@ fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify(file.into(), PAGE) else {
         fail!("the largest file is proven to be a page");
     };
-    same!(refused.reason, Reason::TooLarge { len: most });
-    let sealed = ok!(SealedMemFd::try_from(refused.value));
+    same!(refused.kind(), VerifyErrorKind::TooLarge { len: most });
+    let sealed = ok!(SealedMemFd::try_from(refused.into_inner()));
     same!(sealed.len(), isize::MAX as usize);
     refused!(sealed.map(), Errno::ENOMEM);
     // What is near the end is as good as any other part; within the last page, which ends
@@ -341,9 +344,15 @@ fn an_empty_file_is_proven(_: &World) -> Verdict {
 fn a_file_on_huge_pages_is_proven_like_any_other(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let file = ok!(attacks::huge());
-    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(PROOF))?;
+    is_refused(
+        ok!(kernel::dup(&file)),
+        VerifyErrorKind::MissingSeals(PROOF),
+    )?;
     ok!(file.add_seals(Seals::WRITE));
-    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(Seals::SHRINK))?;
+    is_refused(
+        ok!(kernel::dup(&file)),
+        VerifyErrorKind::MissingSeals(Seals::SHRINK),
+    )?;
     ok!(file.add_seals(Seals::SHRINK));
     is_proven(file.into(), b"")
 }
@@ -372,14 +381,14 @@ fn a_sender_that_keeps_a_writable_mapping_is_refused(world: &World) -> Verdict {
     let received = ok!(kernel::receive(&ours));
     is_refused(
         ok!(kernel::dup(&received)),
-        Reason::MissingSeals(Seals::WRITE),
+        VerifyErrorKind::MissingSeals(Seals::WRITE),
     )?;
     steps.reach(1);
     steps.wait_for(2)?;
     let reason = if future_write {
-        Reason::FutureWriteOnly
+        VerifyErrorKind::FutureWriteOnly
     } else {
-        Reason::MissingSeals(Seals::WRITE)
+        VerifyErrorKind::MissingSeals(Seals::WRITE)
     };
     is_refused(ok!(kernel::dup(&received)), reason)?;
     // And for a good reason.
@@ -393,7 +402,10 @@ fn a_sender_that_keeps_a_writable_mapping_is_refused(world: &World) -> Verdict {
 fn a_sender_that_can_still_cut_is_refused(_: &World) -> Verdict {
     let file = ok!(kernel::holding(&[7; PAGE]));
     ok!(file.add_seals(Seals::WRITE | Seals::GROW));
-    is_refused(ok!(kernel::dup(&file)), Reason::MissingSeals(Seals::SHRINK))?;
+    is_refused(
+        ok!(kernel::dup(&file)),
+        VerifyErrorKind::MissingSeals(Seals::SHRINK),
+    )?;
     // And for a good reason.
     ok!(file.set_len(0));
     same!(file.len(), Ok(0));
@@ -425,8 +437,8 @@ fn the_length_is_that_of_the_proof_whatever_the_file_becomes(_: &World) -> Verdi
     let Err(refused) = SealedMemFd::verify(sealed.into(), 2 * PAGE) else {
         fail!("4 GiB are proven to be two pages");
     };
-    let reason = Reason::TooLarge { len: GIGABYTES };
-    same!(refused.reason, reason);
+    let reason = VerifyErrorKind::TooLarge { len: GIGABYTES };
+    same!(refused.kind(), reason);
     Ok(())
 }
 
@@ -484,7 +496,7 @@ fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World
     let Err(refused) = SealedMemFd::verify(sealed.into(), 20) else {
         fail!("30 bytes are proven to be 20");
     };
-    same!(refused.reason, Reason::TooLarge { len: 30 });
+    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 30 });
     Ok(())
 }
 
@@ -521,8 +533,8 @@ fn seals_that_come_between_two_questions_prove_nothing_yet(world: &World) -> Ver
     let Err(refused) = SealedMemFd::verify(descriptor, WHOLE) else {
         fail!("proven without the seals");
     };
-    same!(refused.reason, Reason::MissingSeals(PROOF));
-    same!(ok!(SealedMemFd::try_from(refused.value)).len(), 4);
+    same!(refused.kind(), VerifyErrorKind::MissingSeals(PROOF));
+    same!(ok!(SealedMemFd::try_from(refused.into_inner())).len(), 4);
     Ok(())
 }
 
@@ -537,9 +549,9 @@ fn a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes(world: &W
             match SealedMemFd::verify(file.into(), WHOLE) {
                 Ok(sealed) => fail!("proven with {:?}, after {error:?}", sealed.seals()),
                 Err(refused) => holds!(
-                    !matches!(refused.reason, Reason::TooLarge { .. }),
+                    !matches!(refused.kind(), VerifyErrorKind::TooLarge { .. }),
                     "{:?}",
-                    refused.reason
+                    refused.kind()
                 ),
             }
             Ok(())
@@ -555,8 +567,8 @@ fn a_kernel_that_refuses_to_tell_the_length_is_not_taken_for_a_yes(world: &World
     let Err(refused) = SealedMemFd::verify(file.into(), WHOLE) else {
         fail!("proven without a length");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EIO));
-    let Err(refused) = SealedMemFd::verify(refused.value, WHOLE) else {
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EIO));
+    let Err(refused) = SealedMemFd::verify(refused.into_inner(), WHOLE) else {
         fail!("proven without a length");
     };
     drop(refused);
@@ -572,18 +584,18 @@ fn doubtful() -> Result<OwnedMemFd, Errno> {
 
 /// What becomes of files with these seals where the kernel forges them, or may.
 fn doubtful_seals_are_refused(doubtful: &OwnedMemFd, content: &[u8]) -> Verdict {
-    is_refused(ok!(kernel::dup(doubtful)), Reason::ForgeableSeals)?;
+    is_refused(ok!(kernel::dup(doubtful)), VerifyErrorKind::ForgeableSeals)?;
     // Through the other way to a proof.
     let file = match OwnedMemFd::try_from(ok!(kernel::dup(doubtful))) {
         Ok(file) => file,
-        Err(refused) => fail!("no memory file: {:?}", refused.reason),
+        Err(refused) => fail!("no memory file: {:?}", refused.kind()),
     };
     let Err(refused) = file.seal() else {
         fail!("sealing makes a proof of {:?}", doubtful.seals());
     };
-    same!(refused.reason, Reason::ForgeableSeals);
+    same!(refused.kind(), VerifyErrorKind::ForgeableSeals);
     // A copy is none of the sender's business.
-    let copy = ok!(SealedMemFd::copy_if_unsealed(
+    let copy = ok!(SealedMemFd::verify_or_copy(
         ok!(kernel::dup(doubtful)),
         content.len()
     ));
@@ -607,17 +619,17 @@ fn forged_seals_are_refused_where_they_can_be_forged(world: &World) -> Verdict {
     // Nor by adding what is already there: this kernel does not look again.
     ok!(forged.add_seals(PROOF));
     doubtful_seals_are_refused(&forged, &[7; PAGE])?;
-    let copy = ok!(SealedMemFd::copy_if_unsealed(
-        ok!(kernel::dup(&forged)),
-        PAGE
-    ));
+    let copy = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&forged)), PAGE));
     mapping.put(0, 8);
     same!(*ok!(copy.map()), [7; PAGE]);
     // The honest file cannot be told from it.
     doubtful_seals_are_refused(&honest, b"0123")?;
     // And nobody else suffers.
     is_proven(ok!(proof()).into(), b"0123")?;
-    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")
+    is_proven(
+        ok!(SealedMemFd::copy_from_slice(c"suite", b"0123")).into(),
+        b"0123",
+    )
 }
 
 fn doubtful_seals_are_proof_where_none_can_be_forged(world: &World) -> Verdict {
@@ -646,7 +658,10 @@ fn a_kernel_that_forges_seals_is_not_believed(world: &World) -> Verdict {
     ok!(forge_from_now_on());
     doubtful_seals_are_refused(&file, b"0123")?;
     is_proven(ok!(proof()).into(), b"0123")?;
-    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")
+    is_proven(
+        ok!(SealedMemFd::copy_from_slice(c"suite", b"0123")).into(),
+        b"0123",
+    )
 }
 
 /// Runs `body` where executable memory files are forbidden.
@@ -682,7 +697,7 @@ fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
 fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
     let file = ok!(doubtful_if_it_can_be(world));
     where_nothing_is_executable(world, || {
-        let forgeable = Reason::ForgeableSeals;
+        let forgeable = VerifyErrorKind::ForgeableSeals;
         is_refused(ok!(kernel::dup(&file)), forgeable)?;
         ok!(kernel::write_number(world::NOEXEC, 0));
         match ok!(attacks::forge(b"x")) {
@@ -701,10 +716,13 @@ fn a_kernel_is_tried_once_and_only_where_it_matters(world: &World) -> Verdict {
     let which = Which::WithBits(sc::nr::MEMFD_CREATE, 1, MemFdFlags::EXEC.bits());
     let overseer = children::Overseer::of(which, &[])?;
     is_proven(ok!(proof()).into(), b"0123")?;
-    is_proven(ok!(SealedMemFd::copy_of(c"suite", b"0123")).into(), b"0123")?;
+    is_proven(
+        ok!(SealedMemFd::copy_from_slice(c"suite", b"0123")).into(),
+        b"0123",
+    )?;
     is_refused(
         ok!(kernel::holding(b"x")).into(),
-        Reason::MissingSeals(PROOF),
+        VerifyErrorKind::MissingSeals(PROOF),
     )?;
     same!(overseer.calls(), 0);
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use crate::{
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, Incomplete, MemFdFlags, OwnedMemFd, Seals, SeekFrom};
+use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError};
 use rustix::{fs::OFlags, mm::MprotectFlags};
 
 claims!("sealing":
@@ -53,9 +53,9 @@ fn two_pages() -> Result<OwnedMemFd, Errno> {
 
 /// What a write seal does to those who write.
 fn refuses_writes(file: &OwnedMemFd, len: u64) -> Verdict {
-    let stopped = Err(Incomplete {
+    let stopped = Err(TransferError {
         done: 0,
-        reason: Some(Errno::EPERM),
+        errno: Some(Errno::EPERM),
     });
     same!(file.seek(SeekFrom::Start(0)), Ok(0));
     refused!(file.write(b"x"), Errno::EPERM);

@@ -9,7 +9,7 @@ use crate::{
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealRefusal, Seals};
+use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealError, Seals};
 use rustix::fs::OFlags;
 
 claims!("seals":
@@ -294,7 +294,7 @@ fn seals_read_as_the_kernel_has_them(_: &World) -> Verdict {
 }
 
 /// Adds seals, expects the refusal, and explains it.
-fn explained(file: &OwnedMemFd, seals: Seals, expected: Errno) -> Result<SealRefusal, crate::Stop> {
+fn explained(file: &OwnedMemFd, seals: Seals, expected: Errno) -> Result<SealError, crate::Stop> {
     match file.add_seals(seals) {
         Err(errno) if errno == expected => Ok(file.explain_seal_error(errno)),
         answer => fail!("{seals}: {answer:?}, not {expected:?}"),
@@ -307,22 +307,22 @@ fn refusals_are_told_apart_read_only(world: &World) -> Verdict {
     let reader = ok!(file.reopen_read_only());
     same!(
         explained(&reader, Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::ReadOnly
+        SealError::ReadOnly
     );
     // Of two causes the one that the kernel saw first.
     ok!(file.add_seals(Seals::SEAL));
     same!(
         explained(&reader, Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::ReadOnly
+        SealError::ReadOnly
     );
     same!(
         explained(&file, Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::SealingClosed
+        SealError::SealingClosed
     );
     let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
     same!(
         explained(&writer, Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::SealingClosed
+        SealError::SealingClosed
     );
     Ok(())
 }
@@ -332,12 +332,12 @@ fn refusals_are_told_apart_sealing_closed(world: &World) -> Verdict {
     ok!(file.add_seals(Seals::SEAL));
     same!(
         explained(&file, Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::SealingClosed
+        SealError::SealingClosed
     );
     needs!(world.exec_is_free, world::NOEXEC_SET);
     same!(
         explained(&ok!(closed()), Seals::WRITE, Errno::EPERM)?,
-        SealRefusal::SealingClosed
+        SealError::SealingClosed
     );
     Ok(())
 }
@@ -348,7 +348,7 @@ fn refusals_are_told_apart_mapped(_: &World) -> Verdict {
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
     same!(
         explained(&file, Seals::WRITE, Errno::EBUSY)?,
-        SealRefusal::MappedOrPinned
+        SealError::MappedOrPinned
     );
     drop(mapping);
     ok!(file.add_seals(Seals::WRITE));
@@ -365,7 +365,7 @@ fn refusals_are_told_apart_pinned(_: &World) -> Verdict {
     // Nobody maps it, and the pipe still uses its page.
     same!(
         explained(&file, Seals::WRITE, Errno::EBUSY)?,
-        SealRefusal::MappedOrPinned
+        SealError::MappedOrPinned
     );
     let mut drained = [0; PAGE];
     same!(kernel::read(&read_end, &mut drained), Ok(PAGE));
@@ -379,12 +379,12 @@ fn refusals_are_told_apart_unknown_seal(_: &World) -> Verdict {
     let unknown = Seals::from_bits_retain(0x40);
     same!(
         explained(&file, unknown, Errno::EINVAL)?,
-        SealRefusal::UnknownSeal
+        SealError::UnknownSeal
     );
     ok!(file.add_seals(Seals::SEAL));
     same!(
         explained(&file, unknown, Errno::EINVAL)?,
-        SealRefusal::UnknownSeal
+        SealError::UnknownSeal
     );
     Ok(())
 }
@@ -396,7 +396,7 @@ fn refusals_are_told_apart_no_memory_file(_: &World) -> Verdict {
         let file = raw::disguise(fd);
         same!(
             explained(&file, Seals::WRITE, Errno::EINVAL)?,
-            SealRefusal::NotMemFd
+            SealError::NotMemFd
         );
     }
     Ok(())
@@ -405,7 +405,7 @@ fn refusals_are_told_apart_no_memory_file(_: &World) -> Verdict {
 fn what_is_no_refusal_of_a_seal_is_passed_on(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     for errno in [Errno::EBADF, Errno::ENOSYS, Errno::from_raw_os_error(4000)] {
-        same!(file.explain_seal_error(errno), SealRefusal::Other(errno));
+        same!(file.explain_seal_error(errno), SealError::Other(errno));
     }
     Ok(())
 }
@@ -415,24 +415,24 @@ fn an_explanation_that_no_longer_holds_is_not_given(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(
         file.explain_seal_error(Errno::EPERM),
-        SealRefusal::Other(Errno::EPERM)
+        SealError::Other(Errno::EPERM)
     );
     ok!(file.add_seals(Seals::SEAL));
     same!(
         file.explain_seal_error(Errno::EPERM),
-        SealRefusal::SealingClosed
+        SealError::SealingClosed
     );
     Ok(())
 }
 
 fn every_explanation_says_something_else(_: &World) -> Verdict {
     let all = [
-        SealRefusal::ReadOnly,
-        SealRefusal::SealingClosed,
-        SealRefusal::MappedOrPinned,
-        SealRefusal::UnknownSeal,
-        SealRefusal::NotMemFd,
-        SealRefusal::Other(Errno::EIO),
+        SealError::ReadOnly,
+        SealError::SealingClosed,
+        SealError::MappedOrPinned,
+        SealError::UnknownSeal,
+        SealError::NotMemFd,
+        SealError::Other(Errno::EIO),
     ]
     .map(Text::of);
     for (index, text) in all.iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::{
     world,
 };
 use owned_memfd::{
-    Errno, OwnedMemFd, Reason, SealedMemFd, Seals, SharedMap,
+    Errno, OwnedMemFd, SealedMemFd, Seals, SharedMapMut, VerifyErrorKind,
     fd::{AsFd, AsRawFd},
 };
 use rustix::fs::OFlags;
@@ -39,26 +39,26 @@ claims!("shared":
 );
 
 /// A file of that length that is shared.
-fn shared(len: usize) -> Result<SharedMap, crate::Stop> {
+fn shared(len: usize) -> Result<SharedMapMut, crate::Stop> {
     let file = ok!(kernel::sealable());
     ok!(file.set_len(len as u64));
-    match file.into_shared() {
+    match file.map_shared_mut() {
         Ok(shared) => Ok(shared),
-        Err(refused) => fail!("refused: {:?}", refused.reason),
+        Err(refused) => fail!("refused: {:?}", refused.kind()),
     }
 }
 
 /// What is refused for this reason comes back as it was, but for the seal.
-fn is_not_shared(file: OwnedMemFd, reason: Reason) -> Result<OwnedMemFd, crate::Stop> {
+fn is_not_shared(file: OwnedMemFd, reason: VerifyErrorKind) -> Result<OwnedMemFd, crate::Stop> {
     let number = file.as_raw_fd();
     let len = file.len();
-    match file.into_shared() {
+    match file.map_shared_mut() {
         Ok(shared) => fail!("shared, and not refused with {reason:?}: {shared:?}"),
         Err(refused) => {
-            same!(refused.reason, reason);
-            same!(refused.value.as_raw_fd(), number);
-            same!(refused.value.len(), len);
-            Ok(refused.value)
+            same!(refused.kind(), reason);
+            same!(refused.get_ref().as_raw_fd(), number);
+            same!(refused.get_ref().len(), len);
+            Ok(refused.into_inner())
         }
     }
 }
@@ -66,7 +66,7 @@ fn is_not_shared(file: OwnedMemFd, reason: Reason) -> Result<OwnedMemFd, crate::
 fn what_is_shared_cannot_be_cut(world: &World) -> Verdict {
     let file = ok!(kernel::holding(&[7; 2 * PAGE]));
     let other = ok!(file.try_clone());
-    let Ok(shared) = file.into_shared() else {
+    let Ok(shared) = file.map_shared_mut() else {
         fail!("not shared");
     };
     same!(other.seals(), Ok(Seals::SHRINK));
@@ -173,14 +173,17 @@ fn nothing_can_be_shared(_: &World) -> Verdict {
 
 // row 98
 fn what_could_be_cut_is_not_shared(world: &World) -> Verdict {
-    let missing = Reason::MissingSeals(Seals::SHRINK);
+    let missing = VerifyErrorKind::MissingSeals(Seals::SHRINK);
     let file = ok!(OwnedMemFd::create(
         c"suite",
         owned_memfd::MemFdFlags::CLOEXEC
     ));
     if world.exec_is_free {
         let file = is_not_shared(file, missing)?;
-        refused!(file.map_shared(), Reason::MissingSeals(Seals::SHRINK));
+        refused!(
+            file.map_shared(),
+            VerifyErrorKind::MissingSeals(Seals::SHRINK)
+        );
     }
     let file = ok!(kernel::holding(b"0123"));
     ok!(file.add_seals(Seals::GROW | Seals::SEAL));
@@ -199,7 +202,7 @@ fn what_is_sealed_is_not_shared(world: &World) -> Verdict {
         }
         let file = ok!(kernel::holding(b"0123"));
         ok!(file.add_seals(seal));
-        is_not_shared(file, Reason::Kernel(Errno::EPERM))?;
+        is_not_shared(file, VerifyErrorKind::Kernel(Errno::EPERM))?;
     }
     Ok(())
 }
@@ -210,22 +213,25 @@ fn what_is_not_open_for_both_is_not_shared(world: &World) -> Verdict {
     ok!(file.add_seals(Seals::SHRINK));
     for access in [OFlags::RDONLY, OFlags::WRONLY] {
         let again = raw::disguise(ok!(kernel::reopen(&file, access)));
-        is_not_shared(again, Reason::Kernel(Errno::EACCES))?;
+        is_not_shared(again, VerifyErrorKind::Kernel(Errno::EACCES))?;
     }
     Ok(())
 }
 
 fn what_is_no_memory_file_is_not_shared(world: &World) -> Verdict {
     let (read_end, _write_end) = ok!(kernel::pipe());
-    let Err(refused) = raw::disguise(read_end).into_shared() else {
+    let Err(refused) = raw::disguise(read_end).map_shared_mut() else {
         fail!("a pipe is shared");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EINVAL));
-    refused!(refused.value.map_shared(), Reason::Kernel(Errno::EINVAL));
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EINVAL));
+    refused!(
+        refused.into_inner().map_shared(),
+        VerifyErrorKind::Kernel(Errno::EINVAL)
+    );
     needs!(world.tmpfs, world::NO_TMPFS);
     let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
     ok!(kernel::write(&file, b"0123"));
-    let missing = Reason::MissingSeals(Seals::SHRINK);
+    let missing = VerifyErrorKind::MissingSeals(Seals::SHRINK);
     is_not_shared(raw::disguise(file), missing)?;
     Ok(())
 }
@@ -237,11 +243,11 @@ fn what_is_shared_is_sealed_only_when_it_is_no_longer(_: &World) -> Verdict {
     let Err(refused) = raw::disguise(ok!(kernel::dup(&shared))).seal() else {
         fail!("sealed while it is shared");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EBUSY));
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
     let Err(refused) = SealedMemFd::try_from(ok!(kernel::dup(&shared))) else {
         fail!("proven while it is shared");
     };
-    same!(refused.reason, Reason::MissingSeals(Seals::WRITE));
+    same!(refused.kind(), VerifyErrorKind::MissingSeals(Seals::WRITE));
     same!(shared.write_at(b"x", 0), 1);
     let sealed = ok!(shared.unmap().seal());
     same!(*ok!(sealed.map()), *b"x123");
@@ -256,7 +262,7 @@ fn unmapping_gives_the_file_back_and_leaves_nothing_mapped(_: &World) -> Verdict
     same!(file.as_raw_fd(), number);
     holds!(!ok!(attacks::is_mapped(at)));
     // Once more, and dropped.
-    let Ok(again) = file.into_shared() else {
+    let Ok(again) = file.map_shared_mut() else {
         fail!("not shared again");
     };
     let at = again.as_ptr();
@@ -306,7 +312,7 @@ fn sealed_for_readers_only_what_is_mapped_writes(world: &World) -> Verdict {
     // Twice is no harm.
     ok!(shared.seal_for_readers());
     let file = shared.unmap();
-    is_not_shared(file, Reason::Kernel(Errno::EPERM))?;
+    is_not_shared(file, VerifyErrorKind::Kernel(Errno::EPERM))?;
     Ok(())
 }
 
@@ -317,7 +323,7 @@ fn sealed_for_readers_it_is_no_proof_until_it_is_over(world: &World) -> Verdict 
     let Err(refused) = SealedMemFd::try_from(ok!(kernel::dup(&shared))) else {
         fail!("proven while it is written");
     };
-    same!(refused.reason, Reason::FutureWriteOnly);
+    same!(refused.kind(), VerifyErrorKind::FutureWriteOnly);
     same!(shared.write_at(b"0123", 0), 4);
     // This file never had an execute bit that anybody sealed.
     let sealed = ok!(shared.unmap().seal());
@@ -327,7 +333,7 @@ fn sealed_for_readers_it_is_no_proof_until_it_is_over(world: &World) -> Verdict 
     // This one has, and shows what a forgery does.
     let file = ok!(owned_memfd::MemFdOptions::new().create(c"suite"));
     ok!(file.write_all(b"0123"));
-    let Ok(shared) = file.into_shared() else {
+    let Ok(shared) = file.map_shared_mut() else {
         fail!("not shared");
     };
     ok!(shared.seal_for_readers());
@@ -338,7 +344,7 @@ fn sealed_for_readers_it_is_no_proof_until_it_is_over(world: &World) -> Verdict 
             same!(*ok!(sealed.map()), *b"0123");
         }
         Err(refused) => {
-            same!(refused.reason, Reason::ForgeableSeals);
+            same!(refused.kind(), VerifyErrorKind::ForgeableSeals);
             holds!(forges || !world.exec_is_free);
         }
     }
@@ -348,7 +354,7 @@ fn sealed_for_readers_it_is_no_proof_until_it_is_over(world: &World) -> Verdict 
 fn sealing_for_readers_needs_the_right_to(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     ok!(file.add_seals(Seals::SHRINK | Seals::SEAL));
-    let Ok(shared) = file.into_shared() else {
+    let Ok(shared) = file.map_shared_mut() else {
         fail!("not shared");
     };
     refused!(shared.seal_for_readers(), Errno::EPERM | Errno::EINVAL);
@@ -372,12 +378,12 @@ fn a_view_shows_what_an_old_mapping_writes(world: &World) -> Verdict {
     }));
     let file = match OwnedMemFd::try_from(ok!(kernel::receive(&ours))) {
         Ok(file) => file,
-        Err(refused) => fail!("{:?}", refused.reason),
+        Err(refused) => fail!("{:?}", refused.kind()),
     };
     let view = ok!(file.map_shared());
     let file = match SealedMemFd::try_from(file) {
         Ok(_) => fail!("proven while it is written"),
-        Err(refused) => refused.value,
+        Err(refused) => refused.into_inner(),
     };
     let mut found = [9];
     same!(view.read_at(&mut found, PAGE - 1), 1);
@@ -406,9 +412,9 @@ fn a_view_of_a_readers_descriptor_does_not_hinder_sealing(world: &World) -> Verd
     let Err(refused) = file.seal() else {
         fail!("sealed while a mapping could become writable");
     };
-    same!(refused.reason, Reason::Kernel(Errno::EBUSY));
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
     drop(view);
-    ok!(refused.value.seal());
+    ok!(refused.into_inner().seal());
     drop(sealed);
     Ok(())
 }
@@ -433,7 +439,10 @@ fn a_view_outlives_the_descriptor(_: &World) -> Verdict {
 
 fn a_view_adds_no_seal_and_needs_one(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
-    refused!(file.map_shared(), Reason::MissingSeals(Seals::SHRINK));
+    refused!(
+        file.map_shared(),
+        VerifyErrorKind::MissingSeals(Seals::SHRINK)
+    );
     same!(file.seals(), Ok(Seals::empty()));
     ok!(file.add_seals(Seals::SHRINK));
     ok!(file.map_shared());
@@ -455,7 +464,7 @@ fn shared_huge_pages_are_like_any_other(world: &World) -> Verdict {
     let size = attacks::huge_page_size(world, 1)?;
     let file = ok!(attacks::huge());
     ok!(file.set_len(size as u64));
-    let Ok(shared) = file.into_shared() else {
+    let Ok(shared) = file.map_shared_mut() else {
         fail!("not shared");
     };
     same!(shared.len(), size);

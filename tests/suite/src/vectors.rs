@@ -17,10 +17,10 @@ use crate::{
 use core::hint::black_box;
 use owned_memfd::{
     Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
-    boot::kexec_load,
+    boot::kexec_file_load,
     exec::Args,
     fd::{AsFd, OwnedFd},
-    pass,
+    socket,
 };
 use rustix::fs::OFlags;
 
@@ -195,12 +195,12 @@ fn a_loop_is_right_around_reopening(world: &World) -> Verdict {
 fn a_loop_is_right_around_mapping(_: &World) -> Verdict {
     let file = ok!(kernel::holding(&[7; LEN]));
     ok!(file.add_seals(Seals::SHRINK));
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", &[7; LEN]));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", &[7; LEN]));
     let map = ok!(sealed.map());
     right_around!(
         file.map_shared().is_ok(),
         file.try_clone()
-            .is_ok_and(|file| file.into_shared().is_ok()),
+            .is_ok_and(|file| file.map_shared_mut().is_ok()),
         sealed.map().is_ok_and(|map| map.len() == LEN),
         sealed.map_range(1, 1).is_ok_and(|map| map[..] == [7]),
         map.populate().is_ok(),
@@ -209,31 +209,31 @@ fn a_loop_is_right_around_mapping(_: &World) -> Verdict {
 }
 
 fn a_loop_is_right_around_building(_: &World) -> Verdict {
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     let mut byte = [0];
     right_around!(
-        SealedMemFd::copy_of(c"suite", b"x").is_ok(),
-        SealedMemFd::build(c"suite", 1, |bytes| bytes[0] = 7).is_ok(),
+        SealedMemFd::copy_from_slice(c"suite", b"x").is_ok(),
+        SealedMemFd::create_with(c"suite", 1, |bytes| bytes[0] = 7).is_ok(),
         sealed.seals().is_ok(),
         sealed.read_at(&mut byte, 0) == Ok(1),
         sealed
             .try_clone()
             .is_ok_and(|sealed| SealedMemFd::verify(sealed.into(), 1).is_ok()),
         OwnedMemFd::create(c"suite", MemFdFlags::CLOEXEC)
-            .is_ok_and(|file| SealedMemFd::copy_if_unsealed(file.into(), 1).is_ok()),
+            .is_ok_and(|file| SealedMemFd::verify_or_copy(file.into(), 1).is_ok()),
     );
     Ok(())
 }
 
 fn a_loop_is_right_around_passing(_: &World) -> Verdict {
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
-    let (here, there) = ok!(pass::socket_pair(pass::SocketKind::SeqPacket));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
+    let (here, there) = ok!(socket::socket_pair(socket::SocketType::SeqPacket));
     let mut byte = [0];
-    let mut descriptors = pass::Descriptors::<1>::new();
+    let mut descriptors = socket::ReceivedFds::<1>::new();
     right_around!(
-        pass::socket_pair(pass::SocketKind::Stream).is_ok(),
-        pass::send(&here, b"x", &[sealed.as_fd()]) == Ok(1),
-        pass::receive(&there, &mut byte, &mut descriptors).is_ok_and(|count| count == 1),
+        socket::socket_pair(socket::SocketType::Stream).is_ok(),
+        socket::send(&here, b"x", &[sealed.as_fd()]) == Ok(1),
+        socket::receive(&there, &mut byte, &mut descriptors).is_ok_and(|count| count == 1),
         sealed.send(&here).is_ok(),
         SealedMemFd::receive(&there, 1).is_ok(),
     );
@@ -242,7 +242,7 @@ fn a_loop_is_right_around_passing(_: &World) -> Verdict {
 
 fn a_loop_is_right_around_executing(_: &World) -> Verdict {
     // Its mode does not allow it.
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     right_around!(
         sealed.exec(Args::EMPTY, Args::EMPTY).is_err(),
         sealed.check_exec().is_err(),
@@ -253,10 +253,10 @@ fn a_loop_is_right_around_executing(_: &World) -> Verdict {
 fn a_loop_is_right_around_booting(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     // Neither a module nor a kernel.
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     right_around!(
         file.load_module(c"").is_err(),
-        kexec_load(&sealed, None, c"").is_err(),
+        kexec_file_load(&sealed, None, c"").is_err(),
     );
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     // What makes loop devices is an ordinary file, which takes no such request.
@@ -269,7 +269,7 @@ fn a_loop_is_right_around_booting(world: &World) -> Verdict {
 fn a_loop_is_right_around_what_older_kernels_need(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let file = ok!(kernel::sealable());
-    let sealed = ok!(SealedMemFd::copy_of(c"suite", b"x"));
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     let map = ok!(sealed.map());
     let busy = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_ADD_SEALS);
     ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
@@ -284,7 +284,7 @@ fn a_loop_is_right_around_what_older_kernels_need(world: &World) -> Verdict {
         // execve.
         sealed.exec(Args::EMPTY, Args::EMPTY).is_err(),
         // nanosleep, between the attempts.
-        SealedMemFd::copy_of(c"suite", b"x").is_err(),
+        SealedMemFd::copy_from_slice(c"suite", b"x").is_err(),
     );
     Ok(())
 }

@@ -8,7 +8,7 @@ use owned_memfd::{
     Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom, boot,
     exec::{Arg, Args},
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
-    pass,
+    socket,
 };
 
 footprint::program!(main);
@@ -62,12 +62,12 @@ fn main() -> i32 {
     let file = match OwnedMemFd::try_from(OwnedFd::from(file)) {
         Ok(file) => file,
         // SAFETY: the descriptor has just been given up.
-        Err(refused) => unsafe { OwnedMemFd::from_raw_fd(refused.value.into_raw_fd()) },
+        Err(refused) => unsafe { OwnedMemFd::from_raw_fd(refused.into_inner().into_raw_fd()) },
     };
     count(file.close().is_ok());
 
-    count(SealedMemFd::copy_of(black_box(c"x"), bytes).is_ok());
-    let built = SealedMemFd::build(black_box("x"), black_box(1), |bytes| {
+    count(SealedMemFd::copy_from_slice(black_box(c"x"), bytes).is_ok());
+    let built = SealedMemFd::create_with(black_box("x"), black_box(1), |bytes| {
         if let Some(byte) = bytes.first_mut() {
             *byte = 1;
         }
@@ -85,11 +85,11 @@ fn main() -> i32 {
         // SAFETY: not -1, and nobody has so many descriptors.
         unsafe { OwnedFd::from_raw_fd(black_box(number)) }
     };
-    count(SealedMemFd::copy_if_unsealed(strange(i32::MAX), black_box(1)).is_ok());
+    count(SealedMemFd::verify_or_copy(strange(i32::MAX), black_box(1)).is_ok());
     count(SealedMemFd::try_from(strange(i32::MAX)).is_ok());
     if let Ok(file) = options.create(c"x") {
         count(file.set_len(number).is_ok());
-        if let Ok(shared) = file.into_shared() {
+        if let Ok(shared) = file.map_shared_mut() {
             count(shared.read_at(&mut buffer, black_box(0)) == 1);
             count(shared.write_at(bytes, black_box(0)) == 1);
             count(shared.seal_for_readers().is_ok());
@@ -97,12 +97,12 @@ fn main() -> i32 {
             count(view.is_ok_and(|view| view.read_at(&mut buffer, black_box(0)) == 1));
         }
     }
-    if let Ok((here, there)) = pass::socket_pair(black_box(pass::SocketKind::Stream)) {
-        let mut descriptors = pass::Descriptors::<{ pass::MAX_DESCRIPTORS }>::new();
-        count(pass::send(&here, bytes, &[there.as_fd()]).is_ok());
-        count(pass::receive(&there, &mut buffer, &mut descriptors).is_ok());
+    if let Ok((here, there)) = socket::socket_pair(black_box(socket::SocketType::Stream)) {
+        let mut descriptors = socket::ReceivedFds::<{ socket::MAX_DESCRIPTORS }>::new();
+        count(socket::send(&here, bytes, &[there.as_fd()]).is_ok());
+        count(socket::receive(&there, &mut buffer, &mut descriptors).is_ok());
         count(descriptors.next().is_some());
-        if let Ok(sealed) = SealedMemFd::copy_of(c"x", bytes) {
+        if let Ok(sealed) = SealedMemFd::copy_from_slice(c"x", bytes) {
             count(sealed.send(&here).is_ok());
             count(SealedMemFd::receive(&there, black_box(1)).is_ok());
             let list = [Some(Arg::new(black_box(c"x"))), None];
@@ -111,8 +111,10 @@ fn main() -> i32 {
                 count(sealed.exec(args, Args::EMPTY).is_ok());
             }
             count(sealed.load_module(black_box(c"x=y")).is_ok());
-            count(boot::kexec_load(&sealed, black_box(None), black_box(c"x")).is_ok());
-            count(boot::kexec_load(&sealed, black_box(Some(&sealed)), black_box(c"x")).is_ok());
+            count(boot::kexec_file_load(&sealed, black_box(None), black_box(c"x")).is_ok());
+            count(
+                boot::kexec_file_load(&sealed, black_box(Some(&sealed)), black_box(c"x")).is_ok(),
+            );
             if let Ok(device) = sealed.attach_loop() {
                 count(device.path().is_empty());
                 count(device.number() == 0);

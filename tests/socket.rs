@@ -4,9 +4,9 @@
 
 use memmap2::Mmap;
 use owned_memfd::{
-    OwnedMemFd, Reason, Refused, SealedMemFd, Seals,
+    OwnedMemFd, SealedMemFd, Seals, VerifyErrorKind,
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
-    pass::{self, Descriptors, ReceiveError, SocketKind},
+    socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
 use rustix::{
     fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create},
@@ -21,10 +21,10 @@ use std::{
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const KINDS: [(SocketKind, &str); 3] = [
-    (SocketKind::Stream, "STREAM"),
-    (SocketKind::Datagram, "DGRAM"),
-    (SocketKind::SeqPacket, "SEQPACKET"),
+const KINDS: [(SocketType, &str); 3] = [
+    (SocketType::Stream, "STREAM"),
+    (SocketType::Datagram, "DGRAM"),
+    (SocketType::SeqPacket, "SEQPACKET"),
 ];
 
 /// A library's descriptor as one of std's, whose type it may already be.
@@ -69,8 +69,8 @@ fn python(socket: OwnedFd, kind: &str, program: &str) -> Outcome {
 #[test]
 fn python_gets_what_we_send() -> Outcome {
     for (kind, name) in KINDS {
-        let (here, there) = pass::socket_pair(kind)?;
-        SealedMemFd::copy_of(c"ours", b"from Rust")?.send(&here)?;
+        let (here, there) = socket::socket_pair(kind)?;
+        SealedMemFd::copy_from_slice(c"ours", b"from Rust")?.send(&here)?;
         python(
             there,
             name,
@@ -100,7 +100,7 @@ with mmap.mmap(fd, 9, mmap.MAP_PRIVATE, mmap.PROT_READ) as mapped:
 #[test]
 fn we_get_and_prove_what_python_sends() -> Outcome {
     for (kind, name) in KINDS {
-        let (here, there) = pass::socket_pair(kind)?;
+        let (here, there) = socket::socket_pair(kind)?;
         python(
             there,
             name,
@@ -122,7 +122,7 @@ socket.send_fds(peer, [b"!"], [fd])
 #[test]
 fn what_python_sends_unsealed_is_refused() -> Outcome {
     for (kind, name) in KINDS {
-        let (here, there) = pass::socket_pair(kind)?;
+        let (here, there) = socket::socket_pair(kind)?;
         python(
             there,
             name,
@@ -136,10 +136,10 @@ socket.send_fds(peer, [b"!"], [read, write, fd])
 peer.send(b"!")
 "#,
         )?;
-        let missing = Reason::MissingSeals(Seals::WRITE);
-        for expected in [missing, Reason::NotMemFd] {
+        let missing = VerifyErrorKind::MissingSeals(Seals::WRITE);
+        for expected in [missing, VerifyErrorKind::NotMemFd] {
             match SealedMemFd::receive(&here, 100) {
-                Err(ReceiveError::Refused(Refused { reason, .. })) => assert_eq!(reason, expected),
+                Err(ReceiveError::Verify(error)) => assert_eq!(error.kind(), expected),
                 other => panic!("{other:?}"),
             }
         }
@@ -154,9 +154,9 @@ peer.send(b"!")
 #[test]
 fn bytes_and_many_descriptors_pass_to_python_and_back() -> Outcome {
     for (kind, name) in KINDS {
-        let (here, there) = pass::socket_pair(kind)?;
-        let file = SealedMemFd::copy_of(c"many", b"content")?;
-        pass::send(&here, b"some bytes", &[file.as_fd(); 253])?;
+        let (here, there) = socket::socket_pair(kind)?;
+        let file = SealedMemFd::copy_from_slice(c"many", b"content")?;
+        socket::send(&here, b"some bytes", &[file.as_fd(); 253])?;
         let echo = here.as_fd();
         python(
             there,
@@ -169,8 +169,8 @@ assert len({os.fstat(fd).st_ino for fd in fds}) == 1
 socket.send_fds(peer, [b"more", b" bytes"], fds)
 "#,
         )?;
-        let (mut room, mut descriptors) = ([0; 100], Descriptors::<253>::new());
-        let count = pass::receive(echo, &mut room, &mut descriptors)?;
+        let (mut room, mut descriptors) = ([0; 100], ReceivedFds::<253>::new());
+        let count = socket::receive(echo, &mut room, &mut descriptors)?;
         assert_eq!(&room[..count], b"more bytes");
         assert_eq!(descriptors.len(), 253);
         for received in descriptors {
@@ -189,8 +189,8 @@ fn a_file_that_rustix_sealed_is_proven() -> Outcome {
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK)?;
 
     // Directly, and by way of a socket.
-    let (here, there) = pass::socket_pair(SocketKind::SeqPacket)?;
-    assert_eq!(pass::send(&here, b"!", &[lend(&file)])?, 1);
+    let (here, there) = socket::socket_pair(SocketType::SeqPacket)?;
+    assert_eq!(socket::send(&here, b"!", &[lend(&file)])?, 1);
     let proven = SealedMemFd::try_from(to_ours(file))?;
     assert_eq!(&proven.map()?[..], b"from rustix");
     let received = SealedMemFd::receive(&there, 11)?;
@@ -200,9 +200,9 @@ fn a_file_that_rustix_sealed_is_proven() -> Outcome {
 
 #[test]
 fn rustix_gets_what_we_send() -> Outcome {
-    let (here, there) = pass::socket_pair(SocketKind::Stream)?;
-    let file = SealedMemFd::copy_of(c"ours", b"for rustix")?;
-    pass::send(&here, b"hello", &[file.as_fd(), file.as_fd()])?;
+    let (here, there) = socket::socket_pair(SocketType::Stream)?;
+    let file = SealedMemFd::copy_from_slice(c"ours", b"for rustix")?;
+    socket::send(&here, b"hello", &[file.as_fd(), file.as_fd()])?;
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut room);
     let mut bytes = [0; 16];
@@ -231,7 +231,7 @@ fn rustix_gets_what_we_send() -> Outcome {
 #[test]
 fn memmap2_maps_what_we_sealed() -> Outcome {
     let content = vec![7; 100_000];
-    let file = SealedMemFd::copy_of(c"ours", &content)?;
+    let file = SealedMemFd::copy_from_slice(c"ours", &content)?;
     // SAFETY: nobody can change the file any more.
     let mapped = unsafe { Mmap::map(file.as_raw_fd())? };
     assert_eq!(&mapped[..], content);
@@ -253,20 +253,23 @@ fn we_wait_for_memmap2_to_let_go() -> Outcome {
     let mut mapped = unsafe { memmap2::MmapMut::map_mut(file.as_raw_fd())? };
     mapped.copy_from_slice(b"by memmap2");
     let refused = file.seal().unwrap_err();
-    assert_eq!(refused.reason, Reason::Kernel(owned_memfd::Errno::EBUSY));
+    assert_eq!(
+        refused.kind(),
+        VerifyErrorKind::Kernel(owned_memfd::Errno::EBUSY)
+    );
     drop(mapped);
-    assert_eq!(&refused.value.seal()?.map()?[..], b"by memmap2");
+    assert_eq!(&refused.into_inner().seal()?.map()?[..], b"by memmap2");
     Ok(())
 }
 
 #[test]
 fn a_socket_of_stds_is_as_good() -> Outcome {
     let (here, there) = std::os::unix::net::UnixStream::pair()?;
-    SealedMemFd::copy_of(c"ours", b"content")?.send(lend(&here))?;
+    SealedMemFd::copy_from_slice(c"ours", b"content")?.send(lend(&here))?;
     assert_eq!(SealedMemFd::receive(lend(&there), 7)?.len(), 7);
 
     let (here, there) = std::os::unix::net::UnixDatagram::pair()?;
-    SealedMemFd::copy_of(c"ours", b"content")?.send(lend(&here))?;
+    SealedMemFd::copy_from_slice(c"ours", b"content")?.send(lend(&here))?;
     assert_eq!(SealedMemFd::receive(lend(&there), 7)?.len(), 7);
     Ok(())
 }

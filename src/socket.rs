@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, Refused},
+    errno::{Errno, VerifyError},
     fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd},
     sealed::SealedMemFd,
     sys,
@@ -39,7 +39,7 @@ impl<const N: usize> Rights<N> {
 
 /// What kind of connection a pair of sockets is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketKind {
+pub enum SocketType {
     /// A stream of bytes without boundaries: `SOCK_STREAM`.
     Stream,
     /// Messages, of which one that does not fit is cut: `SOCK_DGRAM`. Its end never shows: a
@@ -52,10 +52,10 @@ pub enum SocketKind {
 /// Two connected Unix sockets, close-on-exec.
 ///
 /// ```
-/// use owned_memfd::{SealedMemFd, pass};
+/// use owned_memfd::{SealedMemFd, socket};
 ///
-/// let (here, there) = pass::socket_pair(pass::SocketKind::SeqPacket)?;
-/// SealedMemFd::copy_of(c"note", b"hello")?.send(&here)?;
+/// let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+/// SealedMemFd::copy_from_slice(c"note", b"hello")?.send(&here)?;
 ///
 /// let received = SealedMemFd::receive(&there, 1 << 20)?;
 /// assert_eq!(&received.map()?[..], b"hello");
@@ -66,11 +66,11 @@ pub enum SocketKind {
 /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
 ///
 /// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
-pub fn socket_pair(kind: SocketKind) -> Result<(OwnedFd, OwnedFd), Errno> {
+pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
     sys::socket_pair(match kind {
-        SocketKind::Stream => net::SOCK_STREAM,
-        SocketKind::Datagram => net::SOCK_DGRAM,
-        SocketKind::SeqPacket => net::SOCK_SEQPACKET,
+        SocketType::Stream => net::SOCK_STREAM,
+        SocketType::Datagram => net::SOCK_DGRAM,
+        SocketType::SeqPacket => net::SOCK_SEQPACKET,
     })
 }
 
@@ -82,10 +82,10 @@ pub fn socket_pair(kind: SocketKind) -> Result<(OwnedFd, OwnedFd), Errno> {
 /// `Ok(0)`. More than [`MAX_DESCRIPTORS`] do not compile:
 ///
 /// ```compile_fail
-/// use owned_memfd::{fd::AsFd, pass};
+/// use owned_memfd::{fd::AsFd, socket};
 ///
-/// let (here, _there) = pass::socket_pair(pass::SocketKind::SeqPacket).unwrap();
-/// pass::send(&here, b"x", &[here.as_fd(); 254]).unwrap();
+/// let (here, _there) = socket::socket_pair(socket::SocketType::SeqPacket).unwrap();
+/// socket::send(&here, b"x", &[here.as_fd(); 254]).unwrap();
 /// ```
 ///
 /// # Errors
@@ -156,7 +156,7 @@ pub fn send<const N: usize>(
 pub fn receive<const N: usize>(
     socket: impl AsFd,
     buffer: &mut [u8],
-    descriptors: &mut Descriptors<N>,
+    descriptors: &mut ReceivedFds<N>,
 ) -> Result<usize, ReceiveError> {
     descriptors.close();
     let mut room = MaybeUninit::<(Rights<N>, [u64; OTHERS / 8])>::uninit();
@@ -237,14 +237,14 @@ fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
 
 /// Room for `N` descriptors, and those in it: an iterator that gives them out in the order
 /// in which they were sent, and closes the rest when it is dropped.
-pub struct Descriptors<const N: usize> {
+pub struct ReceivedFds<const N: usize> {
     // Owned from `taken` to `count`.
     numbers: [MaybeUninit<OwnedFd>; N],
     taken: usize,
     count: usize,
 }
 
-impl<const N: usize> Descriptors<N> {
+impl<const N: usize> ReceivedFds<N> {
     /// Room for `N` descriptors, without any.
     #[must_use]
     pub const fn new() -> Self {
@@ -274,13 +274,13 @@ impl<const N: usize> Descriptors<N> {
     }
 }
 
-impl<const N: usize> Default for Descriptors<N> {
+impl<const N: usize> Default for ReceivedFds<N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const N: usize> Iterator for Descriptors<N> {
+impl<const N: usize> Iterator for ReceivedFds<N> {
     type Item = OwnedFd;
 
     fn next(&mut self) -> Option<OwnedFd> {
@@ -300,17 +300,17 @@ impl<const N: usize> Iterator for Descriptors<N> {
     }
 }
 
-impl<const N: usize> ExactSizeIterator for Descriptors<N> {}
+impl<const N: usize> ExactSizeIterator for ReceivedFds<N> {}
 
-impl<const N: usize> Drop for Descriptors<N> {
+impl<const N: usize> Drop for ReceivedFds<N> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl<const N: usize> fmt::Debug for Descriptors<N> {
+impl<const N: usize> fmt::Debug for ReceivedFds<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Descriptors")
+        f.debug_struct("ReceivedFds")
             .field("len", &self.len())
             .finish_non_exhaustive()
     }
@@ -332,7 +332,7 @@ pub enum ReceiveError {
     /// The message was longer than the buffer. Its descriptors are closed.
     DataTruncated,
     /// The descriptor is not one of a memory file that is proven not to change.
-    Refused(Refused<OwnedFd>),
+    Verify(VerifyError<OwnedFd>),
     /// The kernel refused.
     Kernel(Errno),
 }
@@ -351,7 +351,7 @@ impl fmt::Display for ReceiveError {
             Self::TooManyDescriptors => "a message came with more descriptors than asked for",
             Self::ControlTruncated => "descriptors or other control messages were lost",
             Self::DataTruncated => "the message is longer than the buffer",
-            Self::Refused(refused) => return refused.fmt(f),
+            Self::Verify(error) => return error.fmt(f),
             Self::Kernel(errno) => return errno.fmt(f),
         })
     }
@@ -367,7 +367,7 @@ impl From<ReceiveError> for Errno {
             ReceiveError::NoDescriptor => Self::ENOMSG,
             ReceiveError::TooManyDescriptors | ReceiveError::ControlTruncated => Self::EMFILE,
             ReceiveError::DataTruncated => Self::EMSGSIZE,
-            ReceiveError::Refused(refused) => refused.into(),
+            ReceiveError::Verify(error) => error.into(),
             ReceiveError::Kernel(errno) => errno,
         }
     }
@@ -399,11 +399,11 @@ impl SealedMemFd {
     /// # Errors
     /// As [`receive`], and:
     /// - [`ReceiveError::NoDescriptor`]: a message came without one.
-    /// - [`ReceiveError::Refused`]: as [`SealedMemFd::verify`], with the descriptor.
+    /// - [`ReceiveError::Verify`]: as [`SealedMemFd::verify`], with the descriptor.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     pub fn receive(socket: impl AsFd, max_len: usize) -> Result<Self, ReceiveError> {
-        let mut descriptors = Descriptors::<1>::new();
+        let mut descriptors = ReceivedFds::<1>::new();
         loop {
             match receive(socket.as_fd(), &mut [0], &mut descriptors) {
                 Err(ReceiveError::Kernel(Errno::EINTR)) => {}
@@ -414,6 +414,6 @@ impl SealedMemFd {
             }
         }
         let fd = descriptors.next().ok_or(ReceiveError::NoDescriptor)?;
-        Self::verify(fd, max_len).map_err(ReceiveError::Refused)
+        Self::verify(fd, max_len).map_err(ReceiveError::Verify)
     }
 }
