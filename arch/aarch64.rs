@@ -1,19 +1,12 @@
-//! aarch64: `svc 0`. The kernel zeroes the SVE predicates, FFR and the high bits of the Z
-//! registers and leaves streaming mode at every call, and `sc` declares none of that. A
-//! function call is where the C ABI, too, lets a callee do all of that: so each call is a
-//! function of its own that is never inlined, whatever features its callers are built with.
+//! aarch64: `svc 0`. At every call the kernel clears the SVE predicates, FFR and the high bits
+//! of the Z registers, and leaves streaming mode. `sc` declares none of that, but the C ABI
+//! allows any function to do it. So each call is a function that is never inlined, whatever
+//! features its callers are built with.
 
-macro_rules! system_calls {
-    ($($(#[$doc:meta])* fn $call:ident = $number:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// The pointers are valid for what the man page says that the kernel does with them.
+/// Gives the function of a system call the attribute that this CPU needs.
+macro_rules! system_call {
+    ($($function:tt)*) => {
         #[inline(never)]
-        pub(crate) unsafe fn $call($($name: $kind),*) -> $answer {
-            // SAFETY: the caller vouches for the pointers; nothing but the arguments is
-            // live here that the kernel could change unseen.
-            unsafe { sc::syscall!($number $(, $name)*) as $answer }
-        }
-    )*};
+        $($function)*
+    };
 }

@@ -1,20 +1,20 @@
-//! How the CPU enters the kernel: the one list of the system calls that the crate makes,
-//! the choice of the file that turns it into functions, and what a supported target is.
+//! How the CPU enters the kernel, and what a supported target is.
 //!
-//! What an architecture provides is one macro, `system_calls!`, that makes of each line of
-//! the list an `unsafe fn` which issues that call with `sc` and returns the kernel's answer
-//! undecoded. Nothing of `src` is used here; nothing is checked, decided or decoded here;
-//! and `sc` is named nowhere else.
+//! The list of system calls stands here, once. [`system_calls!`] makes an `unsafe fn` of each
+//! line, which issues that call with `sc` and returns the kernel's value as it is. The file of
+//! each CPU says only what differs there: whether such a function can be inlined.
 //!
-//! The crate's assumption that a 64-bit length or offset fits one register stands here
-//! alone: a 32-bit CPU would split them in a file of its own.
+//! Nothing here checks, decides or decodes anything, and nothing of `src` is used. `sc` is named
+//! nowhere else.
+//!
+//! Each length or offset is one 64-bit register. A 32-bit CPU would have to split them.
 #![allow(unsafe_code)]
 
-/// Drops its items: this is not a supported target, unless the next definition, where
-/// there is one, says otherwise.
+/// Drops its items: this is not a supported target, unless the definition below replaces this
+/// one.
 ///
-/// It is spelled as the well-known macro of that name because rustfmt follows `mod` items
-/// inside that one only.
+/// It has the name of the well-known macro because rustfmt follows `mod` items inside a macro
+/// only if it has that name.
 #[allow(unused_macros)]
 macro_rules! cfg_if {
     (if #[cfg(supported)] { $($kept:item)* } $(else { $($otherwise:item)* })?) => {
@@ -22,16 +22,24 @@ macro_rules! cfg_if {
     };
 }
 
-/// Keeps its items: this is a supported target. `Cargo.toml` asks for the dependencies
-/// under this same condition.
+/// Keeps its items: this is a supported target. `Cargo.toml` has the same condition for the
+/// dependencies.
 #[cfg(all(
-    any(target_os = "linux", target_os = "android"),
+    any(
+        target_os = "android",
+        all(
+            target_os = "linux",
+            any(target_env = "gnu", target_env = "musl"),
+            not(target_vendor = "unikraft")
+        )
+    ),
+    target_endian = "little",
     target_pointer_width = "64",
     any(
         target_arch = "x86_64",
         target_arch = "aarch64",
         target_arch = "riscv64"
-    ),
+    )
 ))]
 macro_rules! cfg_if {
     (if #[cfg(supported)] { $($kept:item)* } $(else { $($otherwise:item)* })?) => {
@@ -51,13 +59,35 @@ cfg_if! {
         #[macro_use]
         mod riscv64;
 
+        /// Makes a function of each line of the list.
+        macro_rules! system_calls {
+            ($($(#[$doc:meta])* fn $call:ident = $number:ident($($name:ident: $kind:ty),*) -> $returned:ty;)*) => {$(
+                system_call! {
+                    $(#[$doc])*
+                    ///
+                    /// # Safety
+                    /// The pointers are valid for what the man page says that the kernel does
+                    /// with them.
+                    pub(crate) unsafe fn $call($($name: $kind),*) -> $returned {
+                        // SAFETY: the caller vouches for the pointers. `sc` names each register
+                        // that the kernel changes, except for those that the file of this CPU
+                        // speaks of and keeps out of the callers' sight.
+                        unsafe { sc::syscall!($number $(, $name)*) as $returned }
+                    }
+                }
+            )*};
+        }
+
         use core::ffi::{c_char, c_void};
         use linux_raw_sys::general::{__kernel_timespec, stat, statfs};
         use linux_raw_sys::net::msghdr;
 
-        // Descriptors are unsigned so that they go into the register as they are, without
-        // a sign extension. `fcntl` stands here twice: where the kernel reads no third
-        // argument, none is loaded.
+        // The names on the right are those of `sc`, which knows the calls up to Linux 5.12. A
+        // newer one takes its number from `linux-raw-sys` (`__NR_…`).
+        //
+        // Descriptors are unsigned so that they go into a register without a sign extension.
+        // `fcntl` stands here twice, so that no third argument is loaded for a command that
+        // has none.
         system_calls! {
             /// `memfd_create(2)`
             fn memfd_create = MEMFD_CREATE(name: *const c_char, flags: u32) -> usize;
@@ -86,9 +116,9 @@ cfg_if! {
             /// `fchmod(2)`
             fn fchmod = FCHMOD(fd: u32, mode: u32) -> usize;
             /// `fstat(2)`
-            fn fstat = FSTAT(fd: u32, answer: *mut stat) -> usize;
+            fn fstat = FSTAT(fd: u32, stat: *mut stat) -> usize;
             /// `fstatfs(2)`
-            fn fstatfs = FSTATFS(fd: u32, answer: *mut statfs) -> usize;
+            fn fstatfs = FSTATFS(fd: u32, stat: *mut statfs) -> usize;
             /// `copy_file_range(2)`
             fn copy_file_range = COPY_FILE_RANGE(source: u32, source_offset: *mut u64, target: u32, target_offset: *mut u64, len: usize, flags: u32) -> usize;
             /// `sendfile(2)`
@@ -123,19 +153,21 @@ cfg_if! {
             fn execve = EXECVE(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> usize;
             /// `execveat(2)`
             fn execveat = EXECVEAT(directory: u32, path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char, flags: u32) -> usize;
+        }
+
+        // What is needed only in early boot.
+        #[cfg(feature = "boot")]
+        system_calls! {
             /// `finit_module(2)`
-            #[cfg(feature = "boot")]
             fn finit_module = FINIT_MODULE(fd: u32, parameters: *const c_char, flags: u32) -> usize;
             /// `kexec_file_load(2)`
-            #[cfg(feature = "boot")]
             fn kexec_file_load = KEXEC_FILE_LOAD(kernel: u32, initrd: u32, len: usize, command_line: *const c_char, flags: u32) -> usize;
             /// `ioctl(2)`, for the requests that write nothing
-            #[cfg(feature = "boot")]
             fn ioctl = IOCTL(fd: u32, request: u32, argument: *const c_void) -> usize;
         }
     } else {
         compile_error!(
-            "owned-memfd supports Linux and Android on 64-bit x86_64 (not x32), aarch64 and riscv64"
+            "owned-memfd supports Linux and Android on 64-bit little-endian x86_64 (not x32), aarch64 and riscv64"
         );
     }
 }

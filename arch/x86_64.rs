@@ -1,17 +1,10 @@
-//! `x86_64`: `syscall`. The kernel destroys `rax`, `rcx` and `r11`, which `sc` declares, and
-//! preserves every vector, mask and tile register: a call may stand inside its caller.
+//! `x86_64`: `syscall`. The kernel changes `rax`, `rcx` and `r11`, all of which `sc` declares,
+//! and keeps every vector, mask and tile register. A call can be inlined into its caller.
 
-macro_rules! system_calls {
-    ($($(#[$doc:meta])* fn $call:ident = $number:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// The pointers are valid for what the man page says that the kernel does with them.
+/// Gives the function of a system call the attribute that this CPU needs.
+macro_rules! system_call {
+    ($($function:tt)*) => {
         #[inline(always)]
-        pub(crate) unsafe fn $call($($name: $kind),*) -> $answer {
-            // SAFETY: the caller vouches for the pointers; `sc` names each register that
-            // the kernel changes.
-            unsafe { sc::syscall!($number $(, $name)*) as $answer }
-        }
-    )*};
+        $($function)*
+    };
 }
