@@ -35,12 +35,17 @@ use crate::{
     errno::Errno,
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
-    memfd::{OwnedMemFd, put_number},
+    memfd::OwnedMemFd,
+    path::NumberedPath,
     sealed::SealedMemFd,
     sys,
 };
-use core::{ffi::CStr, fmt, ops::Deref};
+use core::{ffi::CStr, fmt};
 use linux_raw_sys::general as raw;
+
+/// `/dev/loop`, with room for a number.
+const DEV_LOOP: NumberedPath =
+    NumberedPath::starting_with(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 impl OwnedMemFd {
     /// Loads the kernel module that the file holds, with its parameters as
@@ -86,7 +91,7 @@ impl OwnedMemFd {
     #[doc(alias = "finit_module")]
     #[inline]
     pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
-        sys::load_module(self.as_fd(), parameters)
+        sys::boot::load_module(self.as_fd(), parameters)
     }
 
     /// Makes the file a block device, from which what the file holds can be mounted.
@@ -125,12 +130,12 @@ impl OwnedMemFd {
         const ATTEMPTS: u32 = 32;
 
         // Kernels take it, and some then read nothing of it.
-        if sys::get_status_flags(self.as_fd())? & raw::O_ACCMODE == raw::O_WRONLY {
+        if sys::memfd::get_status_flags(self.as_fd())? & raw::O_ACCMODE == raw::O_WRONLY {
             return Err(Errno::EBADF);
         }
         let sealed = self.seals()?;
         let is_read_only = sealed.intersects(Seals::WRITE.union(Seals::FUTURE_WRITE));
-        let control = sys::open_read_only(c"/dev/loop-control")?;
+        let control = sys::memfd::open_read_only(c"/dev/loop-control")?;
         let mut attempts = 1;
         loop {
             match attach(self.as_fd(), is_read_only, control.as_fd()) {
@@ -148,14 +153,14 @@ fn attach(
     is_read_only: bool,
     control: BorrowedFd<'_>,
 ) -> Result<LoopDevice, Errno> {
-    let number = sys::free_loop(control)?;
-    let path = LoopPath::new(number);
+    let number = sys::boot::free_loop(control)?;
+    let path = DEV_LOOP.with_number(number);
     let fd = if is_read_only {
-        sys::open_read_only(&path)?
+        sys::memfd::open_read_only(&path)?
     } else {
-        sys::open_read_write(&path)?
+        sys::boot::open_read_write(&path)?
     };
-    sys::configure_loop(fd.as_fd(), file)?;
+    sys::boot::configure_loop(fd.as_fd(), file)?;
     Ok(LoopDevice { fd, number })
 }
 
@@ -210,7 +215,7 @@ pub fn kexec_file_load(
     initrd: Option<&SealedMemFd>,
     command_line: &CStr,
 ) -> Result<(), Errno> {
-    sys::kexec_file_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
+    sys::boot::kexec_file_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
 }
 
 impl SealedMemFd {
@@ -264,8 +269,8 @@ impl LoopDevice {
 
     /// The path `/dev/loopN`, by which it is mounted.
     #[must_use]
-    pub fn path(&self) -> LoopPath {
-        LoopPath::new(self.number)
+    pub fn path(&self) -> NumberedPath {
+        DEV_LOOP.with_number(self.number)
     }
 }
 
@@ -299,46 +304,5 @@ impl fmt::Debug for LoopDevice {
             .field("fd", &self.as_raw_fd())
             .field("number", &self.number)
             .finish()
-    }
-}
-
-/// The path `/dev/loopN`, made on the stack. [`LoopDevice::path`] makes it.
-///
-/// It is a `CStr` that ends in NUL; `Display` prints it.
-// Aligned and padded as `ProcPath` is, and for its reason.
-#[derive(Clone, Copy)]
-#[repr(align(8))]
-pub struct LoopPath([u8; 32]);
-
-impl LoopPath {
-    const START: usize = b"/dev/loop".len();
-    const EMPTY: Self = Self(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-
-    fn new(number: u32) -> Self {
-        let mut path = Self::EMPTY;
-        put_number(&mut path.0, Self::START, number);
-        path
-    }
-}
-
-impl Deref for LoopPath {
-    type Target = CStr;
-
-    fn deref(&self) -> &CStr {
-        // At most ten digits are written, so that there is a NUL behind them.
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for LoopPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ASCII throughout.
-        f.write_str(self.to_str().unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for LoopPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }

@@ -79,9 +79,9 @@ impl Errno {
         }
     }
 
-    /// The answer of a call that does not return when it succeeds.
+    /// What a call returned that does not return when it succeeds.
     #[inline(always)]
-    pub(crate) const fn refusal(answer: usize) -> Self {
+    pub(crate) const fn from_failure(answer: usize) -> Self {
         Self(answer as i32)
     }
 
@@ -99,9 +99,9 @@ impl Errno {
 
 /// The kernel's answer to a transfer, not yet decoded: loops compare it as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answer(pub(crate) usize);
+pub(crate) struct Returned(pub(crate) usize);
 
-impl Answer {
+impl Returned {
     /// What the kernel answers when it has transferred `bytes` bytes.
     #[inline(always)]
     pub(crate) const fn count(bytes: usize) -> Self {

@@ -137,7 +137,7 @@ impl OwnedMemFd {
         }
         let (args, env) = (args.as_ptr(), env.as_ptr());
         // SAFETY: both are lists of C strings that end in null.
-        let first = unsafe { sys::execute(fd, args, env) };
+        let first = unsafe { sys::exec::execute(fd, args, env) };
         let by_path = match self.explain_exec_error(first) {
             // Not on this kernel; but by a path it would start a script's interpreter, which
             // then finds nothing there.
@@ -150,9 +150,9 @@ impl OwnedMemFd {
             error => return Err(error),
         };
         // SAFETY: as above.
-        let second = unsafe { sys::execute_path(&by_path, args, env) };
+        let second = unsafe { sys::exec::execute_path(&by_path, args, env) };
         // Is it the path that does not exist, or what the program asks for?
-        let no_path = || sys::open_read_only(&by_path).err() == Some(Errno::ENOENT);
+        let no_path = || sys::memfd::open_read_only(&by_path).err() == Some(Errno::ENOENT);
         Err(match (first, second) {
             (Errno::ENOSYS, Errno::ENOENT) if no_path() => Errno::ENOSYS.into(),
             (_, second) => self.explain_exec_error(second),
@@ -178,7 +178,7 @@ impl OwnedMemFd {
         }
         let args = Args::new(&NAME).unwrap_or(Args::EMPTY);
         // SAFETY: both are lists of C strings that end in null.
-        unsafe { sys::may_execute(fd, args.as_ptr(), Args::EMPTY.as_ptr()) }
+        unsafe { sys::exec::may_execute(fd, args.as_ptr(), Args::EMPTY.as_ptr()) }
             .map_err(|errno| self.explain_exec_error(errno))
     }
 
@@ -189,7 +189,7 @@ impl OwnedMemFd {
             Errno::ETXTBSY => ExecError::ExecutableFileBusy,
             Errno::ENOEXEC => ExecError::InvalidExecutable,
             Errno::ENOENT if self.is_closed_script() => ExecError::ScriptCloseOnExec,
-            Errno::ENOENT => match sys::open_read_only(c"/dev/fd") {
+            Errno::ENOENT => match sys::memfd::open_read_only(c"/dev/fd") {
                 Err(Errno::ENOENT) => ExecError::NoDevFd,
                 _ => ExecError::NoInterpreter,
             },
@@ -201,7 +201,8 @@ impl OwnedMemFd {
     fn is_closed_script(&self) -> bool {
         // As much as the kernel looks at: `BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h.
         let mut room = [const { MaybeUninit::uninit() }; 256];
-        let Ok([b'#', b'!', line @ ..]) = sys::read_at_uninit(self.as_fd(), &mut room, 0) else {
+        let Ok([b'#', b'!', line @ ..]) = sys::transfer::read_at_uninit(self.as_fd(), &mut room, 0)
+        else {
             return false;
         };
         // Without the name of an interpreter it is no script.
@@ -308,5 +309,5 @@ impl From<ExecError> for Errno {
 
 /// Where that cannot be told, as in a sandbox, the kernel is to decide.
 fn is_on_huge_pages(fd: BorrowedFd<'_>) -> bool {
-    sys::stat_fs(fd).is_ok_and(|file_system| file_system.magic == raw::HUGETLBFS_MAGIC)
+    sys::memfd::stat_fs(fd).is_ok_and(|file_system| file_system.magic == raw::HUGETLBFS_MAGIC)
 }

@@ -1,8 +1,8 @@
-//! Descriptors: who owns one, and for how long a borrowed one lives.
+//! Descriptors: owning, lending and closing one.
 //!
-//! With the `std` feature these are std's own types; without it they are ours, with std's
-//! names, signatures and traits and nothing besides, so that one consumer compiles in both
-//! modes. What is done with a descriptor stands in `memfd`, not here.
+//! With the feature `std` these are std's own types. Without it they are this crate's, with
+//! std's names, signatures and traits and nothing else, so that code compiles in both modes.
+//! What can be done with a descriptor stands in other modules.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "std")]
@@ -11,28 +11,38 @@ pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, 
 #[cfg(not(feature = "std"))]
 pub use ours::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-/// Takes ownership of a descriptor that a system call has just answered.
+use crate::{arch, errno::Errno};
+
+/// Takes ownership of a descriptor that a system call has just returned.
 ///
 /// # Safety
 /// The descriptor is open, and nobody else owns it.
 #[inline(always)]
-pub(crate) unsafe fn take(answer: u32) -> OwnedFd {
-    // SAFETY: the caller's own promise.
-    unsafe { OwnedFd::from_raw_fd(answer as RawFd) }
+pub(crate) unsafe fn take(number: u32) -> OwnedFd {
+    // SAFETY: the caller promises both.
+    unsafe { OwnedFd::from_raw_fd(number as RawFd) }
+}
+
+/// Closes a descriptor and returns what the kernel says to it, which a drop ignores.
+#[inline(always)]
+pub(crate) fn close(fd: OwnedFd) -> Result<(), Errno> {
+    let number = fd.into_raw_fd();
+    // SAFETY: no pointers. The descriptor was owned by this function, and nobody else has its
+    // number.
+    Errno::decode_unit(unsafe { arch::close(number as u32) })
 }
 
 #[cfg(not(feature = "std"))]
 mod ours {
-    use crate::sys;
+    use crate::arch;
     use core::{fmt, marker::PhantomData, mem::ManuallyDrop, num::NonZeroU32};
 
-    /// A descriptor's number, which says nothing of its lifetime. As `std::os::fd::RawFd`.
+    /// The number of a descriptor, without ownership. As `std::os::fd::RawFd`.
     pub type RawFd = i32;
 
-    /// The number with every bit inverted: of -1, which no descriptor has, that is the zero
-    /// by which an `Option` of an owner stays four bytes.
+    /// The number with every bit inverted. No descriptor is -1, so this is never zero, and an
+    /// `Option` of an owner stays four bytes.
     #[derive(Clone, Copy)]
-    #[repr(transparent)]
     struct Number(NonZeroU32);
 
     impl Number {
@@ -40,7 +50,7 @@ mod ours {
         /// The descriptor is not -1.
         #[inline(always)]
         const unsafe fn new(fd: RawFd) -> Self {
-            // SAFETY: the caller's promise: only -1 inverts to 0.
+            // SAFETY: only -1 inverts to 0, and the caller promises that it is not -1.
             Self(unsafe { NonZeroU32::new_unchecked(!fd as u32) })
         }
 
@@ -55,66 +65,63 @@ mod ours {
     /// Every number from 0 up is valid: a program that runs before anything is opened gets
     /// 0 first.
     ///
-    /// Unlike std's, this type is not a C `int` in a foreign function's signature: there,
-    /// use [`RawFd`], [`IntoRawFd`] and [`FromRawFd`].
-    #[repr(transparent)]
+    /// Unlike std's, this type is not a C `int`. In the signature of a foreign function, use
+    /// [`RawFd`] with [`IntoRawFd`] and [`FromRawFd`].
     pub struct OwnedFd(Number);
 
     /// A descriptor that somebody else keeps open for `'fd`. As `std::os::fd::BorrowedFd`.
     ///
-    /// Unlike std's, this type is not a C `int` in a foreign function's signature.
+    /// Unlike std's, this type is not a C `int`. In the signature of a foreign function, use
+    /// [`RawFd`].
     #[derive(Clone, Copy)]
-    #[repr(transparent)]
     pub struct BorrowedFd<'fd>(Number, PhantomData<&'fd OwnedFd>);
 
     impl BorrowedFd<'_> {
-        /// Borrows a number.
+        /// Borrows the descriptor with this number.
         ///
         /// # Safety
-        /// The descriptor stays open for the lifetime that the caller gives it, and is not
-        /// -1.
+        /// The descriptor stays open for the lifetime `'fd`, and is not -1.
         #[must_use]
         pub const unsafe fn borrow_raw(fd: RawFd) -> Self {
-            // SAFETY: the caller's promise: not -1.
+            // SAFETY: the caller promises that it is not -1.
             Self(unsafe { Number::new(fd) }, PhantomData)
         }
     }
 
-    /// What has a descriptor to lend. As `std::os::fd::AsFd`.
+    /// A type that can lend a descriptor. As `std::os::fd::AsFd`.
     pub trait AsFd {
         /// Lends the descriptor.
         fn as_fd(&self) -> BorrowedFd<'_>;
     }
 
-    /// What has a descriptor's number to show. As `std::os::fd::AsRawFd`.
+    /// A type that can show the number of a descriptor. As `std::os::fd::AsRawFd`.
     pub trait AsRawFd {
-        /// The number, still owned by `self`.
+        /// The number. `self` still owns the descriptor.
         fn as_raw_fd(&self) -> RawFd;
     }
 
-    /// What can be made from a descriptor's number. As `std::os::fd::FromRawFd`.
+    /// A type that can be made from the number of a descriptor. As `std::os::fd::FromRawFd`.
     pub trait FromRawFd {
-        /// Takes ownership of the number.
+        /// Takes ownership of the descriptor with this number.
         ///
         /// # Safety
         /// The descriptor is open, nobody else owns it, and it is not -1.
         unsafe fn from_raw_fd(fd: RawFd) -> Self;
     }
 
-    /// What can give its descriptor's number away. As `std::os::fd::IntoRawFd`.
+    /// A type that can give its descriptor away. As `std::os::fd::IntoRawFd`.
     pub trait IntoRawFd {
-        /// The number, which the caller now owns and closes.
+        /// The number of the descriptor, which the caller now owns and closes.
         fn into_raw_fd(self) -> RawFd;
     }
 
     impl Drop for OwnedFd {
         #[inline(always)]
         fn drop(&mut self) {
-            // The error is ignored, as std does: Linux has released the number whatever it
-            // answers, so that there is nothing to do again, and a memory file has nothing
-            // left to write back.
-            // SAFETY: this value owns the descriptor and is going away.
-            let _ = unsafe { sys::close(self.0.get()) };
+            // The error is ignored, as in std: Linux has released the number in any case, so
+            // there is nothing to try again, and a memory file has nothing to write back.
+            // SAFETY: no pointers. This value owns the descriptor and is going away.
+            let _ = unsafe { arch::close(self.0.get() as u32) };
         }
     }
 
@@ -170,7 +177,7 @@ mod ours {
     impl FromRawFd for OwnedFd {
         #[inline(always)]
         unsafe fn from_raw_fd(fd: RawFd) -> Self {
-            // SAFETY: the caller's promise: not -1.
+            // SAFETY: the caller promises that it is not -1.
             Self(unsafe { Number::new(fd) })
         }
     }

@@ -30,6 +30,7 @@ cfg_if! {
         mod map;
         mod memfd;
         mod options;
+        mod path;
         pub mod socket;
         mod sealed;
         mod sys;
@@ -39,8 +40,9 @@ cfg_if! {
         pub use errno::{Errno, TransferError, VerifyErrorKind, VerifyError};
         pub use flags::{HugePageSize, MemFdFlags, Seals};
         pub use map::{SharedMapMut, SharedMap};
-        pub use memfd::{OwnedMemFd, ProcPath, SealError, SeekFrom};
+        pub use memfd::{OwnedMemFd, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
+        pub use path::NumberedPath;
         pub use sealed::{SealedMap, MapError, SealedMemFd};
     }
 }

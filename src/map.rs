@@ -93,7 +93,7 @@ impl Region {
         // refuses to unmap less. Only the file system's type tells: with
         // shmem_enabled=always a plain memory file, too, names 2 MiB as its block size, and
         // unmapping as much would take the neighbour away.
-        let file_system = sys::stat_fs(fd)?;
+        let file_system = sys::memfd::stat_fs(fd)?;
         let (first, last) = if file_system.magic == raw::HUGETLBFS_MAGIC {
             (file_system.block, file_system.block)
         } else {
@@ -108,7 +108,7 @@ impl Region {
             Mode::SharedWrite => (raw::PROT_READ | raw::PROT_WRITE, raw::MAP_SHARED),
         };
         let lead = around.lead();
-        let whole = sys::map(
+        let whole = sys::region::map(
             fd,
             offset - lead as u64,
             around.mapped(len),
@@ -150,7 +150,7 @@ impl Region {
             return Ok(());
         };
         // SAFETY: this region owns the mapping, and MADV_DONTFORK changes no byte of it.
-        unsafe { sys::advise(start, len, raw::MADV_DONTFORK) }
+        unsafe { sys::region::advise(start, len, raw::MADV_DONTFORK) }
     }
 
     /// Makes every page present, or says why one cannot be.
@@ -159,12 +159,12 @@ impl Region {
             return Ok(());
         };
         // SAFETY: this region owns the mapping, and MADV_POPULATE_READ changes no byte.
-        match unsafe { sys::advise(start, len, raw::MADV_POPULATE_READ) } {
+        match unsafe { sys::region::advise(start, len, raw::MADV_POPULATE_READ) } {
             // Before Linux 5.14. Locking, too, makes every page present; they stay so when
             // they are unlocked.
             Err(Errno::EINVAL) => {
-                sys::lock(start, len)?;
-                sys::unlock(start, len)
+                sys::region::lock(start, len)?;
+                sys::region::unlock(start, len)
             }
             answer => answer,
         }
@@ -179,7 +179,7 @@ impl Drop for Region {
             // stays then.
             // SAFETY: this region owns the mapping and is going away, and whoever lends
             // its bytes out borrows it.
-            let _ = unsafe { sys::unmap(start, len) };
+            let _ = unsafe { sys::region::unmap(start, len) };
         }
     }
 }
@@ -237,7 +237,7 @@ impl Bytes<'_> {
 ///
 /// This order makes the length one that the file keeps at least.
 fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, VerifyErrorKind> {
-    let seals = Seals::from_bits_retain(sys::get_seals(fd)?);
+    let seals = Seals::from_bits_retain(sys::memfd::get_seals(fd)?);
     if !seals.contains(Seals::SHRINK) {
         return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
     }
@@ -247,7 +247,7 @@ fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, VerifyErrorKind> {
 /// The length of the file, if it is at most `limit` and a slice can be as long.
 #[inline(always)]
 pub(crate) fn mappable_len(fd: BorrowedFd<'_>, limit: usize) -> Result<usize, VerifyErrorKind> {
-    let len = sys::stat(fd)?.len;
+    let len = sys::memfd::stat(fd)?.len;
     if len > limit.min(isize::MAX as usize) as u64 {
         return Err(VerifyErrorKind::TooLarge { len });
     }

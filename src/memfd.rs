@@ -6,12 +6,13 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Answer, Errno, TransferError, VerifyError, VerifyErrorKind},
-    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    errno::{Errno, Returned, TransferError, VerifyError, VerifyErrorKind},
+    fd::{self, AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{HugePageSize, MemFdFlags, Seals},
+    path::NumberedPath,
     sys,
 };
-use core::{ffi::CStr, fmt, mem::MaybeUninit, ops::Deref};
+use core::{ffi::CStr, fmt, mem::MaybeUninit, slice};
 use linux_raw_sys::general as raw;
 
 #[cfg(feature = "std")]
@@ -28,6 +29,10 @@ pub enum SeekFrom {
     /// This many bytes from the current offset.
     Current(i64),
 }
+
+/// `/proc/self/fd/`, with room for a number.
+const PROC_FD: NumberedPath =
+    NumberedPath::starting_with(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// The most that one call moves: the kernel's `MAX_RW_COUNT`, on the smallest pages.
 pub(crate) const MAX_COUNT: u64 = 0x7fff_f000;
@@ -83,7 +88,7 @@ impl OwnedMemFd {
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[inline(always)]
     pub fn create(name: &CStr, flags: MemFdFlags) -> Result<Self, Errno> {
-        sys::memfd_create(name, flags.bits()).map(Self)
+        sys::memfd::memfd_create(name, flags.bits()).map(Self)
     }
 
     /// Takes a descriptor for a memory file's, on the caller's word or to ask it.
@@ -103,7 +108,7 @@ impl OwnedMemFd {
     /// See [`read(2)`](https://man7.org/linux/man-pages/man2/read.2.html).
     #[inline(always)]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        sys::read(self.as_fd(), buffer)
+        sys::memfd::read(self.as_fd(), buffer)
     }
 
     /// Reads at `offset`, in bytes from the start, and answers how many bytes; 0 at or past
@@ -118,7 +123,7 @@ impl OwnedMemFd {
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     #[inline(always)]
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        sys::read_at(self.as_fd(), buffer, offset).decode()
+        sys::memfd::read_at(self.as_fd(), buffer, offset).decode()
     }
 
     /// Fills `buffer` from `offset`, in bytes from the start. Carries on after `EINTR`.
@@ -130,13 +135,13 @@ impl OwnedMemFd {
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
     #[inline]
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), TransferError> {
-        let first = sys::read_at(self.as_fd(), buffer, offset);
-        if first == Answer::count(buffer.len()) {
+        let first = sys::memfd::read_at(self.as_fd(), buffer, offset);
+        if first == Returned::count(buffer.len()) {
             return Ok(());
         }
         carry_on(first, buffer.len(), |done| {
             let rest = buffer.get_mut(done..).unwrap_or_default();
-            sys::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
+            sys::memfd::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
     }
 
@@ -157,7 +162,7 @@ impl OwnedMemFd {
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        sys::write(self.as_fd(), bytes).decode()
+        sys::memfd::write(self.as_fd(), bytes).decode()
     }
 
     /// Writes at `offset`, in bytes from the start, and answers how many bytes.
@@ -169,7 +174,7 @@ impl OwnedMemFd {
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
     #[inline(always)]
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
-        sys::write_at(self.as_fd(), bytes, offset).decode()
+        sys::memfd::write_at(self.as_fd(), bytes, offset).decode()
     }
 
     /// Writes all of `bytes` at the offset and moves it. Carries on after `EINTR` and after
@@ -181,12 +186,12 @@ impl OwnedMemFd {
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), TransferError> {
-        let first = sys::write(self.as_fd(), bytes);
-        if first == Answer::count(bytes.len()) {
+        let first = sys::memfd::write(self.as_fd(), bytes);
+        if first == Returned::count(bytes.len()) {
             return Ok(());
         }
         carry_on(first, bytes.len(), |done| {
-            sys::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
+            sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
         })
     }
 
@@ -199,13 +204,13 @@ impl OwnedMemFd {
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
     #[inline]
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), TransferError> {
-        let first = sys::write_at(self.as_fd(), bytes, offset);
-        if first == Answer::count(bytes.len()) {
+        let first = sys::memfd::write_at(self.as_fd(), bytes, offset);
+        if first == Returned::count(bytes.len()) {
             return Ok(());
         }
         carry_on(first, bytes.len(), |done| {
             let rest = bytes.get(done..).unwrap_or_default();
-            sys::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
+            sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
     }
 
@@ -222,7 +227,7 @@ impl OwnedMemFd {
             SeekFrom::End(offset) => (offset, raw::SEEK_END),
             SeekFrom::Current(offset) => (offset, raw::SEEK_CUR),
         };
-        sys::seek(self.as_fd(), offset, whence)
+        sys::memfd::seek(self.as_fd(), offset, whence)
     }
 
     /// The length of the file, in bytes.
@@ -237,7 +242,7 @@ impl OwnedMemFd {
         reason = "a question to the kernel, which may refuse it"
     )]
     pub fn len(&self) -> Result<u64, Errno> {
-        sys::stat(self.as_fd()).map(|stat| stat.len)
+        sys::memfd::stat(self.as_fd()).map(|stat| stat.len)
     }
 
     /// Sets the length of the file, in bytes: cuts it, or lengthens it with a hole that
@@ -254,7 +259,7 @@ impl OwnedMemFd {
     #[inline]
     pub fn set_len(&self, len: u64) -> Result<(), Errno> {
         signed(len)?;
-        sys::set_len(self.as_fd(), len)
+        sys::memfd::set_len(self.as_fd(), len)
     }
 
     /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it ends
@@ -280,7 +285,7 @@ impl OwnedMemFd {
     pub fn allocate(&self, offset: u64, len: u64) -> Result<(), Errno> {
         signed(offset)?;
         signed(len)?;
-        match sys::fallocate(self.as_fd(), 0, offset, len) {
+        match sys::memfd::fallocate(self.as_fd(), 0, offset, len) {
             Err(Errno::EINTR) => self.allocate_in_pieces(offset, len),
             answer => answer,
         }
@@ -295,7 +300,7 @@ impl OwnedMemFd {
         let (mut piece, mut interruptions) = (len, 1);
         while len > 0 {
             piece = piece.min(len);
-            match sys::fallocate(self.as_fd(), 0, offset, piece) {
+            match sys::memfd::fallocate(self.as_fd(), 0, offset, piece) {
                 Err(Errno::EINTR) if interruptions < PATIENCE => {
                     interruptions += 1;
                     piece = (piece / 2).max(SMALLEST);
@@ -327,7 +332,7 @@ impl OwnedMemFd {
         signed(offset)?;
         signed(len)?;
         let mode = raw::FALLOC_FL_PUNCH_HOLE | raw::FALLOC_FL_KEEP_SIZE;
-        sys::fallocate(self.as_fd(), mode, offset, len)
+        sys::memfd::fallocate(self.as_fd(), mode, offset, len)
     }
 
     /// Sets the permission bits of the file, as 0o600.
@@ -342,7 +347,7 @@ impl OwnedMemFd {
     /// See [`fchmod(2)`](https://man7.org/linux/man-pages/man2/fchmod.2.html).
     #[inline]
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
-        sys::set_mode(self.as_fd(), mode)
+        sys::memfd::set_mode(self.as_fd(), mode)
     }
 }
 
@@ -377,7 +382,11 @@ impl OwnedMemFd {
     fn copy(&self, source: BorrowedFd<'_>, len: u64) -> Result<u64, TransferError> {
         type Engine = fn(BorrowedFd<'_>, BorrowedFd<'_>, usize) -> Result<usize, Errno>;
         // Memory file to memory file; file or procfs; pipe.
-        const ENGINES: [Engine; 3] = [sys::copy_file_range, sys::sendfile, sys::splice];
+        const ENGINES: [Engine; 3] = [
+            sys::transfer::copy_file_range,
+            sys::transfer::sendfile,
+            sys::transfer::splice,
+        ];
 
         let mut done = 0;
         let stopped = |done, errno| TransferError {
@@ -424,7 +433,7 @@ impl OwnedMemFd {
         while done < len {
             let most = (len - done).min(room.len() as u64) as usize;
             let room = room.get_mut(..most).unwrap_or_default();
-            match sys::read_uninit(source, room) {
+            match sys::transfer::read_uninit(source, room) {
                 Ok([]) => break,
                 Ok(bytes) => match self.write_all(bytes) {
                     Ok(()) => done += bytes.len() as u64,
@@ -453,7 +462,7 @@ impl OwnedMemFd {
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[inline(always)]
     pub fn seals(&self) -> Result<Seals, Errno> {
-        sys::get_seals(self.as_fd()).map(Seals::from_bits_retain)
+        sys::memfd::get_seals(self.as_fd()).map(Seals::from_bits_retain)
     }
 
     /// Adds seals to the file: all of them or, on an error, none. Seals that are on it
@@ -473,7 +482,7 @@ impl OwnedMemFd {
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[inline(always)]
     pub fn add_seals(&self, seals: Seals) -> Result<(), Errno> {
-        sys::add_seals(self.as_fd(), seals.bits())
+        sys::memfd::add_seals(self.as_fd(), seals.bits())
     }
 
     /// Why [`add_seals`](Self::add_seals) answered `errno`, as far as the kernel can still
@@ -499,7 +508,7 @@ impl OwnedMemFd {
                 Err(_) => SealError::NotMemFd,
             },
             // In the order in which the kernel looks.
-            Errno::EPERM => match (sys::get_status_flags(self.as_fd()), self.seals()) {
+            Errno::EPERM => match (sys::memfd::get_status_flags(self.as_fd()), self.seals()) {
                 (Ok(flags), _) if flags & raw::O_ACCMODE == raw::O_RDONLY => SealError::ReadOnly,
                 (_, Ok(seals)) if seals.contains(Seals::SEAL) => SealError::SealingClosed,
                 _ => SealError::Other(errno),
@@ -523,7 +532,7 @@ impl OwnedMemFd {
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     #[inline]
     pub fn try_clone(&self) -> Result<Self, Errno> {
-        sys::duplicate(self.as_fd(), 3).map(Self)
+        sys::memfd::duplicate(self.as_fd(), 3).map(Self)
     }
 
     /// Opens the same file again, read-only and close-on-exec, with an offset of its own.
@@ -545,11 +554,12 @@ impl OwnedMemFd {
     /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
     pub fn reopen_read_only(&self) -> Result<Self, Errno> {
         let fd = self.as_fd();
-        let reopened = match sys::reopen_read_only(fd) {
+        let reopened = match sys::memfd::reopen_read_only(fd) {
             Err(Errno::ENOENT | Errno::EINVAL) => match self.reopen_by_path() {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {
-                    let mut handle = sys::FileHandle::new();
-                    sys::get_handle(fd, &mut handle).and_then(|()| sys::open_by_handle(fd, &handle))
+                    let mut handle = sys::memfd::FileHandle::new();
+                    sys::memfd::get_handle(fd, &mut handle)
+                        .and_then(|()| sys::memfd::open_by_handle(fd, &handle))
                 }
                 answer => answer,
             },
@@ -561,8 +571,11 @@ impl OwnedMemFd {
     /// What stands at the path is whatever somebody mounted there: `ENOENT` unless it leads
     /// to this very file.
     fn reopen_by_path(&self) -> Result<OwnedFd, Errno> {
-        let reopened = sys::open_read_only(&self.proc_path())?;
-        let (ours, theirs) = (sys::stat(self.as_fd())?, sys::stat(reopened.as_fd())?);
+        let reopened = sys::memfd::open_read_only(&self.proc_path())?;
+        let (ours, theirs) = (
+            sys::memfd::stat(self.as_fd())?,
+            sys::memfd::stat(reopened.as_fd())?,
+        );
         if (ours.device, ours.inode) == (theirs.device, theirs.inode) {
             Ok(reopened)
         } else {
@@ -573,8 +586,8 @@ impl OwnedMemFd {
     /// The path `/proc/self/fd/N` that names this descriptor, in this process and for as
     /// long as it is open.
     #[must_use]
-    pub fn proc_path(&self) -> ProcPath {
-        ProcPath::new(self.as_raw_fd())
+    pub fn proc_path(&self) -> NumberedPath {
+        PROC_FD.with_number(self.as_raw_fd().unsigned_abs())
     }
 
     /// Makes `number` a descriptor of the same open file that an executed program inherits,
@@ -601,7 +614,7 @@ impl OwnedMemFd {
             self.set_close_on_exec(false)
         } else {
             // SAFETY: the caller's own promise.
-            unsafe { sys::duplicate_onto(self.as_fd(), number) }
+            unsafe { sys::memfd::duplicate_onto(self.as_fd(), number) }
         }
     }
 
@@ -613,7 +626,7 @@ impl OwnedMemFd {
     /// See [`F_GETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
     #[inline]
     pub fn close_on_exec(&self) -> Result<bool, Errno> {
-        sys::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
+        sys::memfd::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
     }
 
     /// Sets whether the descriptor is closed when the process executes another program.
@@ -628,7 +641,7 @@ impl OwnedMemFd {
     #[inline]
     pub fn set_close_on_exec(&self, yes: bool) -> Result<(), Errno> {
         // FD_CLOEXEC is the only flag of a descriptor that Linux has.
-        sys::set_fd_flags(self.as_fd(), if yes { raw::FD_CLOEXEC } else { 0 })
+        sys::memfd::set_fd_flags(self.as_fd(), if yes { raw::FD_CLOEXEC } else { 0 })
     }
 
     /// Closes the descriptor and tells what the kernel says to it, which a drop does not.
@@ -639,10 +652,35 @@ impl OwnedMemFd {
     /// See [`close(2)`](https://man7.org/linux/man-pages/man2/close.2.html).
     #[inline]
     pub fn close(self) -> Result<(), Errno> {
-        let fd = self.into_raw_fd();
-        // SAFETY: this value owned the descriptor, and nobody has its number now.
-        unsafe { sys::close(fd) }
+        fd::close(self.0)
     }
+}
+
+/// A text with the NUL that ends it, in `room`. The error is the index of the first NUL in the
+/// text or, if it does not fit, where there is no room.
+#[inline]
+pub(crate) fn nul_terminated<'a>(
+    text: &str,
+    room: &'a mut [MaybeUninit<u8>],
+) -> Result<&'a CStr, usize> {
+    let mut len = 0;
+    // A loop that may end early stays a loop. A plain copy would become a call of `memcpy`,
+    // which a program without libc need not have.
+    for (slot, byte) in room.iter_mut().zip(text.bytes().chain([0])) {
+        slot.write(byte);
+        len += 1;
+        if byte == 0 {
+            break;
+        }
+    }
+    if len != text.len() + 1 {
+        return Err(len.saturating_sub(1));
+    }
+    // SAFETY: the loop has written the first `len` bytes of `room`, which is borrowed for as
+    // long as the slice lives.
+    let text = unsafe { slice::from_raw_parts(room.as_ptr().cast(), len) };
+    // SAFETY: the last of them is NUL and no other is, since the loop ended at the first one.
+    Ok(unsafe { CStr::from_bytes_with_nul_unchecked(text) })
 }
 
 /// A length or offset as the kernel's signed type has it; above `i64::MAX` it would be
@@ -659,9 +697,9 @@ fn signed(value: u64) -> Result<i64, Errno> {
 // no more than a bare call and its check.
 #[inline]
 fn carry_on(
-    mut answer: Answer,
+    mut answer: Returned,
     len: usize,
-    mut step: impl FnMut(usize) -> Answer,
+    mut step: impl FnMut(usize) -> Returned,
 ) -> Result<(), TransferError> {
     let mut done = 0;
     loop {
@@ -720,77 +758,25 @@ impl fmt::Display for SealError {
 
 impl core::error::Error for SealError {}
 
-/// The path `/proc/self/fd/N`, made on the stack. [`OwnedMemFd::proc_path`] makes it.
-///
-/// It is a `CStr` that ends in NUL; `Display` prints it.
-// Aligned and padded to whole registers: moved byte by byte it would, on riscv64, become a
-// call of `memcpy`, which a program without libc need not have.
-#[derive(Clone, Copy)]
-#[repr(align(8))]
-pub struct ProcPath([u8; 32]);
-
-impl ProcPath {
-    const START: usize = b"/proc/self/fd/".len();
-    const EMPTY: Self = Self(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-
-    fn new(fd: RawFd) -> Self {
-        let mut path = Self::EMPTY;
-        put_number(&mut path.0, Self::START, fd.unsigned_abs());
-        path
-    }
-}
-
-/// Writes a number into a path, in at most ten digits.
-pub(crate) fn put_number(path: &mut [u8; 32], start: usize, number: u32) {
-    let mut rest = number;
-    let digits = rest.checked_ilog10().unwrap_or(0) as usize + 1;
-    for slot in path.iter_mut().skip(start).take(digits).rev() {
-        *slot = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-}
-
-impl Deref for ProcPath {
-    type Target = CStr;
-
-    fn deref(&self) -> &CStr {
-        // At most ten digits are written, so that there is a NUL behind them.
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for ProcPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ASCII throughout.
-        f.write_str(self.to_str().unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for ProcPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
 /// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
 /// shared memory, or huge pages.
 ///
 /// That seals can be asked for is no proof: every tmpfs file answers. This is for good
 /// errors only; nothing that is sound depends on it.
 pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
-    match sys::get_seals(fd).map(Seals::from_bits_retain) {
+    match sys::memfd::get_seals(fd).map(Seals::from_bits_retain) {
         Ok(Seals::SEAL) => {}
         // A file of a mounted file system has this one seal, and so can get no other.
         Ok(_) => return Ok(()),
         Err(Errno::EINVAL) => return Err(VerifyErrorKind::NotMemFd),
         Err(Errno::EBADF)
-            if sys::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
+            if sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
         {
             return Err(VerifyErrorKind::PathOnly);
         }
         Err(errno) => return Err(errno.into()),
     }
-    let file_system = sys::stat_fs(fd)?;
+    let file_system = sys::memfd::stat_fs(fd)?;
     let pages = match file_system.magic {
         raw::TMPFS_MAGIC => MemFdFlags::empty(),
         raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
@@ -804,7 +790,7 @@ pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> 
         Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,
         answer => answer?,
     };
-    if sys::stat(fresh.as_fd())?.device == sys::stat(fd)?.device {
+    if sys::memfd::stat(fresh.as_fd())?.device == sys::memfd::stat(fd)?.device {
         Ok(())
     } else {
         Err(VerifyErrorKind::NotMemFd)

@@ -5,8 +5,7 @@
 use crate::{
     errno::{Errno, VerifyErrorKind},
     flags::{HugePageSize, MemFdFlags, Seals},
-    memfd::OwnedMemFd,
-    sys,
+    memfd::{OwnedMemFd, nul_terminated},
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit};
 
@@ -234,7 +233,7 @@ impl Name for &CStr {}
 impl Name for &str {}
 
 mod sealed {
-    use super::{CStr, CreateError, MaybeUninit, NAME_MAX, sys};
+    use super::{CStr, CreateError, MaybeUninit, NAME_MAX, nul_terminated};
 
     pub trait Name {
         /// Calls `create` with the name, if the kernel would take it.
@@ -269,7 +268,7 @@ mod sealed {
                 return Err(CreateError::NameTooLong { len });
             }
             let mut room = [const { MaybeUninit::uninit() }; NAME_MAX + 1];
-            match sys::nul_terminated(self, &mut room) {
+            match nul_terminated(self, &mut room) {
                 Ok(name) => create(name),
                 Err(at) => Err(CreateError::NameHasNul { at }),
             }

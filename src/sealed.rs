@@ -85,7 +85,7 @@ fn verify(file: OwnedMemFd, max_len: usize) -> Result<SealedMemFd, VerifyError<O
 
 #[inline(always)]
 fn prove(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
-    let seals = sys::get_seals(fd).map(Seals::from_bits_retain);
+    let seals = sys::memfd::get_seals(fd).map(Seals::from_bits_retain);
     match seals {
         Ok(seals) if seals & PROOF.union(Seals::FUTURE_WRITE) == PROOF => {}
         other => doubt(fd, other)?,
@@ -312,7 +312,7 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErr
     // One byte more than allowed shows that there is more.
     while offset <= limit {
         let most = (limit - offset).saturating_add(1).min(MAX_COUNT) as usize;
-        match sys::copy_file_range_at(source, &mut offset, file.as_fd(), most) {
+        match sys::transfer::copy_file_range_at(source, &mut offset, file.as_fd(), most) {
             // Not always the end; only `read_at` below is believed.
             Ok(0)
             | Err(
@@ -326,7 +326,7 @@ fn copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErr
     while offset <= limit {
         let most = (limit - offset).saturating_add(1).min(room.len() as u64) as usize;
         let room = room.get_mut(..most).unwrap_or_default();
-        match sys::read_at_uninit(source, room, offset) {
+        match sys::transfer::read_at_uninit(source, room, offset) {
             Ok([]) => break,
             Ok(bytes) => {
                 file.write_all(bytes)
@@ -361,7 +361,7 @@ fn seal_patiently(mut file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
                 }
                 file = refused.into_inner();
                 // Interrupted, it only tries again sooner.
-                let _ = sys::sleep(nanoseconds);
+                let _ = sys::sealing::sleep(nanoseconds);
                 nanoseconds *= 2;
             }
             Err(refused) => return Err(refused.kind().into()),

@@ -67,7 +67,7 @@ pub enum SocketType {
 ///
 /// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
 pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
-    sys::socket_pair(match kind {
+    sys::socket::socket_pair(match kind {
         SocketType::Stream => net::SOCK_STREAM,
         SocketType::Datagram => net::SOCK_DGRAM,
         SocketType::SeqPacket => net::SOCK_SEQPACKET,
@@ -124,7 +124,7 @@ pub fn send<const N: usize>(
     let len = if N == 0 { 0 } else { Rights::<N>::LEN };
     // SAFETY: `rights` has at least that many bytes, and any byte is a `MaybeUninit<u8>`.
     let control = unsafe { slice::from_raw_parts(ptr::from_ref(&rights).cast(), len) };
-    sys::send_message(socket.as_fd(), bytes, control)
+    sys::socket::send_message(socket.as_fd(), bytes, control)
 }
 
 /// Receives bytes and descriptors over a connected Unix socket, and answers how many bytes
@@ -164,7 +164,7 @@ pub fn receive<const N: usize>(
     // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`. It is aligned
     // as the kernel's structures are, since one of them is in it.
     let control = unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
-    let received = sys::receive_message(socket.as_fd(), buffer, control)?;
+    let received = sys::socket::receive_message(socket.as_fd(), buffer, control)?;
 
     let mut excess = false;
     let mut messages = Messages {

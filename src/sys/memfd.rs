@@ -1,0 +1,243 @@
+//! Making a memory file, and what a descriptor is asked and told.
+
+use super::{number, take};
+use crate::{
+    arch,
+    errno::{Errno, Returned},
+    fd::{BorrowedFd, OwnedFd, RawFd},
+};
+use core::{ffi::CStr, mem::MaybeUninit, ptr};
+use linux_raw_sys::general as raw;
+
+/// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
+/// Since Linux 7.2; before, an empty path is `ENOENT`.
+const O_EMPTYPATH: u32 = 1 << 26;
+/// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
+const MAX_HANDLE_SIZE: usize = 128;
+
+#[inline(always)]
+pub(crate) fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: `name` ends in NUL and outlives the call, which only reads it.
+    let returned = unsafe { arch::memfd_create(name.as_ptr(), flags) };
+    // SAFETY: `memfd_create` makes a descriptor.
+    unsafe { take(returned) }
+}
+
+#[inline(always)]
+fn fcntl(fd: BorrowedFd<'_>, command: u32) -> Result<u32, Errno> {
+    // SAFETY: no pointers. The commands used here change nothing.
+    Errno::decode_int(unsafe { arch::fcntl(number(fd), command) })
+}
+
+#[inline(always)]
+fn fcntl_with(fd: BorrowedFd<'_>, command: u32, argument: u32) -> usize {
+    // SAFETY: the commands used here take a number for their argument, not a pointer, and
+    // change no other descriptor.
+    unsafe { arch::fcntl_with(number(fd), command, argument) }
+}
+
+#[inline(always)]
+pub(crate) fn get_seals(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GET_SEALS)
+}
+
+#[inline(always)]
+pub(crate) fn add_seals(fd: BorrowedFd<'_>, seals: u32) -> Result<(), Errno> {
+    Errno::decode_unit(fcntl_with(fd, raw::F_ADD_SEALS, seals))
+}
+
+/// The descriptor's flags: `FD_CLOEXEC`.
+#[inline(always)]
+pub(crate) fn get_fd_flags(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GETFD)
+}
+
+#[inline(always)]
+pub(crate) fn set_fd_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<(), Errno> {
+    Errno::decode_unit(fcntl_with(fd, raw::F_SETFD, flags))
+}
+
+/// The open file's flags: `O_RDWR`, `O_PATH` and the like.
+#[inline(always)]
+pub(crate) fn get_status_flags(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    fcntl(fd, raw::F_GETFL)
+}
+
+/// A close-on-exec duplicate with a number of at least `lowest`.
+#[inline(always)]
+pub(crate) fn duplicate(fd: BorrowedFd<'_>, lowest: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: `F_DUPFD_CLOEXEC` makes a descriptor.
+    unsafe { take(fcntl_with(fd, raw::F_DUPFD_CLOEXEC, lowest)) }
+}
+
+/// Makes `onto` a duplicate that an executed program inherits.
+///
+/// # Safety
+/// Whoever owns `onto`, which this closes, agrees.
+#[inline(always)]
+pub(crate) unsafe fn duplicate_onto(fd: BorrowedFd<'_>, onto: RawFd) -> Result<(), Errno> {
+    // SAFETY: no pointers; the caller promises that `onto` may be replaced.
+    Errno::decode_unit(unsafe { arch::dup3(number(fd), onto as u32, 0) })
+}
+
+#[inline(always)]
+pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    Errno::decode(unsafe { arch::read(number(fd), buffer.as_mut_ptr(), buffer.len()) })
+}
+
+#[inline(always)]
+pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Returned {
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    Returned(unsafe { arch::pread(number(fd), buffer.as_mut_ptr(), buffer.len(), offset) })
+}
+
+#[inline(always)]
+pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Returned {
+    // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
+    Returned(unsafe { arch::write(number(fd), bytes.as_ptr(), bytes.len()) })
+}
+
+#[inline(always)]
+pub(crate) fn write_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Returned {
+    // SAFETY: the kernel reads at most `len` bytes of `bytes`, borrowed for the call.
+    Returned(unsafe { arch::pwrite(number(fd), bytes.as_ptr(), bytes.len(), offset) })
+}
+
+#[inline(always)]
+pub(crate) fn seek(fd: BorrowedFd<'_>, offset: i64, whence: u32) -> Result<u64, Errno> {
+    // SAFETY: no pointers.
+    Errno::decode(unsafe { arch::lseek(number(fd), offset, whence) }).map(|at| at as u64)
+}
+
+#[inline(always)]
+pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::ftruncate(number(fd), len) })
+}
+
+#[inline(always)]
+pub(crate) fn fallocate(fd: BorrowedFd<'_>, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::fallocate(number(fd), mode, offset, len) })
+}
+
+#[inline(always)]
+pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::decode_unit(unsafe { arch::fchmod(number(fd), mode) })
+}
+
+/// What is asked of a file. Not the kernel's whole structure, which is large to move.
+pub(crate) struct Stat {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) len: u64,
+}
+
+#[inline(always)]
+pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
+    let mut room = MaybeUninit::<raw::stat>::uninit();
+    // SAFETY: `room` is large enough for the structure that the kernel writes.
+    Errno::decode_unit(unsafe { arch::fstat(number(fd), room.as_mut_ptr()) })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    let found = unsafe { room.assume_init_ref() };
+    Ok(Stat {
+        device: found.st_dev,
+        inode: found.st_ino,
+        len: found.st_size as u64,
+    })
+}
+
+/// What is asked of a file system.
+pub(crate) struct StatFs {
+    /// `TMPFS_MAGIC` and the like.
+    pub(crate) magic: u32,
+    /// The size of a block, in bytes.
+    pub(crate) block: u64,
+}
+
+#[inline(always)]
+pub(crate) fn stat_fs(fd: BorrowedFd<'_>) -> Result<StatFs, Errno> {
+    let mut room = MaybeUninit::<raw::statfs>::uninit();
+    // SAFETY: `room` is large enough for the structure that the kernel writes.
+    Errno::decode_unit(unsafe { arch::fstatfs(number(fd), room.as_mut_ptr()) })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    let found = unsafe { room.assume_init_ref() };
+    Ok(StatFs {
+        magic: found.f_type as u32,
+        block: found.f_bsize as u64,
+    })
+}
+
+/// Opens `path`, which is absolute, read-only and close-on-exec.
+#[inline(always)]
+pub(crate) fn open_read_only(path: &CStr) -> Result<OwnedFd, Errno> {
+    open(path, raw::O_RDONLY)
+}
+
+#[inline(always)]
+pub(super) fn open(path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
+    let directory = raw::AT_FDCWD as u32;
+    // SAFETY: `path` ends in NUL and outlives the call, which only reads it.
+    let returned = unsafe { arch::openat(directory, path.as_ptr(), access | raw::O_CLOEXEC) };
+    // SAFETY: `openat` makes a descriptor.
+    unsafe { take(returned) }
+}
+
+/// Opens the file of `fd` again, read-only and close-on-exec, where the kernel has
+/// `O_EMPTYPATH`.
+#[inline(always)]
+pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = raw::O_RDONLY | raw::O_CLOEXEC | O_EMPTYPATH;
+    // SAFETY: the path ends in NUL and is static.
+    let returned = unsafe { arch::openat(number(fd), c"".as_ptr(), flags) };
+    // SAFETY: `openat` makes a descriptor.
+    unsafe { take(returned) }
+}
+
+/// `struct file_handle`, include/linux/fs.h, with room for every file system's handle.
+#[repr(C)]
+pub(crate) struct FileHandle {
+    bytes: u32,
+    kind: i32,
+    handle: MaybeUninit<[u8; MAX_HANDLE_SIZE]>,
+}
+
+impl FileHandle {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: MAX_HANDLE_SIZE as u32,
+            kind: 0,
+            handle: MaybeUninit::uninit(),
+        }
+    }
+}
+
+/// Fills in the handle by which [`open_by_handle`] finds the file again.
+#[inline(always)]
+pub(crate) fn get_handle(fd: BorrowedFd<'_>, handle: &mut FileHandle) -> Result<(), Errno> {
+    let mut mount = 0;
+    let (path, to, flags) = (
+        c"".as_ptr(),
+        ptr::from_mut(handle).cast(),
+        raw::AT_EMPTY_PATH,
+    );
+    // SAFETY: the path ends in NUL and is static; `handle` has the room that its first
+    // field states, and `mount` that of an `int`.
+    let returned = unsafe { arch::name_to_handle_at(number(fd), path, to, &raw mut mount, flags) };
+    Errno::decode_unit(returned)
+}
+
+/// Opens a file of `fd`'s file system by its handle, read-only and close-on-exec.
+#[inline(always)]
+pub(crate) fn open_by_handle(fd: BorrowedFd<'_>, handle: &FileHandle) -> Result<OwnedFd, Errno> {
+    let start = ptr::from_ref(handle).cast();
+    let flags = raw::O_RDONLY | raw::O_CLOEXEC;
+    // SAFETY: the handle is one that the kernel made, and outlives the call, which only
+    // reads it.
+    let returned = unsafe { arch::open_by_handle_at(number(fd), start, flags) };
+    // SAFETY: `open_by_handle_at` makes a descriptor.
+    unsafe { take(returned) }
+}

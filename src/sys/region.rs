@@ -1,0 +1,50 @@
+//! Mappings.
+
+use super::number;
+use crate::{arch, errno::Errno, fd::BorrowedFd};
+use core::ptr::{self, NonNull};
+
+/// Maps `len` bytes of the file from `offset`, where the kernel likes.
+#[inline(always)]
+pub(crate) fn map(
+    fd: BorrowedFd<'_>,
+    offset: u64,
+    len: usize,
+    protection: u32,
+    flags: u32,
+) -> Result<NonNull<u8>, Errno> {
+    // SAFETY: without a hint and MAP_FIXED a new mapping replaces no other.
+    Errno::decode_pointer(unsafe {
+        arch::mmap(ptr::null_mut(), len, protection, flags, number(fd), offset)
+    })
+}
+
+/// # Safety
+/// The caller owns the mapping of `len` bytes at `start`, and nothing refers into it.
+#[inline(always)]
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the caller's own promise.
+    Errno::decode_unit(unsafe { arch::munmap(start.as_ptr(), len) })
+}
+
+/// # Safety
+/// The caller owns the mapping of `len` bytes at `start`, and the advice changes none of
+/// the bytes that are seen through it.
+#[inline(always)]
+pub(crate) unsafe fn advise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
+    // SAFETY: the caller's own promise.
+    Errno::decode_unit(unsafe { arch::madvise(start.as_ptr(), len, advice) })
+}
+
+/// Makes the pages of a mapping present, and keeps them so until [`unlock`].
+#[inline(always)]
+pub(crate) fn lock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: `mlock` changes no byte, and checks the address itself.
+    Errno::decode_unit(unsafe { arch::mlock(start.as_ptr(), len) })
+}
+
+#[inline(always)]
+pub(crate) fn unlock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: `munlock` changes no byte, and checks the address itself.
+    Errno::decode_unit(unsafe { arch::munlock(start.as_ptr(), len) })
+}

@@ -1,0 +1,90 @@
+//! Sockets: a pair of them, and messages with control data.
+
+use super::number;
+use crate::{
+    arch,
+    errno::Errno,
+    fd::{self, BorrowedFd, OwnedFd},
+};
+use core::{mem::MaybeUninit, ptr};
+use linux_raw_sys::{general as raw, net};
+
+/// Two connected Unix sockets of this kind (`SOCK_STREAM` and the like), close-on-exec.
+#[inline(always)]
+pub(crate) fn socket_pair(kind: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
+    let mut pair = [0; 2];
+    let kind = kind | raw::O_CLOEXEC;
+    // SAFETY: `pair` has room for the two numbers that the kernel writes.
+    Errno::decode_unit(unsafe { arch::socketpair(net::AF_UNIX, kind, 0, pair.as_mut_ptr()) })?;
+    let [one, other] = pair;
+    // SAFETY: the kernel has just made this descriptor and given it to us alone.
+    let one = unsafe { fd::take(one) };
+    // SAFETY: as above.
+    let other = unsafe { fd::take(other) };
+    Ok((one, other))
+}
+
+/// Sends bytes with control data; a socket without a reader is an error, not a signal.
+#[inline]
+pub(crate) fn send_message(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    control: &[MaybeUninit<u8>],
+) -> Result<usize, Errno> {
+    let mut part = raw::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len() as _,
+    };
+    let message = message(&mut part, control.as_ptr().cast_mut(), control.len());
+    // SAFETY: the kernel reads the message, its one part and the control data, which all
+    // outlive the call; `sendmsg` writes nothing.
+    Errno::decode(unsafe { arch::sendmsg(number(socket), &raw const message, net::MSG_NOSIGNAL) })
+}
+
+/// What [`receive_message`] wrote where, and its `MSG_` flags.
+pub(crate) struct Received {
+    pub(crate) len: usize,
+    pub(crate) control: usize,
+    pub(crate) flags: u32,
+}
+
+/// Receives bytes with control data; descriptors are close-on-exec from the start.
+#[inline]
+pub(crate) fn receive_message(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    control: &mut [MaybeUninit<u8>],
+) -> Result<Received, Errno> {
+    let mut part = raw::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len() as _,
+    };
+    let mut message = message(&mut part, control.as_mut_ptr(), control.len());
+    // SAFETY: the kernel writes at most as much to the one part and to the control buffer as
+    // the message says that there is room; both, and the message, outlive the call.
+    let returned =
+        unsafe { arch::recvmsg(number(socket), &raw mut message, net::MSG_CMSG_CLOEXEC) };
+    let len = Errno::decode(returned)?;
+    let (control, flags) = (message.msg_controllen, message.msg_flags);
+    Ok(Received {
+        len,
+        control,
+        flags,
+    })
+}
+
+fn message(
+    part: &mut raw::iovec,
+    control: *mut MaybeUninit<u8>,
+    control_len: usize,
+) -> net::msghdr {
+    net::msghdr {
+        msg_name: ptr::null_mut(),
+        msg_namelen: 0,
+        msg_iov: ptr::from_mut(part).cast(),
+        msg_iovlen: 1,
+        msg_control: control.cast(),
+        msg_controllen: control_len,
+        msg_flags: 0,
+    }
+}

@@ -1,0 +1,85 @@
+//! Transfers that take more than one call: into memory that holds nothing yet, and within the
+//! kernel.
+
+use super::{filled, number};
+use crate::{arch, errno::Errno, fd::BorrowedFd};
+use core::{mem::MaybeUninit, ptr};
+
+/// As [`read`], into memory that holds nothing yet; returns the part that now does.
+#[inline(always)]
+pub(crate) fn read_uninit<'a>(
+    fd: BorrowedFd<'_>,
+    buffer: &'a mut [MaybeUninit<u8>],
+) -> Result<&'a [u8], Errno> {
+    let start = buffer.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    let returned = unsafe { arch::read(number(fd), start, buffer.len()) };
+    // SAFETY: the kernel has said how many bytes it wrote.
+    Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
+}
+
+/// As [`read_at`], into memory that holds nothing yet; returns the part that now does.
+#[inline(always)]
+pub(crate) fn read_at_uninit<'a>(
+    fd: BorrowedFd<'_>,
+    buffer: &'a mut [MaybeUninit<u8>],
+    offset: u64,
+) -> Result<&'a [u8], Errno> {
+    let start = buffer.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
+    let returned = unsafe { arch::pread(number(fd), start, buffer.len(), offset) };
+    // SAFETY: the kernel has said how many bytes it wrote.
+    Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
+}
+
+/// Copies from the one's offset to the other's within the kernel.
+#[inline(always)]
+pub(crate) fn copy_file_range(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    let at = ptr::null_mut();
+    // SAFETY: null offsets mean the descriptors' own; there is no other pointer.
+    Errno::decode(unsafe { arch::copy_file_range(from, at, to, at, len, 0) })
+}
+
+/// Copies from `offset` of the one, which it moves on, to the other's own offset within the
+/// kernel.
+#[inline(always)]
+pub(crate) fn copy_file_range_at(
+    source: BorrowedFd<'_>,
+    offset: &mut u64,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    // SAFETY: the kernel reads and writes `offset`, borrowed for the call; the null offset
+    // means the descriptor's own.
+    Errno::decode(unsafe { arch::copy_file_range(from, offset, to, ptr::null_mut(), len, 0) })
+}
+
+/// Copies from the one's offset to the other's within the kernel.
+#[inline(always)]
+pub(crate) fn sendfile(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    // SAFETY: a null offset means the descriptor's own; there is no other pointer.
+    Errno::decode(unsafe { arch::sendfile(number(target), number(source), ptr::null_mut(), len) })
+}
+
+/// Copies from a pipe to the file's offset within the kernel.
+#[inline(always)]
+pub(crate) fn splice(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    len: usize,
+) -> Result<usize, Errno> {
+    let (from, to) = (number(source), number(target));
+    let at = ptr::null_mut();
+    // SAFETY: null offsets mean the descriptors' own; there is no other pointer.
+    Errno::decode(unsafe { arch::splice(from, at, to, at, len, 0) })
+}
