@@ -19,30 +19,55 @@ extern crate std;
 #[path = "../arch/mod.rs"]
 mod arch;
 
+// The order of these lines is the architecture: a module uses only modules above it, and only
+// `fd` and `sys` use `arch`. ci/boundaries.sh reads it from here.
 cfg_if! {
     if #[cfg(supported)] {
+        // Errno: numbers, names, decoding.
+        mod errno;
+        // The flags of creation, the seals, the sizes of huge pages.
+        mod flags;
+        // A path that ends in a number.
+        mod path;
+        // A descriptor: taking, lending and closing it.
+        pub mod fd;
+        // System calls: one typed function for each, in files named after their users.
+        mod sys;
+        // A mapped range of a file, which unmaps itself.
+        mod region;
+        // OwnedMemFd: what one call does with a memory file.
+        mod memfd;
+        // Judges a descriptor, and makes the proof of which a SealedMemFd consists.
+        mod proof;
+        // What takes more than one call: transfers of everything, and both ways to copy.
+        mod transfer;
+        // MemFdOptions: creation that means the same on every kernel.
+        mod options;
+        // Memory that others write at the same time.
+        mod shared;
+        // SealedMemFd, and maps of it.
+        mod sealed;
+        // Making sealed files: sealing, copying, filling in place, verifying.
+        mod sealing;
+        // Descriptors over Unix sockets.
+        pub mod socket;
+        // Running a memory file.
+        pub mod exec;
+        // Modules, block devices and kernels from memory files.
         #[cfg(feature = "boot")]
         pub mod boot;
-        mod errno;
-        pub mod exec;
-        pub mod fd;
-        mod flags;
-        mod map;
-        mod memfd;
-        mod options;
-        mod path;
-        pub mod socket;
-        mod sealed;
-        mod sys;
+        // std's errors, traits and types.
         #[cfg(feature = "std")]
         mod with_std;
 
-        pub use errno::{Errno, TransferError, VerifyErrorKind, VerifyError};
+        pub use errno::Errno;
         pub use flags::{HugePageSize, MemFdFlags, Seals};
-        pub use map::{SharedMapMut, SharedMap};
         pub use memfd::{OwnedMemFd, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
         pub use path::NumberedPath;
-        pub use sealed::{SealedMap, MapError, SealedMemFd};
+        pub use proof::{VerifyError, VerifyErrorKind};
+        pub use sealed::{MapError, SealedMap, SealedMemFd};
+        pub use shared::{SharedMap, SharedMapMut};
+        pub use transfer::TransferError;
     }
 }

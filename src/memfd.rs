@@ -6,9 +6,9 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, Returned, TransferError, VerifyError, VerifyErrorKind},
+    errno::Errno,
     fd::{self, AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
-    flags::{HugePageSize, MemFdFlags, Seals},
+    flags::{MemFdFlags, Seals},
     path::NumberedPath,
     sys,
 };
@@ -33,9 +33,6 @@ pub enum SeekFrom {
 /// `/proc/self/fd/`, with room for a number.
 const PROC_FD: NumberedPath =
     NumberedPath::starting_with(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-
-/// The most that one call moves: the kernel's `MAX_RW_COUNT`, on the smallest pages.
-pub(crate) const MAX_COUNT: u64 = 0x7fff_f000;
 
 /// An anonymous memory file, closed when it is dropped.
 ///
@@ -93,7 +90,7 @@ impl OwnedMemFd {
 
     /// Takes a descriptor for a memory file's, on the caller's word or to ask it.
     #[inline(always)]
-    pub(crate) const fn believe(fd: OwnedFd) -> Self {
+    pub(crate) const fn from_fd_unchecked(fd: OwnedFd) -> Self {
         Self(fd)
     }
 }
@@ -126,25 +123,6 @@ impl OwnedMemFd {
         sys::memfd::read_at(self.as_fd(), buffer, offset).decode()
     }
 
-    /// Fills `buffer` from `offset`, in bytes from the start. Carries on after `EINTR`.
-    ///
-    /// # Errors
-    /// As [`read_at`](Self::read_at), with what was read until then; without a reason when
-    /// the file ends first.
-    ///
-    /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
-    #[inline]
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), TransferError> {
-        let first = sys::memfd::read_at(self.as_fd(), buffer, offset);
-        if first == Returned::count(buffer.len()) {
-            return Ok(());
-        }
-        carry_on(first, buffer.len(), |done| {
-            let rest = buffer.get_mut(done..).unwrap_or_default();
-            sys::memfd::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
-        })
-    }
-
     /// Writes at the offset and moves it; answers how many bytes.
     ///
     /// That may be fewer than given: one call moves at most 2 GiB less a page, and stops at
@@ -175,43 +153,6 @@ impl OwnedMemFd {
     #[inline(always)]
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
         sys::memfd::write_at(self.as_fd(), bytes, offset).decode()
-    }
-
-    /// Writes all of `bytes` at the offset and moves it. Carries on after `EINTR` and after
-    /// a short count.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write), with what was written until then.
-    ///
-    /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
-    #[inline(always)]
-    pub fn write_all(&self, bytes: &[u8]) -> Result<(), TransferError> {
-        let first = sys::memfd::write(self.as_fd(), bytes);
-        if first == Returned::count(bytes.len()) {
-            return Ok(());
-        }
-        carry_on(first, bytes.len(), |done| {
-            sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
-        })
-    }
-
-    /// Writes all of `bytes` at `offset`, in bytes from the start. Carries on after `EINTR`
-    /// and after a short count.
-    ///
-    /// # Errors
-    /// As [`write_at`](Self::write_at), with what was written until then.
-    ///
-    /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
-    #[inline]
-    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), TransferError> {
-        let first = sys::memfd::write_at(self.as_fd(), bytes, offset);
-        if first == Returned::count(bytes.len()) {
-            return Ok(());
-        }
-        carry_on(first, bytes.len(), |done| {
-            let rest = bytes.get(done..).unwrap_or_default();
-            sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
-        })
     }
 
     /// Moves the offset and answers the new one, in bytes from the start.
@@ -262,60 +203,6 @@ impl OwnedMemFd {
         sys::memfd::set_len(self.as_fd(), len)
     }
 
-    /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it ends
-    /// before: writing there afterwards, also through a mapping, needs no more.
-    ///
-    /// Up to Linux 6.1 any signal interrupts this and undoes it, so that a timer could
-    /// starve it for ever. After `EINTR` it goes on in smaller and smaller pieces, and
-    /// gives up when 32 attempts in a row were interrupted.
-    ///
-    /// # Errors
-    /// - `EBADF`: the descriptor is not open for writing.
-    /// - `EFBIG`: above `RLIMIT_FSIZE`, or the end is above `i64::MAX`.
-    /// - `EINTR`: interrupted too often; a part may be allocated.
-    /// - `EINVAL`: `len` is 0; or `offset` or `len` is above `i64::MAX`, where no call is
-    ///   made.
-    /// - `ENOSPC`: not enough huge pages, or more than a limit of the kernel's on memory
-    ///   files. Without strict overcommit, a length far beyond the machine's memory makes the
-    ///   kernel kill processes first: bound a length that comes from elsewhere.
-    /// - `EPERM`: [`Seals::GROW`] forbids to lengthen the file.
-    ///
-    /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
-    #[inline]
-    pub fn allocate(&self, offset: u64, len: u64) -> Result<(), Errno> {
-        signed(offset)?;
-        signed(len)?;
-        match sys::memfd::fallocate(self.as_fd(), 0, offset, len) {
-            Err(Errno::EINTR) => self.allocate_in_pieces(offset, len),
-            answer => answer,
-        }
-    }
-
-    #[cold]
-    fn allocate_in_pieces(&self, mut offset: u64, mut len: u64) -> Result<(), Errno> {
-        // A piece that takes tens of microseconds, which fits between any timer's ticks.
-        const SMALLEST: u64 = 64 * 1024;
-        const PATIENCE: u32 = 32;
-
-        let (mut piece, mut interruptions) = (len, 1);
-        while len > 0 {
-            piece = piece.min(len);
-            match sys::memfd::fallocate(self.as_fd(), 0, offset, piece) {
-                Err(Errno::EINTR) if interruptions < PATIENCE => {
-                    interruptions += 1;
-                    piece = (piece / 2).max(SMALLEST);
-                }
-                answer => {
-                    answer?;
-                    interruptions = 0;
-                    offset = offset.wrapping_add(piece);
-                    len -= piece;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Gives the memory of `len` bytes from `offset` back; they read as zeros. The length
     /// of the file stays.
     ///
@@ -348,106 +235,6 @@ impl OwnedMemFd {
     #[inline]
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         sys::memfd::set_mode(self.as_fd(), mode)
-    }
-}
-
-/// Copying within the kernel.
-impl OwnedMemFd {
-    /// Copies up to `len` bytes from `source`'s offset to this file's, moves both, and
-    /// answers how many; fewer only where `source` ends. `u64::MAX` copies all there is.
-    ///
-    /// `source` is anything that can be read: a file, a pipe, a socket, another memory
-    /// file. The kernel copies by itself where it can, and else through a small buffer on
-    /// the stack; that carries on after `EINTR` while it writes. A copy that fails may have
-    /// taken up to 2 KiB from `source` that did not arrive. A file that cannot be written is
-    /// refused even if `source` is at its end. A file copied to its own end has no end: give
-    /// a `len`.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write), with what was copied until then, and what reading `source`
-    /// answers:
-    /// - `EAGAIN`: it is non-blocking and has nothing now.
-    /// - `EBADF`: it is not open for reading.
-    /// - `EINTR`: a signal came.
-    /// - `EISDIR`: it is a directory.
-    ///
-    /// See [`copy_file_range(2)`](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
-    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) and
-    /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html).
-    #[inline]
-    pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
-        self.copy(source.as_fd(), len)
-    }
-
-    fn copy(&self, source: BorrowedFd<'_>, len: u64) -> Result<u64, TransferError> {
-        type Engine = fn(BorrowedFd<'_>, BorrowedFd<'_>, usize) -> Result<usize, Errno>;
-        // Memory file to memory file; file or procfs; pipe.
-        const ENGINES: [Engine; 3] = [
-            sys::transfer::copy_file_range,
-            sys::transfer::sendfile,
-            sys::transfer::splice,
-        ];
-
-        let mut done = 0;
-        let stopped = |done, errno| TransferError {
-            done,
-            errno: Some(errno),
-        };
-        for engine in ENGINES {
-            while done < len {
-                match engine(source, self.as_fd(), (len - done).min(MAX_COUNT) as usize) {
-                    // Not for this pair of descriptors, not on this kernel, or not by this
-                    // process's seccomp filter. Nor is 0 always the end: some kernels'
-                    // copy_file_range answers it for procfs. Only what is read and written
-                    // below is believed.
-                    Ok(0)
-                    | Err(
-                        Errno::EBADF
-                        | Errno::EINVAL
-                        | Errno::EISDIR
-                        | Errno::ENOSYS
-                        | Errno::EOPNOTSUPP
-                        | Errno::EPERM
-                        | Errno::ESPIPE
-                        | Errno::EXDEV,
-                    ) => break,
-                    Ok(count) => done += count as u64,
-                    Err(errno) => return Err(stopped(done, errno)),
-                }
-            }
-        }
-        if done < len {
-            // What is read from a stream is gone from it, so ask first whether it can be
-            // written: nothing at all still meets a read-only descriptor's refusal.
-            let errno = match (self.write(&[]), self.seals()) {
-                (Err(errno), _) | (_, Err(errno)) => Some(errno),
-                (_, Ok(seals)) => seals
-                    .intersects(Seals::WRITE.union(Seals::FUTURE_WRITE))
-                    .then_some(Errno::EPERM),
-            };
-            if let Some(errno) = errno {
-                return Err(stopped(done, errno));
-            }
-        }
-        let mut room = [const { MaybeUninit::uninit() }; 2048];
-        while done < len {
-            let most = (len - done).min(room.len() as u64) as usize;
-            let room = room.get_mut(..most).unwrap_or_default();
-            match sys::transfer::read_uninit(source, room) {
-                Ok([]) => break,
-                Ok(bytes) => match self.write_all(bytes) {
-                    Ok(()) => done += bytes.len() as u64,
-                    Err(rest) => {
-                        return Err(TransferError {
-                            done: done + rest.done,
-                            ..rest
-                        });
-                    }
-                },
-                Err(errno) => return Err(stopped(done, errno)),
-            }
-        }
-        Ok(done)
     }
 }
 
@@ -686,41 +473,8 @@ pub(crate) fn nul_terminated<'a>(
 /// A length or offset as the kernel's signed type has it; above `i64::MAX` it would be
 /// negative, which the kernel calls `EINVAL`.
 #[inline(always)]
-fn signed(value: u64) -> Result<i64, Errno> {
+pub(crate) fn signed(value: u64) -> Result<i64, Errno> {
     i64::try_from(value).map_err(|_| Errno::EINVAL)
-}
-
-/// Goes on with a transfer of `len` bytes after its first answer: `step` gets the number
-/// of bytes done, until all are. `EINTR` is no end; a step that does nothing is one, so
-/// that it cannot last for ever.
-// The callers look for the whole transfer first: it is nearly always that, and then costs
-// no more than a bare call and its check.
-#[inline]
-fn carry_on(
-    mut answer: Returned,
-    len: usize,
-    mut step: impl FnMut(usize) -> Returned,
-) -> Result<(), TransferError> {
-    let mut done = 0;
-    loop {
-        let stopped = match answer.decode() {
-            Ok(count) if done + count >= len => return Ok(()),
-            Ok(0) => Some(None),
-            Ok(count) => {
-                done += count;
-                None
-            }
-            Err(Errno::EINTR) => None,
-            Err(errno) => Some(Some(errno)),
-        };
-        if let Some(errno) = stopped {
-            return Err(TransferError {
-                done: done as u64,
-                errno,
-            });
-        }
-        answer = step(done);
-    }
 }
 
 /// Why a seal was refused. [`OwnedMemFd::explain_seal_error`] tells.
@@ -757,69 +511,6 @@ impl fmt::Display for SealError {
 }
 
 impl core::error::Error for SealError {}
-
-/// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
-/// shared memory, or huge pages.
-///
-/// That seals can be asked for is no proof: every tmpfs file answers. This is for good
-/// errors only; nothing that is sound depends on it.
-pub(crate) fn check_identity(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
-    match sys::memfd::get_seals(fd).map(Seals::from_bits_retain) {
-        Ok(Seals::SEAL) => {}
-        // A file of a mounted file system has this one seal, and so can get no other.
-        Ok(_) => return Ok(()),
-        Err(Errno::EINVAL) => return Err(VerifyErrorKind::NotMemFd),
-        Err(Errno::EBADF)
-            if sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
-        {
-            return Err(VerifyErrorKind::PathOnly);
-        }
-        Err(errno) => return Err(errno.into()),
-    }
-    let file_system = sys::memfd::stat_fs(fd)?;
-    let pages = match file_system.magic {
-        raw::TMPFS_MAGIC => MemFdFlags::empty(),
-        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
-            .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
-        _ => return Err(VerifyErrorKind::NotMemFd),
-    };
-    // The kernel keeps one mount for all memory files with pages of one size: where does it
-    // make another one? With the flag that vm.memfd_noexec never refuses, if it knows it.
-    let flags = pages | MemFdFlags::CLOEXEC;
-    let fresh = match OwnedMemFd::create(c"owned-memfd", flags | MemFdFlags::NOEXEC_SEAL) {
-        Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,
-        answer => answer?,
-    };
-    if sys::memfd::stat(fresh.as_fd())?.device == sys::memfd::stat(fd)?.device {
-        Ok(())
-    } else {
-        Err(VerifyErrorKind::NotMemFd)
-    }
-}
-
-impl TryFrom<OwnedFd> for OwnedMemFd {
-    type Error = VerifyError<OwnedFd>;
-
-    /// Takes a descriptor from elsewhere, if it is one of a memory file.
-    ///
-    /// That says nothing of its seals, and nothing of what others do to the file meanwhile.
-    ///
-    /// # Errors
-    /// The descriptor, open and unchanged, and the reason:
-    /// - [`VerifyErrorKind::NotMemFd`]: a pipe, socket, directory, device, an ordinary file, or one
-    ///   of a tmpfs, which has seals too.
-    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
-    /// - [`VerifyErrorKind::Kernel`]: the kernel refused to say. A file with [`Seals::SEAL`] alone is
-    ///   compared with one that is created for that: `EMFILE`, where the process has too
-    ///   many open files, and `EPERM`, where a seccomp filter refuses that, say that it
-    ///   cannot be told.
-    fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
-        match check_identity(fd.as_fd()) {
-            Ok(()) => Ok(Self(fd)),
-            Err(kind) => Err(VerifyError::new(fd, kind)),
-        }
-    }
-}
 
 impl From<OwnedMemFd> for OwnedFd {
     #[inline]

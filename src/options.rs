@@ -3,9 +3,10 @@
 //! The kernel's own flags, without policy, are `OwnedMemFd::create`'s.
 
 use crate::{
-    errno::{Errno, VerifyErrorKind},
+    errno::Errno,
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::{OwnedMemFd, nul_terminated},
+    proof::VerifyErrorKind,
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit};
 

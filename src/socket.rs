@@ -5,8 +5,9 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    errno::{Errno, VerifyError},
+    errno::Errno,
     fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    proof::VerifyError,
     sealed::SealedMemFd,
     sys,
 };

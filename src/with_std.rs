@@ -4,12 +4,14 @@
 //! Nothing here does anything that the crate does not do without std.
 
 use crate::{
-    errno::{Errno, TransferError, VerifyError, VerifyErrorKind},
+    errno::Errno,
     exec::ExecError,
     memfd::{OwnedMemFd, SealError},
     options::CreateError,
+    proof::{VerifyError, VerifyErrorKind},
     sealed::MapError,
     socket::ReceiveError,
+    transfer::TransferError,
 };
 use std::{
     fs::File,

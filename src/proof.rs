@@ -1,0 +1,341 @@
+//! The proof: judges a descriptor. Is it a memory file, what do its seals prove, how long may
+//! it be, and can this kernel be believed?
+//!
+//! [`Proof`] is the only thing from which a `SealedMemFd` is made, and only [`Proof::of`] makes
+//! one. It takes the descriptor and keeps it, so that no proof is ever about another one. There
+//! is no unsafe code here.
+
+use crate::{
+    errno::Errno,
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    flags::{HugePageSize, MemFdFlags, Seals},
+    memfd::OwnedMemFd,
+    region::{MapMode, Region},
+    sys,
+};
+use core::{
+    fmt,
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
+};
+use linux_raw_sys::general as raw;
+
+/// The seals without which bytes could change, or disappear under a mapping.
+pub(crate) const PROOF_SEALS: Seals = Seals::WRITE.union(Seals::SHRINK);
+
+/// A memory file whose first `len` bytes are proven immutable.
+pub(crate) struct Proof {
+    file: OwnedMemFd,
+    len: usize,
+}
+
+impl Proof {
+    /// Proves that the content of `file` can no longer change, and that it has at most
+    /// `max_len` bytes. Adds no seal.
+    ///
+    /// The order makes this a proof. Seals are never removed, so those that are read here stay.
+    /// The length that is read after them can therefore not get smaller. And a mapping that is
+    /// made later still shows what is there now.
+    #[inline(always)]
+    pub(crate) fn of(file: OwnedMemFd, max_len: usize) -> Result<Self, VerifyError<OwnedMemFd>> {
+        match judge(file.as_fd(), max_len) {
+            Ok(len) => Ok(Self { file, len }),
+            Err(kind) => Err(VerifyError::new(file, kind)),
+        }
+    }
+
+    /// The proof of another descriptor of the same open file.
+    pub(crate) fn try_clone(&self) -> Result<Self, Errno> {
+        let (file, len) = (self.file.try_clone()?, self.len);
+        Ok(Self { file, len })
+    }
+
+    /// The file, of which nobody can change the first [`len`](Self::len) bytes.
+    pub(crate) const fn file(&self) -> &OwnedMemFd {
+        &self.file
+    }
+
+    /// The length at which the content was proven, in bytes. At most `isize::MAX`.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The file without the proof.
+    pub(crate) fn into_file(self) -> OwnedMemFd {
+        self.file
+    }
+}
+
+#[inline(always)]
+fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
+    let seals = sys::memfd::get_seals(fd).map(Seals::from_bits_retain);
+    match seals {
+        Ok(seals) if seals & PROOF_SEALS.union(Seals::FUTURE_WRITE) == PROOF_SEALS => {}
+        other => recheck_seals(fd, other)?,
+    }
+    len_within(fd, max_len)
+}
+
+/// Looks closely at seals that are not plainly the proof, and returns what is wrong with them,
+/// if anything is.
+#[cold]
+fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), VerifyErrorKind> {
+    let seals = match seals {
+        Ok(seals) => seals,
+        // There may be a better reason, but there is no proof, whatever it is.
+        Err(errno) => return Err(check_memfd(fd).err().unwrap_or(errno.into())),
+    };
+    if seals.contains(PROOF_SEALS) {
+        // When a kernel with the bug sets EXEC on an executable file, it sets WRITE without
+        // looking for writable mappings, and always FUTURE_WRITE too.
+        return if seals.contains(Seals::EXEC) && has_cve_2026_63952() {
+            Err(VerifyErrorKind::ForgeableSeals)
+        } else {
+            Ok(())
+        };
+    }
+    check_memfd(fd)?;
+    if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
+        Err(VerifyErrorKind::FutureWriteOnly)
+    } else {
+        Err(VerifyErrorKind::MissingSeals(PROOF_SEALS.difference(seals)))
+    }
+}
+
+/// Whether this kernel has CVE-2026-63952, tried once in a process.
+fn has_cve_2026_63952() -> bool {
+    const UNKNOWN: u8 = 0;
+    const ABSENT: u8 = 1;
+    const PRESENT: u8 = 2;
+    // Every attempt that writes this writes the same.
+    static RESULT: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    if RESULT.load(Relaxed) == UNKNOWN {
+        match probe_cve_2026_63952() {
+            Ok(present) => RESULT.store(if present { PRESENT } else { ABSENT }, Relaxed),
+            // It cannot be tried now, as where vm.memfd_noexec forbids executable files.
+            Err(_) => return true,
+        }
+    }
+    RESULT.load(Relaxed) != ABSENT
+}
+
+/// Seals an executable file against writing while it is mapped for writing, in the only way in
+/// which some kernels allow that. Returns whether this one does.
+fn probe_cve_2026_63952() -> Result<bool, Errno> {
+    let flags = MemFdFlags::CLOEXEC
+        .union(MemFdFlags::ALLOW_SEALING)
+        .union(MemFdFlags::EXEC);
+    let file = OwnedMemFd::create(c"owned-memfd", flags)?;
+    // The file stays empty, since more may be above RLIMIT_FSIZE, which kills. The bug is about
+    // the mapping.
+    let _mapping = Region::new(file.as_fd(), 0, 1, MapMode::SharedWrite)?;
+    match file.add_seals(Seals::EXEC) {
+        Ok(()) => Ok(true),
+        Err(Errno::EBUSY) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The length of the file, if it is at most `max_len` and at most `isize::MAX`, which no slice
+/// exceeds.
+#[inline(always)]
+pub(crate) fn len_within(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
+    let len = sys::memfd::stat(fd)?.len;
+    if len > max_len.min(isize::MAX as usize) as u64 {
+        return Err(VerifyErrorKind::TooLarge { len });
+    }
+    Ok(len as usize)
+}
+
+/// The length that the file keeps at least, since it cannot shrink.
+///
+/// As in [`Proof::of`], the seals are read before the length.
+pub(crate) fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, VerifyErrorKind> {
+    let seals = Seals::from_bits_retain(sys::memfd::get_seals(fd)?);
+    if !seals.contains(Seals::SHRINK) {
+        return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
+    }
+    len_within(fd, usize::MAX)
+}
+
+/// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
+/// shared memory, or one on huge pages.
+///
+/// That it has seals does not prove that: every file of a tmpfs has one. This makes good errors.
+/// Nothing that must be sound depends on it.
+fn check_memfd(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
+    match sys::memfd::get_seals(fd).map(Seals::from_bits_retain) {
+        Ok(Seals::SEAL) => {}
+        // A file of a mounted file system has exactly that seal and can get no other.
+        Ok(_) => return Ok(()),
+        Err(Errno::EINVAL) => return Err(VerifyErrorKind::NotMemFd),
+        Err(Errno::EBADF)
+            if sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
+        {
+            return Err(VerifyErrorKind::PathOnly);
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    let file_system = sys::memfd::stat_fs(fd)?;
+    let pages = match file_system.magic {
+        raw::TMPFS_MAGIC => MemFdFlags::empty(),
+        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
+            .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
+        _ => return Err(VerifyErrorKind::NotMemFd),
+    };
+    // The kernel keeps one mount for all memory files with pages of one size. A new file shows
+    // which. NOEXEC_SEAL is what vm.memfd_noexec never refuses, if the kernel knows it.
+    let flags = pages | MemFdFlags::CLOEXEC;
+    let fresh = match OwnedMemFd::create(c"owned-memfd", flags | MemFdFlags::NOEXEC_SEAL) {
+        Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,
+        result => result?,
+    };
+    if sys::memfd::stat(fresh.as_fd())?.device == sys::memfd::stat(fd)?.device {
+        Ok(())
+    } else {
+        Err(VerifyErrorKind::NotMemFd)
+    }
+}
+
+impl TryFrom<OwnedFd> for OwnedMemFd {
+    type Error = VerifyError<OwnedFd>;
+
+    /// Takes a descriptor if it is one of a memory file.
+    ///
+    /// This says nothing about its seals, or about what others do with the file meanwhile.
+    ///
+    /// # Errors
+    /// The descriptor comes back, open and unchanged.
+    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
+    ///   file, or a file of a tmpfs, which has a seal too.
+    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
+    /// - [`VerifyErrorKind::Kernel`]: the kernel did not say. A file that has [`Seals::SEAL`] and
+    ///   no other seal is compared with one that is created for that. So `EMFILE` (the process
+    ///   has too many open files) and `EPERM` (a seccomp filter) mean that it cannot be told.
+    fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
+        match check_memfd(fd.as_fd()) {
+            Ok(()) => Ok(Self::from_fd_unchecked(fd)),
+            Err(kind) => Err(VerifyError::new(fd, kind)),
+        }
+    }
+}
+
+/// Why a descriptor was rejected, together with the descriptor, which is open and unchanged.
+#[derive(Debug)]
+#[must_use = "dropping this closes the descriptor that it gives back"]
+pub struct VerifyError<T> {
+    value: T,
+    kind: VerifyErrorKind,
+}
+
+impl<T> VerifyError<T> {
+    #[inline]
+    pub(crate) const fn new(value: T, kind: VerifyErrorKind) -> Self {
+        Self { value, kind }
+    }
+
+    /// Why it was rejected.
+    #[must_use]
+    pub const fn kind(&self) -> VerifyErrorKind {
+        self.kind
+    }
+
+    /// What was handed in.
+    pub const fn get_ref(&self) -> &T {
+        &self.value
+    }
+
+    /// Gives back what was handed in.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// The same error, with what `convert` makes of the value.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> VerifyError<U> {
+        VerifyError::new(convert(self.value), self.kind)
+    }
+}
+
+impl<T> fmt::Display for VerifyError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for VerifyError<T> {}
+
+impl<T> From<VerifyError<T>> for Errno {
+    /// As from the [`VerifyErrorKind`]. The value is dropped.
+    fn from(error: VerifyError<T>) -> Self {
+        error.kind.into()
+    }
+}
+
+/// Why a descriptor was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyErrorKind {
+    /// The kernel returned this error.
+    Kernel(Errno),
+    /// It is not an anonymous memory file: not a regular file, or a file of a mounted file
+    /// system such as tmpfs.
+    NotMemFd,
+    /// It is open with `O_PATH`, which allows no operation on the file itself.
+    PathOnly,
+    /// It lacks these seals, without which its content could change or disappear.
+    MissingSeals(Seals),
+    /// It has [`Seals::FUTURE_WRITE`] instead of [`Seals::WRITE`]: older mappings can still
+    /// write.
+    FutureWriteOnly,
+    /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`]. Kernels with CVE-2026-63952 set
+    /// both together with a [`Seals::WRITE`] that does not hold. This kernel is one of them, or
+    /// that could not be tried.
+    ForgeableSeals,
+    /// It is longer than the caller's limit, or than `isize::MAX`, which no slice exceeds.
+    TooLarge {
+        /// The length of the file, in bytes.
+        len: u64,
+    },
+}
+
+impl fmt::Display for VerifyErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(errno) => errno.fmt(f),
+            Self::NotMemFd => f.write_str("not an anonymous memory file"),
+            Self::PathOnly => f.write_str("the descriptor is open with O_PATH"),
+            Self::MissingSeals(seals) => write!(f, "not sealed with {seals}"),
+            Self::FutureWriteOnly => {
+                f.write_str("sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE")
+            }
+            Self::ForgeableSeals => f.write_str(
+                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as CVE-2026-63952 forges",
+            ),
+            Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
+        }
+    }
+}
+
+impl core::error::Error for VerifyErrorKind {}
+
+impl From<Errno> for VerifyErrorKind {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<VerifyErrorKind> for Errno {
+    /// The kernel's error, or for the others the one that comes nearest, for functions that
+    /// return nothing but an errno.
+    fn from(kind: VerifyErrorKind) -> Self {
+        match kind {
+            VerifyErrorKind::Kernel(errno) => errno,
+            VerifyErrorKind::NotMemFd => Self::EINVAL,
+            VerifyErrorKind::PathOnly => Self::EBADF,
+            VerifyErrorKind::MissingSeals(_)
+            | VerifyErrorKind::FutureWriteOnly
+            | VerifyErrorKind::ForgeableSeals => Self::EPERM,
+            VerifyErrorKind::TooLarge { .. } => Self::EFBIG,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Making sealed files: sealing your own, copying, filling in place, and verifying or copying
+//! somebody else's.
+//!
+//! Each way ends in the proof. The only reference to mapped bytes that is made here is the one
+//! that `create_with` lends out before anybody else has the file.
+#![allow(unsafe_code)]
+
+use crate::{
+    errno::Errno,
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    flags::Seals,
+    memfd::OwnedMemFd,
+    options::{CreateError, MemFdOptions, Name},
+    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, len_within},
+    region::{MapMode, Region},
+    sealed::SealedMemFd,
+    sys,
+    transfer::{TransferError, copy_by_position},
+};
+use core::slice;
+
+/// The seals that make a file final: the proof, a fixed length, and no more seals. On huge pages
+/// some kernels still let a private mapping lengthen the file.
+const FINAL_SEALS: Seals = PROOF_SEALS.union(Seals::GROW).union(Seals::SEAL);
+
+/// Sealing.
+impl OwnedMemFd {
+    /// Seals the file for good and proves that its content can no longer change.
+    ///
+    /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If the
+    /// kernel refuses that, but the seals that the file has are enough for the proof, this
+    /// succeeds.
+    ///
+    /// # Errors
+    /// The memory file comes back. Seals that were added stay.
+    /// - `EBUSY`: somebody has the file mapped shared and could write through the mapping, or
+    ///   the kernel still uses its pages. In the latter case it takes the kernel 0.2 s to return
+    ///   that. [`explain_seal_error`](Self::explain_seal_error) says what is known about the
+    ///   cause. This does not try again.
+    /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
+    /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
+    ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
+    /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `isize::MAX`.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[doc(alias = "F_ADD_SEALS")]
+    #[inline(always)]
+    pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
+        match self.add_seals(FINAL_SEALS) {
+            Ok(()) => Proof::of(self, usize::MAX).map(SealedMemFd::new),
+            Err(errno) => seal_refused(self, errno),
+        }
+    }
+}
+
+/// The seals were not added. Those that the file has may be enough: if not, the kernel's error
+/// says more than what is missing.
+#[cold]
+fn seal_refused(file: OwnedMemFd, errno: Errno) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
+    match file.seals() {
+        Ok(seals) if seals.contains(PROOF_SEALS) => {
+            Proof::of(file, usize::MAX).map(SealedMemFd::new)
+        }
+        _ => Err(VerifyError::new(file, errno.into())),
+    }
+}
+
+/// Making one.
+impl SealedMemFd {
+    /// Makes a sealed memory file with a copy of `content`.
+    ///
+    /// `name` is as in [`MemFdOptions::create`]. The file is close-on-exec and not executable.
+    ///
+    /// # Errors
+    /// As [`MemFdOptions::create`], and:
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
+    /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
+    /// - `ENOSPC`: no memory for the content.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
+    pub fn copy_from_slice(name: impl Name, content: &[u8]) -> Result<Self, CreateError> {
+        let file = MemFdOptions::new().create(name)?;
+        file.write_all(content)
+            .map_err(TransferError::errno_or_no_space)?;
+        seal_patiently(file)
+    }
+
+    /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.
+    ///
+    /// The same as [`MemFdOptions::create_with`] of [`MemFdOptions::new`].
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    ///
+    /// let sealed = SealedMemFd::create_with(c"squares", 10, |bytes| {
+    ///     for (n, byte) in (0..).zip(bytes) {
+    ///         *byte = n * n;
+    ///     }
+    /// })?;
+    /// assert_eq!(sealed.map()?[9], 81);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`MemFdOptions::create_with`].
+    pub fn create_with(
+        name: impl Name,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Self, CreateError> {
+        MemFdOptions::new().create_with(name, len, fill)
+    }
+
+    /// Takes a descriptor from a sender who need not be trusted, if its file is proven immutable
+    /// and at most `max_len` bytes long. Adds no seal.
+    ///
+    /// A read-only descriptor is enough. A write-only one is accepted, but cannot be read or
+    /// mapped. Once this returns, nothing that the sender does can change the bytes.
+    ///
+    /// # Errors
+    /// The descriptor comes back, open and unchanged.
+    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
+    ///   file, or a file of a tmpfs, which has a seal too.
+    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
+    /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::WRITE`] or
+    ///   [`Seals::SHRINK`].
+    /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings that were made earlier can still write.
+    /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
+    /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
+    /// - [`VerifyErrorKind::Kernel`]: the kernel did not say.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[doc(alias = "F_GET_SEALS")]
+    pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
+        match Proof::of(OwnedMemFd::from_fd_unchecked(fd), max_len) {
+            Ok(proof) => Ok(Self::new(proof)),
+            Err(error) => Err(error.map(OwnedFd::from)),
+        }
+    }
+
+    /// Verifies a descriptor, and if only seals are missing, makes a sealed copy of its file, of
+    /// at most `max_len` bytes. For senders that do not seal.
+    ///
+    /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
+    /// bytes. It reads from position 0 to the end of the file, and does not use the offset,
+    /// which the sender may share. On success the sender's descriptor is closed.
+    ///
+    /// # Errors
+    /// The descriptor comes back, open and unchanged. The errors are those of
+    /// [`verify`](Self::verify), except for those about seals, and those of
+    /// [`copy_from_slice`](Self::copy_from_slice). If the file turns out longer than it said,
+    /// [`VerifyErrorKind::TooLarge`] says how much had been read by then.
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    pub fn verify_or_copy(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
+        let error = match Self::verify(fd, max_len) {
+            Err(error) => error,
+            verified => return verified,
+        };
+        match error.kind() {
+            // The file is a memory file: only of these are they said.
+            VerifyErrorKind::MissingSeals(_)
+            | VerifyErrorKind::FutureWriteOnly
+            | VerifyErrorKind::ForgeableSeals => sealed_copy(error.get_ref().as_fd(), max_len)
+                .map_err(|kind| VerifyError::new(error.into_inner(), kind)),
+            _ => Err(error),
+        }
+    }
+}
+
+/// A sealed copy of what the file holds, if that is at most `max_len` bytes.
+fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
+    // Whatever length the file has later: one that is too large now need not be read.
+    len_within(source, max_len)?;
+    let file = MemFdOptions::new().create(c"copy")?;
+    let limit = max_len.min(isize::MAX as usize) as u64;
+    let len = copy_by_position(source, &file, limit)?;
+    if len > limit {
+        return Err(VerifyErrorKind::TooLarge { len });
+    }
+    Ok(seal_patiently(file)?)
+}
+
+/// Seals a file of our own, of which nobody else should hold anything.
+///
+/// But a child that another thread has just forked holds what we hold until it executes its
+/// program, and the kernel may be moving a page. Both are over soon. This tries nine times and
+/// waits up to a quarter of a second between the tries, besides what the kernel itself waits.
+fn seal_patiently(mut file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
+    const LONGEST: u32 = 128_000_000;
+
+    let mut nanoseconds = 1_000_000;
+    loop {
+        match file.seal() {
+            Ok(sealed) => return Ok(sealed),
+            Err(error) if error.kind() == VerifyErrorKind::Kernel(Errno::EBUSY) => {
+                if nanoseconds > LONGEST {
+                    return Err(Errno::EBUSY.into());
+                }
+                file = error.into_inner();
+                // If a signal interrupts this, the next try only comes sooner.
+                let _ = sys::sealing::sleep(nanoseconds);
+                nanoseconds *= 2;
+            }
+            Err(error) => return Err(error.kind().into()),
+        }
+    }
+}
+
+/// Filling one in place.
+impl MemFdOptions {
+    /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.
+    ///
+    /// The bytes are zeros when `fill` gets them, and nothing is copied afterwards. All memory
+    /// is allocated first, so that it cannot run out while `fill` writes. If `fill` panics,
+    /// nothing is left behind. Afterwards the file is sealed as by [`OwnedMemFd::seal`], whatever
+    /// [`sealable`](Self::sealable) says.
+    ///
+    /// The bytes are lent only until the file is sealed:
+    ///
+    /// ```compile_fail,E0521
+    /// let mut kept: &mut [u8] = &mut [];
+    /// let sealed = owned_memfd::SealedMemFd::create_with(c"text", 4, |bytes| kept = bytes).unwrap();
+    /// kept[0] = 1;
+    /// ```
+    ///
+    /// # Trust
+    /// While `fill` runs, the file is not sealed. Whoever may open this process's `/proc/PID/fd`
+    /// can write it: its own threads, and processes of the same user, unless the process is not
+    /// dumpable. Such a writer can modify memory that this process has mutably borrowed, exactly
+    /// as through `/proc/PID/mem`.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and:
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
+    /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
+    /// - `EINVAL`: `len` is above `isize::MAX`, or not a multiple of the huge page.
+    /// - `ENOMEM`: no room for the mapping.
+    /// - `ENOSPC`: not enough huge pages, or more than the kernel allows for memory files.
+    ///   Without strict overcommit, a length far above the machine's memory makes the kernel
+    ///   kill processes first: limit a length that comes from elsewhere.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
+    pub fn create_with(
+        self,
+        name: impl Name,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<SealedMemFd, CreateError> {
+        // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
+        let memfd = self.sealable(true).close_on_exec(true).create(name)?;
+        if len > 0 {
+            // First the length: allocating a part of a huge page would lengthen the file to all
+            // of it, where setting that length is an error.
+            memfd.set_len(len as u64)?;
+            memfd.allocate(0, len as u64)?;
+        }
+        let region = Region::new(memfd.as_fd(), 0, len, MapMode::SharedWrite)?;
+        region.keep_from_children()?;
+        // SAFETY: the region has `len` bytes, at most `isize::MAX`, which no file exceeds. The
+        // kernel has zeroed them. Nobody else has them, since no other process has the file,
+        // except for those of whom the documentation says that this trusts them.
+        fill(unsafe { slice::from_raw_parts_mut(region.start().as_ptr(), len) });
+        drop(region);
+        let sealed = seal_patiently(memfd)?;
+        if self.is_inherited() {
+            sealed.as_memfd().set_close_on_exec(false)?;
+        }
+        Ok(sealed)
+    }
+}
+
+impl TryFrom<OwnedFd> for SealedMemFd {
+    type Error = VerifyError<OwnedFd>;
+
+    /// As [`SealedMemFd::verify`], without a limit of the caller's.
+    fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
+        Self::verify(fd, usize::MAX)
+    }
+}
+
+impl TryFrom<OwnedMemFd> for SealedMemFd {
+    type Error = VerifyError<OwnedMemFd>;
+
+    /// As [`SealedMemFd::verify`], without a limit of the caller's.
+    fn try_from(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
+        Proof::of(file, usize::MAX).map(Self::new)
+    }
+}

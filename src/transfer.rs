@@ -1,0 +1,378 @@
+//! What takes more than one system call: transfers of everything, allocation that a signal
+//! interrupts, and both ways to copy a file.
+
+use crate::{
+    errno::{Errno, Returned},
+    fd::{AsFd, BorrowedFd},
+    flags::Seals,
+    memfd::{OwnedMemFd, signed},
+    sys,
+};
+use core::{fmt, mem::MaybeUninit};
+
+/// The most bytes that one call moves: the kernel's `MAX_RW_COUNT` on the smallest pages.
+const MAX_COUNT: u64 = 0x7fff_f000;
+
+/// The size of the buffer on the stack through which bytes are copied where the kernel does not
+/// copy them itself.
+const BUFFER: usize = 2048;
+
+/// Transfers of everything.
+impl OwnedMemFd {
+    /// Reads from `offset`, in bytes from the start, until `buffer` is full.
+    ///
+    /// It continues after `EINTR` and after a short count.
+    ///
+    /// # Errors
+    /// [`TransferError::done`] says how many bytes were read.
+    /// - No errno: the file ends first.
+    /// - `EINVAL`: the offset is above `i64::MAX`.
+    ///
+    /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
+    #[inline]
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), TransferError> {
+        let first = sys::memfd::read_at(self.as_fd(), buffer, offset);
+        if first == Returned::count(buffer.len()) {
+            return Ok(());
+        }
+        continue_transfer(first, buffer.len(), |done| {
+            let rest = buffer.get_mut(done..).unwrap_or_default();
+            sys::memfd::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
+        })
+    }
+
+    /// Writes all of `bytes` at the offset and moves it.
+    ///
+    /// It continues after `EINTR` and after a short count.
+    ///
+    /// # Errors
+    /// [`TransferError::done`] says how many bytes were written.
+    /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
+    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
+    /// - `ENOSPC`: no memory for the content.
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or past the end of
+    ///   the file by [`Seals::GROW`].
+    ///
+    /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
+    #[inline(always)]
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), TransferError> {
+        let first = sys::memfd::write(self.as_fd(), bytes);
+        if first == Returned::count(bytes.len()) {
+            return Ok(());
+        }
+        continue_transfer(first, bytes.len(), |done| {
+            sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
+        })
+    }
+
+    /// Writes all of `bytes` at `offset`, in bytes from the start.
+    ///
+    /// It continues after `EINTR` and after a short count.
+    ///
+    /// # Errors
+    /// As [`write_all`](Self::write_all), and:
+    /// - `EINVAL`: the offset, or the end, is above `i64::MAX`.
+    ///
+    /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
+    #[inline]
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), TransferError> {
+        let first = sys::memfd::write_at(self.as_fd(), bytes, offset);
+        if first == Returned::count(bytes.len()) {
+            return Ok(());
+        }
+        continue_transfer(first, bytes.len(), |done| {
+            let rest = bytes.get(done..).unwrap_or_default();
+            sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
+        })
+    }
+}
+
+/// Continues a transfer of `len` bytes after its first call. `step` gets the number of bytes
+/// that are done and makes the next call, until all are.
+///
+/// `EINTR` does not end it. A call that moves nothing does, so that it always ends.
+// The callers look for the complete transfer first. It is nearly always that, and then costs no
+// more than a bare call and its check.
+#[inline]
+fn continue_transfer(
+    mut returned: Returned,
+    len: usize,
+    mut step: impl FnMut(usize) -> Returned,
+) -> Result<(), TransferError> {
+    let mut done = 0;
+    loop {
+        let stopped = match returned.decode() {
+            Ok(count) if done + count >= len => return Ok(()),
+            Ok(0) => Some(None),
+            Ok(count) => {
+                done += count;
+                None
+            }
+            Err(Errno::EINTR) => None,
+            Err(errno) => Some(Some(errno)),
+        };
+        if let Some(errno) = stopped {
+            return Err(TransferError {
+                done: done as u64,
+                errno,
+            });
+        }
+        returned = step(done);
+    }
+}
+
+/// Allocation.
+impl OwnedMemFd {
+    /// Allocates the memory of `len` bytes from `offset`, so that writing there, also through a
+    /// mapping, needs no more. A file that ends before is lengthened.
+    ///
+    /// Up to Linux 6.1, any signal interrupts an allocation and undoes it: a timer could
+    /// prevent it for ever. After `EINTR` this continues in smaller and smaller pieces, and
+    /// gives up after 32 interruptions in a row.
+    ///
+    /// # Errors
+    /// - `EBADF`: the descriptor is not open for writing.
+    /// - `EFBIG`: above `RLIMIT_FSIZE`, or the end is above `i64::MAX`.
+    /// - `EINTR`: interrupted too often. A part may be allocated.
+    /// - `EINVAL`: `len` is 0, or `offset` or `len` is above `i64::MAX`. In the latter case no
+    ///   call is made.
+    /// - `ENOSPC`: not enough huge pages, or more than the kernel allows for memory files.
+    ///   Without strict overcommit, a length far above the machine's memory makes the kernel
+    ///   kill processes first: limit a length that comes from elsewhere.
+    /// - `EPERM`: the file would get longer, which [`Seals::GROW`] forbids.
+    ///
+    /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
+    #[doc(alias = "fallocate")]
+    #[doc(alias = "posix_fallocate")]
+    #[inline]
+    pub fn allocate(&self, offset: u64, len: u64) -> Result<(), Errno> {
+        signed(offset)?;
+        signed(len)?;
+        match sys::memfd::fallocate(self.as_fd(), 0, offset, len) {
+            Err(Errno::EINTR) => allocate_in_pieces(self.as_fd(), offset, len),
+            result => result,
+        }
+    }
+}
+
+#[cold]
+fn allocate_in_pieces(fd: BorrowedFd<'_>, mut offset: u64, mut len: u64) -> Result<(), Errno> {
+    // A piece that takes tens of microseconds, which fits between the ticks of any timer.
+    const SMALLEST: u64 = 64 * 1024;
+    const PATIENCE: u32 = 32;
+
+    let (mut piece, mut interruptions) = (len, 1);
+    while len > 0 {
+        piece = piece.min(len);
+        match sys::memfd::fallocate(fd, 0, offset, piece) {
+            Err(Errno::EINTR) if interruptions < PATIENCE => {
+                interruptions += 1;
+                piece = (piece / 2).max(SMALLEST);
+            }
+            result => {
+                result?;
+                interruptions = 0;
+                offset = offset.wrapping_add(piece);
+                len -= piece;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Copying.
+impl OwnedMemFd {
+    /// Copies up to `len` bytes from `source` to this file, moves the offsets of both, and
+    /// returns how many. These are fewer only if `source` ends. `u64::MAX` copies all there is.
+    ///
+    /// `source` is anything that can be read: a file, a pipe, a socket, another memory file.
+    /// The copy happens in the kernel if possible, otherwise through a 2 KiB buffer on the
+    /// stack, where it continues after an `EINTR` of writing. If it fails, up to 2 KiB that were
+    /// read from `source` may be lost.
+    ///
+    /// A file that cannot be written is an error even if `source` is at its end. Copying a file
+    /// to its own end never finishes unless you pass a `len`.
+    ///
+    /// # Errors
+    /// [`TransferError::done`] says how many bytes were copied.
+    /// - `EAGAIN`: `source` is non-blocking and has nothing now.
+    /// - `EBADF`: `source` is not open for reading, or this descriptor not for writing.
+    /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
+    /// - `EINTR`: a signal came.
+    /// - `EINVAL`: this file is on huge pages, which can be written only through a mapping.
+    /// - `EISDIR`: `source` is a directory.
+    /// - `ENOSPC`: no memory for the content.
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or past the end of
+    ///   this file by [`Seals::GROW`].
+    ///
+    /// See [`copy_file_range(2)`](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
+    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) and
+    /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html).
+    #[doc(alias = "copy_file_range")]
+    #[doc(alias = "sendfile")]
+    #[doc(alias = "splice")]
+    #[inline]
+    pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
+        copy_by_offset(source.as_fd(), self, len)
+    }
+}
+
+/// Copies from the offset of `source`, which may be a stream, and moves it.
+///
+/// What is read from a stream is gone from it. So this asks first whether the target can be
+/// written, and it does not try again after an interruption: the caller knows `done` and can.
+fn copy_by_offset(
+    source: BorrowedFd<'_>,
+    target: &OwnedMemFd,
+    len: u64,
+) -> Result<u64, TransferError> {
+    type Engine = fn(BorrowedFd<'_>, BorrowedFd<'_>, usize) -> Result<usize, Errno>;
+    // From a memory file; from a file or procfs; from a pipe.
+    const ENGINES: [Engine; 3] = [
+        sys::transfer::copy_file_range,
+        sys::transfer::sendfile,
+        sys::transfer::splice,
+    ];
+
+    let mut done = 0;
+    let stopped = |done, errno| TransferError {
+        done,
+        errno: Some(errno),
+    };
+    for engine in ENGINES {
+        while done < len {
+            match engine(source, target.as_fd(), (len - done).min(MAX_COUNT) as usize) {
+                // Not for this pair of descriptors, not on this kernel, or not by this process's
+                // seccomp filter. Nor is 0 always the end: copy_file_range returns it for procfs
+                // on some kernels. Only the loop below decides.
+                Ok(0)
+                | Err(
+                    Errno::EBADF
+                    | Errno::EINVAL
+                    | Errno::EISDIR
+                    | Errno::ENOSYS
+                    | Errno::EOPNOTSUPP
+                    | Errno::EPERM
+                    | Errno::ESPIPE
+                    | Errno::EXDEV,
+                ) => break,
+                Ok(count) => done += count as u64,
+                Err(errno) => return Err(stopped(done, errno)),
+            }
+        }
+    }
+    if done < len {
+        // Writing nothing at all still fails on a read-only descriptor.
+        let errno = match (target.write(&[]), target.seals()) {
+            (Err(errno), _) | (_, Err(errno)) => Some(errno),
+            (_, Ok(seals)) => seals
+                .intersects(Seals::WRITE.union(Seals::FUTURE_WRITE))
+                .then_some(Errno::EPERM),
+        };
+        if let Some(errno) = errno {
+            return Err(stopped(done, errno));
+        }
+    }
+    let mut room = [const { MaybeUninit::uninit() }; BUFFER];
+    while done < len {
+        let most = (len - done).min(room.len() as u64) as usize;
+        let room = room.get_mut(..most).unwrap_or_default();
+        match sys::transfer::read_uninit(source, room) {
+            Ok([]) => break,
+            Ok(bytes) => match target.write_all(bytes) {
+                Ok(()) => done += bytes.len() as u64,
+                Err(rest) => {
+                    return Err(TransferError {
+                        done: done + rest.done,
+                        ..rest
+                    });
+                }
+            },
+            Err(errno) => return Err(stopped(done, errno)),
+        }
+    }
+    Ok(done)
+}
+
+/// Copies `source` from its start to the end of `target`, and returns how many bytes: at most
+/// one more than `limit`, which shows that there are more than that.
+///
+/// `source` is the file of somebody who need not be trusted. It is read by position and up to
+/// the end that reading finds, since the offset and the length are the sender's to change. Its
+/// content stays where it is, so this tries again after an interruption.
+pub(crate) fn copy_by_position(
+    source: BorrowedFd<'_>,
+    target: &OwnedMemFd,
+    limit: u64,
+) -> Result<u64, Errno> {
+    let mut offset = 0;
+    while offset <= limit {
+        let most = (limit - offset).saturating_add(1).min(MAX_COUNT) as usize;
+        match sys::transfer::copy_file_range_at(source, &mut offset, target.as_fd(), most) {
+            // Not always the end. Only the loop below decides.
+            Ok(0)
+            | Err(
+                Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM | Errno::EXDEV,
+            ) => break,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let mut room = [const { MaybeUninit::uninit() }; BUFFER];
+    while offset <= limit {
+        let most = (limit - offset).saturating_add(1).min(room.len() as u64) as usize;
+        let room = room.get_mut(..most).unwrap_or_default();
+        match sys::transfer::read_at_uninit(source, room, offset) {
+            Ok([]) => break,
+            Ok(bytes) => {
+                target
+                    .write_all(bytes)
+                    .map_err(TransferError::errno_or_no_space)?;
+                offset += bytes.len() as u64;
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(offset)
+}
+
+/// A transfer that stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferError {
+    /// How many bytes were transferred.
+    pub done: u64,
+    /// Why no more were: the kernel's error, or `None` if the kernel moved no byte without an
+    /// error. For a read that is the end of the file.
+    pub errno: Option<Errno>,
+}
+
+impl TransferError {
+    /// The error of a write. The kernel that writes nothing and gives no error has no room.
+    pub(crate) fn errno_or_no_space(self) -> Errno {
+        self.errno.unwrap_or(Errno::ENOSPC)
+    }
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.done > 0 {
+            write!(f, "stopped after {} bytes: ", self.done)?;
+        }
+        match self.errno {
+            Some(errno) => errno.fmt(f),
+            None => f.write_str("no byte was moved, as at the end of a file"),
+        }
+    }
+}
+
+impl core::error::Error for TransferError {}
+
+impl From<TransferError> for Errno {
+    /// The kernel's error, or `EIO` if there is none. The count of bytes is lost.
+    fn from(error: TransferError) -> Self {
+        error.errno.unwrap_or(Self::EIO)
+    }
+}
