@@ -1,18 +1,17 @@
-//! For early boot: modules, block devices and kernels from memory files. Feature `boot`.
+//! Early boot: modules, block devices and kernels from memory files. Feature `boot`.
 //!
-//! [`OwnedMemFd::load_module`] gives a module to the kernel, and
-//! [`OwnedMemFd::attach_loop`] makes a file that holds an image a [`LoopDevice`], which can
-//! be mounted; a [`SealedMemFd`] does the same. [`kexec_file_load`] loads the kernel that is to be
+//! [`OwnedMemFd::load_module`] loads a kernel module from a memory file.
+//! [`OwnedMemFd::attach_loop`] exposes a file that holds an image as a [`LoopDevice`], which can be
+//! mounted. [`SealedMemFd`] has both methods too. [`kexec_file_load`] loads the kernel that is to be
 //! booted next.
 //!
-//! The next init needs nothing from here: process 1 puts the program into a memory file that
-//! is [executable](crate::MemFdOptions::executable), seals it and calls
-//! [`SealedMemFd::exec`](crate::exec). The program is then process 1 itself, and runs on when
-//! every file system that was there before is gone. `/proc` need not be mounted. Where
-//! `exec` answers, it was refused, and process 1 goes on: if it ends, the kernel panics. A
-//! program that is dynamically linked finds its linker by a path, as ever, so that the root
-//! directory has to be the new one by then. What an initramfs holds is memory until it is
-//! removed.
+//! Nothing here is needed to run the next init. Process 1 puts that program into an
+//! [executable](crate::MemFdOptions::executable) memory file, seals it and calls
+//! [`SealedMemFd::exec`](crate::exec). The program is then process 1, and keeps running when every
+//! earlier file system is gone. `/proc` need not be mounted. If `exec` returns, it has failed, and
+//! process 1 continues: if it ends, the kernel panics. A dynamically linked program finds its linker
+//! by a path, so the new root directory has to be in place by then. The files of an initramfs use
+//! memory until they are removed.
 //!
 //! ```no_run
 //! use owned_memfd::{Errno, SealedMemFd};
@@ -48,42 +47,43 @@ const DEV_LOOP: NumberedPath =
     NumberedPath::starting_with(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 impl OwnedMemFd {
-    /// Loads the kernel module that the file holds, with its parameters as
-    /// `c"name=value other=1"`, and returns when it has started.
+    /// Loads the kernel module that the file holds, and returns when it has started.
     ///
-    /// The kernel reads the file once, to memory of its own, and checks and loads that copy.
-    /// What is written to the file while it reads may be in it or not: seal the file before.
-    /// A parameter that the module does not know is ignored, and named in the kernel's log.
-    /// Where several load one file at the same time, newer kernels do it once: all get that
-    /// answer, and one's parameters count.
+    /// `parameters` are those of the module, such as `c"name=value other=1"`. A parameter that it
+    /// does not know is ignored, and named in the kernel's log.
     ///
-    /// A compressed module, such as `.ko.xz`, is `ENOEXEC`: it is to be decompressed when the
-    /// memory file is filled.
+    /// The kernel reads the file once into memory of its own, and checks and loads that copy. If the
+    /// file is written meanwhile, the copy may mix old and new bytes: seal the file first. If
+    /// several callers load the same file at the same time, newer kernels load it once. All of them
+    /// get that result, and the parameters of one of them are used.
+    ///
+    /// A compressed module, such as `.ko.xz`, is `ENOEXEC`: decompress it when you fill the memory
+    /// file.
     ///
     /// # Errors
-    /// - `EACCES`: the policy of a security module, such as IMA, refuses.
+    /// - `EACCES`: the policy of a security module, such as IMA, forbids it.
     /// - `EBADF`: the descriptor is not open for reading.
-    /// - `EBUSY`: somebody else unloads this module, or was just loading it and failed; or
-    ///   one that it uses does not come to the end of its start, within 30 seconds.
+    /// - `EBUSY`: somebody else is unloading this module, or was just loading it and failed. Or a
+    ///   module that it uses does not finish starting within 30 seconds.
     /// - `EEXIST`: the module is loaded already.
     /// - `EFBIG`: above `i32::MAX` bytes.
-    /// - `EINTR`: a signal came while somebody else loads this module, which goes on.
-    /// - `EINVAL`: the file is empty; a parameter has a value that the module does not take;
+    /// - `EINTR`: a signal came while somebody else was loading this module, which continues.
+    /// - `EINVAL`: the file is empty, a parameter has a value that the module does not accept, or
     ///   this kernel has other versions of what the module uses, or the module built in.
-    /// - `EKEYREJECTED`, `EBADMSG`: the module's signature is not right, whether the kernel
-    ///   demands one or not; or it demands one, and there is none, or none that it knows.
-    /// - `ENOENT`: the module uses what nothing has: load those that it depends on before.
-    /// - `ENOEXEC`: it is no module, or one that is compressed, cut off, or of another kernel
-    ///   or CPU.
+    /// - `EKEYREJECTED`, `EBADMSG`: the module's signature is wrong, even if the kernel demands none.
+    ///   Or it demands one, and there is none, or none that it knows.
+    /// - `ENOENT`: the module uses a symbol that nothing provides. Load the modules that it depends
+    ///   on first.
+    /// - `ENOEXEC`: it is not a module, or it is compressed, truncated, or for another kernel or CPU.
     /// - `ENOMEM`: no memory for it.
     /// - `ENOSYS`: the kernel is built without modules.
     /// - `EPERM`: the process lacks `CAP_SYS_MODULE`, `kernel.modules_disabled` is set,
-    ///   `module_blacklist=` names the module, the kernel is locked down and the module not
-    ///   signed, or a security module refuses: `LoadPin` does, of everything that is not on
-    ///   the one disk that it trusts.
-    /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
-    ///   one that created it does not count.
-    /// - And what the module itself says when it starts, such as `ENODEV` where the machine has
+    ///   `module_blacklist=` names the module, the kernel is locked down and the module not signed,
+    ///   or a security module forbids it. `LoadPin` forbids everything that is not on the one disk
+    ///   that it trusts.
+    /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one that
+    ///   created the file does not count.
+    /// - Any errno that the module itself returns when it starts, such as `ENODEV` if the machine has
     ///   no such device.
     ///
     /// Since Linux 3.8.
@@ -94,32 +94,30 @@ impl OwnedMemFd {
         sys::boot::load_module(self.as_fd(), parameters)
     }
 
-    /// Makes the file a block device, from which what the file holds can be mounted.
+    /// Exposes the file as a block device, for example to mount the file system that it holds.
     ///
-    /// The device is read-only if [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file
-    /// or if this descriptor is open only for reading. Else what is written to the device
-    /// reaches the file, at the latest when the device is synchronized or closed. Seal the
-    /// file before: one that is sealed while it is attached makes that fail with `EIO`, and
-    /// what is read of the device is what the file has then, or `EIO` or zeros where it was
-    /// cut; under `FUTURE_WRITE`, mappings made earlier still write.
+    /// The device is read-only if the file has [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or if
+    /// this descriptor is read-only. Otherwise writes to the device reach the file, at the latest on
+    /// sync or close. Seal the file before attaching it. If it is sealed while attached, writes fail
+    /// with `EIO`. If it is truncated while attached, reads past its new end return `EIO` or zeros.
+    /// Under `FUTURE_WRITE`, mappings that were made earlier can still write.
     ///
-    /// The device has whole sectors of 512 bytes: what the file has behind the last of them
-    /// is not there, and an image that needs it is to be padded. It keeps its size when the
-    /// file gets longer.
+    /// The device has whole sectors of 512 bytes. Bytes of the file after the last whole sector are
+    /// not there: pad an image that needs them. The device keeps its size when the file gets longer.
     ///
-    /// The kernel says which number is free, and another process may take that first: this
-    /// then asks again, and gives up after 32 attempts.
+    /// The kernel says which number is free, and another process may take it first. This then asks
+    /// again, and gives up after 32 attempts.
     ///
     /// # Errors
     /// - `EACCES`, `EPERM`: the process may not open `/dev/loop-control` or the device.
     /// - `EBADF`: the descriptor is not open for reading.
     /// - `EBUSY`, `ENXIO`: others were faster each time.
-    /// - `EINVAL`: before Linux 5.8. Or the file is on huge pages, which newer kernels take
-    ///   by a descriptor from [`reopen_read_only`](Self::reopen_read_only) only.
+    /// - `EINVAL`: before Linux 5.8. Or the file is on huge pages, which newer kernels accept only
+    ///   through a descriptor from [`reopen_read_only`](Self::reopen_read_only).
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: the kernel has no loop devices: its module is not loaded.
-    /// - `ENOENT`: likewise, or there is nothing mounted on `/dev`, or something that does
-    ///   not have each new device, as a devtmpfs has.
+    /// - `ENOENT`: the same, or nothing is mounted on `/dev`, or something in which new devices do not
+    ///   appear, unlike in a devtmpfs.
     /// - `ENOMEM`, `ENOSPC`: no memory, or no number, for another device.
     ///
     /// Since Linux 5.8.
@@ -129,7 +127,7 @@ impl OwnedMemFd {
     pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
         const ATTEMPTS: u32 = 32;
 
-        // Kernels take it, and some then read nothing of it.
+        // Kernels accept it, and some then cannot read the file.
         if sys::memfd::get_status_flags(self.as_fd())? & raw::O_ACCMODE == raw::O_WRONLY {
             return Err(Errno::EBADF);
         }
@@ -139,15 +137,15 @@ impl OwnedMemFd {
         let mut attempts = 1;
         loop {
             match attach(self.as_fd(), is_read_only, control.as_fd()) {
-                // Bound by somebody else since, or being removed.
+                // Somebody else has attached it since, or is removing it.
                 Err(Errno::EBUSY | Errno::ENXIO) if attempts < ATTEMPTS => attempts += 1,
-                answer => return answer,
+                result => return result,
             }
         }
     }
 }
 
-/// One attempt, at the number that is free now.
+/// Attaches the file once, to the number that is free now.
 fn attach(
     file: BorrowedFd<'_>,
     is_read_only: bool,
@@ -164,48 +162,45 @@ fn attach(
     Ok(LoopDevice { fd, number })
 }
 
-/// Loads the kernel that is to be booted next, with its initial RAM disk and its command
-/// line: `kexec_file_load`. It replaces one that was loaded before; where it is refused, that
-/// one stays.
+/// Loads the kernel that is to be booted next, with its initial RAM disk and its command line. It
+/// replaces one that was loaded before. On failure the earlier one stays.
 ///
-/// Nothing else happens yet: the caller ends what runs, synchronizes and unmounts what is to
-/// last, and calls `reboot(LINUX_REBOOT_CMD_KEXEC)`, which needs `CAP_SYS_BOOT`. Firmware and
-/// boot loader have no part in that, and nothing is left of this process. The files may be
-/// closed before: the kernel has read each of them once, to memory of its own, which takes
-/// their size twice while this call lasts.
+/// This only loads the kernel. To boot it, stop your services, sync and unmount file systems, then
+/// call `reboot(LINUX_REBOOT_CMD_KEXEC)`, which needs `CAP_SYS_BOOT`. That skips firmware and boot
+/// loader, and ends this process. The files can be closed before: the kernel reads each of them once
+/// into memory of its own. While this call lasts, that takes twice their size.
 ///
-/// The kernel is one as boot loaders take it: a `bzImage` on `x86_64`; elsewhere an `Image`,
-/// which is to be decompressed when the memory file is filled, also where it is one that
-/// decompresses itself under EFI. Only its header is looked at: one that is cut off or damaged
-/// behind that is loaded. The command line is the whole of it: nothing of the running kernel's
-/// is added, `console=` for one.
+/// The kernel is in the format that boot loaders take: a `bzImage` on `x86_64`, otherwise an `Image`.
+/// Decompress a compressed `Image` when you fill the memory file, even one that decompresses itself
+/// under EFI. Only the header of the kernel is checked: one that is truncated or damaged after it is
+/// loaded. `command_line` is complete: nothing of the running kernel's is added, `console=` for
+/// example.
 ///
-/// The files are sealed, so that what the caller has verified is what the kernel reads. It
-/// checks a signature itself only where it is made to demand one, by its configuration, by
-/// being locked down or by IMA, and then the kernel's alone: who vouches for the RAM disk and
-/// the command line is always the caller.
+/// The files are sealed, so that the kernel reads what you have verified. It checks a signature
+/// itself only if it is configured, locked down or told by IMA to demand one, and only that of the
+/// kernel. You always vouch for the RAM disk and the command line.
 ///
 /// # Errors
-/// - `EACCES`: the policy of a security module, such as IMA, refuses.
-/// - `EADDRNOTAVAIL`: no place in the machine's memory where the parts would lie in one piece.
+/// - `EACCES`: the policy of a security module, such as IMA, forbids it.
+/// - `EADDRNOTAVAIL`: there is no place in the machine's memory where the parts fit in one piece.
 /// - `EBADF`: one of the descriptors is not open for reading.
 /// - `EBUSY`: somebody else is just loading a kernel, or booting one.
 /// - `EFBIG`: one of the files has more than 4 GiB, on older kernels more than `i32::MAX` bytes.
-/// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory;
-///   on `x86_64`, the command line is longer than the kernel to be loaded takes, which on the
-///   others cuts it. There it is also the answer to what is no kernel, and to one whose page size
-///   or byte order the CPU does not have.
+/// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory; or on
+///   `x86_64`, the command line is longer than the loaded kernel accepts (other CPUs truncate it).
+///   On the other CPUs also for what is not a kernel, and for a kernel whose page size or byte order
+///   the CPU does not have.
 /// - `EKEYREJECTED`, `EBADMSG`, `ELIBBAD`, `ENODATA`, `ENOKEY`, `ENOPKG`: the kernel demands a
 ///   signature, and there is none, or none that it knows and that is right.
-/// - `ENOEXEC`: it is no kernel, or one that is compressed or of another CPU.
+/// - `ENOEXEC`: it is not a kernel, or it is compressed or for another CPU.
 /// - `ENOMEM`: no memory for it.
 /// - `ENOSYS`: the kernel is built without `CONFIG_KEXEC_FILE`.
 /// - `EPERM`: the process lacks `CAP_SYS_BOOT`, `kernel.kexec_load_disabled` is set or
-///   `kernel.kexec_load_limit_reboot` used up, the running kernel is locked down and the other
-///   not signed, or a security module refuses: `LoadPin` does, of everything that is not on the
-///   one disk that it trusts.
-/// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing.
-///   The one that created it does not count.
+///   `kernel.kexec_load_limit_reboot` used up, the running kernel is locked down and the other one
+///   not signed, or a security module forbids it. `LoadPin` forbids everything that is not on the one
+///   disk that it trusts.
+/// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing. The one
+///   that created the file does not count.
 ///
 /// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
 /// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_file_load.2.html).
@@ -219,49 +214,51 @@ pub fn kexec_file_load(
 }
 
 impl SealedMemFd {
-    /// Loads the kernel module that the file holds.
+    /// Loads the kernel module that the file holds. Nobody can change what is loaded.
     ///
-    /// Nobody can change what is loaded. As [`OwnedMemFd::load_module`].
+    /// `parameters` are as in [`OwnedMemFd::load_module`].
     ///
     /// # Errors
     /// As [`OwnedMemFd::load_module`].
     ///
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
+    #[doc(alias = "finit_module")]
     #[inline]
     pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
         self.as_memfd().load_module(parameters)
     }
 
-    /// Makes the file a block device that is read-only and shows what cannot change.
+    /// Exposes the file as a read-only block device. Nobody can change what it shows.
     ///
-    /// As [`OwnedMemFd::attach_loop`].
+    /// [`OwnedMemFd::attach_loop`] says more about the device.
     ///
     /// # Errors
     /// As [`OwnedMemFd::attach_loop`].
     ///
     /// Since Linux 5.8.
     /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
+    #[doc(alias = "losetup")]
+    #[doc(alias = "LOOP_CONFIGURE")]
     pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
         self.as_memfd().attach_loop()
     }
 }
 
-/// A block device whose content is a memory file. [`OwnedMemFd::attach_loop`] makes it.
+/// A block device whose content is a memory file, from [`OwnedMemFd::attach_loop`].
 ///
-/// The kernel keeps the file: its descriptor may be closed. It detaches the device from the
-/// file when nobody has it open or mounted any more: once it is mounted, this can be dropped.
+/// The kernel keeps the file, so its descriptor can be closed. The device detaches from the file when
+/// its last user closes or unmounts it: once it is mounted, you can drop this.
 ///
-/// A kernel without `CONFIG_BLK_DEV_WRITE_MOUNTED` mounts no device that is open for writing,
-/// as this is unless the device is read-only: there, open the path for reading, drop this,
-/// and mount.
+/// A kernel without `CONFIG_BLK_DEV_WRITE_MOUNTED` mounts no device that is open for writing, and this
+/// is, unless the device is read-only. There, open the path for reading, drop this, and mount.
 pub struct LoopDevice {
     fd: OwnedFd,
     number: u32,
 }
 
 impl LoopDevice {
-    /// The number: `N` of `/dev/loopN`.
+    /// The number `N` of `/dev/loopN`.
     #[must_use]
     pub const fn number(&self) -> u32 {
         self.number

@@ -1,15 +1,15 @@
-//! The kernel's refusals: the decoding of its answers, their names and messages, and the
-//! two shapes in which a refusal gives back what the caller put in.
+//! Error numbers: decoding, names, messages.
 //!
-//! No system call is made here, and nothing here knows which call an answer came from.
+//! No system call is made here, and nothing here knows which call a number came from.
 
 use core::{fmt, ptr::NonNull};
 use linux_raw_sys::errno as raw;
 
-/// The kernel's reason for refusing a system call.
+/// An error number of the kernel, such as `EPERM`.
 ///
-/// `Display` gives the message, `Debug` the name. Follows `errno(3)`. Every error of this
-/// crate becomes one by `?`, which loses what only the crate's own type says.
+/// `Display` prints the message, `Debug` the name. Every error type of this crate converts to
+/// `Errno`, so that a function which returns `Result<_, Errno>` can use `?` throughout; details
+/// that only the other type has are lost then. See `errno(3)`.
 ///
 /// ```
 /// use owned_memfd::Errno;
@@ -18,90 +18,90 @@ use linux_raw_sys::errno as raw;
 /// assert_eq!(format!("{:?}", Errno::EPERM), "EPERM");
 /// assert_eq!(Errno::EPERM.raw_os_error(), 1);
 /// ```
-// The kernel's own negative number, so that an answer becomes an `Errno` without work; and
-// without a niche, since testing for one costs instructions where the sign already tells.
+// The kernel's own negative number, so that what it returns becomes an `Errno` without work.
+// Without a niche: a test for one costs instructions, and the sign already tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Errno(i32);
 
 impl Errno {
-    /// The same reason under its other name: [`Errno::EAGAIN`].
+    /// Another name of [`Errno::EAGAIN`].
     pub const EWOULDBLOCK: Self = Self::EAGAIN;
-    /// The same reason under its other name: [`Errno::EDEADLK`].
+    /// Another name of [`Errno::EDEADLK`].
     pub const EDEADLOCK: Self = Self::EDEADLK;
-    /// The same reason under its other name: [`Errno::EOPNOTSUPP`].
+    /// Another name of [`Errno::EOPNOTSUPP`].
     pub const ENOTSUP: Self = Self::EOPNOTSUPP;
 
-    /// The reason with this positive number, as `errno` and
-    /// `std::io::Error::raw_os_error` give it.
+    /// The error with this positive number, as in C's `errno` and
+    /// `std::io::Error::raw_os_error`.
     #[must_use]
     pub const fn from_raw_os_error(number: i32) -> Self {
         Self(number.wrapping_neg())
     }
 
-    /// The positive number, as `errno` and `std::io::Error::from_raw_os_error` have it.
+    /// The positive number, as for `std::io::Error::from_raw_os_error`.
     #[must_use]
     pub const fn raw_os_error(self) -> i32 {
         self.0.wrapping_neg()
     }
 
-    // The ways to read an answer. A register holds 64 bits, of which a call that
-    // answers a C `int` means the low 32; testing just what is meant is the shortest code.
+    // The ways to read what a call returned. A register holds 64 bits. A call that returns a C
+    // `int` means the low 32 of them. Testing just what is meant is the shortest code.
 
-    /// An answer that is a count, an offset or a length.
+    /// Decodes a count, an offset or a length.
     #[inline(always)]
-    pub(crate) const fn decode(answer: usize) -> Result<usize, Self> {
-        if (answer as isize) < 0 {
-            Err(Self(answer as i32))
+    pub(crate) const fn decode(returned: usize) -> Result<usize, Self> {
+        if (returned as isize) < 0 {
+            Err(Self(returned as i32))
         } else {
-            Ok(answer)
+            Ok(returned)
         }
     }
 
-    /// An answer that is a C `int`: a set of bits or a descriptor.
+    /// Decodes a C `int`: a set of bits or a descriptor.
     #[inline(always)]
-    pub(crate) const fn decode_int(answer: usize) -> Result<u32, Self> {
-        let answer = answer as i32;
-        if answer < 0 {
-            Err(Self(answer))
+    pub(crate) const fn decode_int(returned: usize) -> Result<u32, Self> {
+        let returned = returned as i32;
+        if returned < 0 {
+            Err(Self(returned))
         } else {
-            Ok(answer as u32)
+            Ok(returned as u32)
         }
     }
 
-    /// An answer that is an address: the kernel refuses with the highest 4095 of them.
+    /// Decodes an address. The highest 4095 of them are errors.
     #[inline(always)]
-    pub(crate) fn decode_pointer(answer: *mut u8) -> Result<NonNull<u8>, Self> {
-        match NonNull::new(answer) {
-            Some(start) if answer.addr() <= usize::MAX - 4095 => Ok(start),
-            _ => Err(Self(answer.addr() as i32)),
+    pub(crate) fn decode_pointer(returned: *mut u8) -> Result<NonNull<u8>, Self> {
+        match NonNull::new(returned) {
+            Some(start) if returned.addr() <= usize::MAX - 4095 => Ok(start),
+            _ => Err(Self(returned.addr() as i32)),
         }
     }
 
-    /// What a call returned that does not return when it succeeds.
+    /// Decodes what a call returned that returns only on failure.
     #[inline(always)]
-    pub(crate) const fn from_failure(answer: usize) -> Self {
-        Self(answer as i32)
+    pub(crate) const fn from_failure(returned: usize) -> Self {
+        Self(returned as i32)
     }
 
-    /// An answer that says nothing but done or refused.
+    /// Decodes success without a value.
     #[inline(always)]
-    pub(crate) const fn decode_unit(answer: usize) -> Result<(), Self> {
-        let answer = answer as i32;
-        if answer < 0 {
-            Err(Self(answer))
+    pub(crate) const fn decode_unit(returned: usize) -> Result<(), Self> {
+        let returned = returned as i32;
+        if returned < 0 {
+            Err(Self(returned))
         } else {
             Ok(())
         }
     }
 }
 
-/// The kernel's answer to a transfer, not yet decoded: loops compare it as it is.
+/// What a transfer returned, not yet decoded: loops compare it as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Returned(pub(crate) usize);
 
 impl Returned {
-    /// What the kernel answers when it has transferred `bytes` bytes.
+    /// What the kernel returns if it has transferred `bytes` bytes.
     #[inline(always)]
     pub(crate) const fn count(bytes: usize) -> Self {
         Self(bytes)

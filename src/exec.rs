@@ -1,5 +1,4 @@
-//! Running a memory file: the arguments as the kernel takes them, the ways to execute, and
-//! what a refusal means.
+//! Executing a memory file: its arguments, the ways to do it, and what an error means.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -19,14 +18,13 @@ use core::{
 };
 use linux_raw_sys::general as raw;
 
-/// One argument, or one `NAME=value` of the environment, as the kernel takes it: a pointer
-/// to a C string.
+/// One argument, or one `NAME=value` of the environment: a pointer to a C string.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Arg<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
 
 impl<'a> Arg<'a> {
-    /// The argument that this string is.
+    /// Makes an argument of this string.
     #[must_use]
     pub const fn new(text: &'a CStr) -> Self {
         // SAFETY: the pointer of a reference is not null.
@@ -53,8 +51,8 @@ impl fmt::Debug for Arg<'_> {
     }
 }
 
-/// A list of arguments, or an environment, as the kernel takes it: without a heap, without a
-/// copy and of any length.
+/// A list of arguments, or an environment, in the form that the kernel takes: of any length, without
+/// a heap and without a copy.
 ///
 /// ```
 /// use owned_memfd::exec::{Arg, Args};
@@ -71,8 +69,8 @@ impl<'a> Args<'a> {
     /// No argument, or an empty environment.
     pub const EMPTY: Args<'static> = Args::ended(&[None]);
 
-    /// The list up to its first `None`. There is no list if the last is not `None`, by which
-    /// the kernel knows the end.
+    /// Makes a list that ends at the first `None`. Returns `None` if the last element is not
+    /// `None`: the kernel would not find the end.
     #[must_use]
     pub const fn new(list: &'a [Option<Arg<'a>>]) -> Option<Self> {
         match list {
@@ -81,22 +79,22 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// The last of the list is `None`.
+    /// The last element of `list` is `None`.
     const fn ended(list: &'a [Option<Arg<'a>>]) -> Self {
         // SAFETY: the pointer of a slice is not null.
         let start = unsafe { NonNull::new_unchecked(list.as_ptr().cast_mut()) };
         Self(start, PhantomData)
     }
 
-    /// The list at this address, as a program without libc gets its own arguments and
-    /// environment from the kernel.
+    /// Takes the list at this address. In this form the kernel gives a program its own arguments
+    /// and environment.
     ///
     /// # Safety
-    /// `list` is not null and points to pointers to C strings, the last of which is followed
-    /// by a null pointer. They and the strings stay and do not change for `'a`.
+    /// `list` is not null. It points to pointers to C strings, and a null pointer follows the last
+    /// of them. All of them and the strings stay valid and unchanged for `'a`.
     #[must_use]
     pub const unsafe fn from_ptr(list: *const *const c_char) -> Self {
-        // SAFETY: the caller's promise: not null.
+        // SAFETY: the caller promises that it is not null.
         let start = unsafe { NonNull::new_unchecked(list.cast_mut().cast()) };
         Self(start, PhantomData)
     }
@@ -113,23 +111,24 @@ unsafe impl Send for Args<'_> {}
 unsafe impl Sync for Args<'_> {}
 
 impl OwnedMemFd {
-    /// Executes the file in place of this program, and returns only if that fails: the file
-    /// is then still ours.
+    /// Executes the file in place of this program. It returns only on failure.
     ///
-    /// Seal a file before it is executed, which [`SealedMemFd::exec`] knows to be done: the
-    /// text of a running program can otherwise be written through the descriptor that
-    /// created it. For the file to be executable, create it with
-    /// [`MemFdOptions::executable`](crate::MemFdOptions::executable).
+    /// Prefer [`SealedMemFd::exec`]. If the file is not sealed, the running program's code can be
+    /// modified through the descriptor that created the file.
     ///
-    /// As for every program that is executed, descriptors without close-on-exec stay open,
-    /// this one too, and signals that are ignored stay ignored.
+    /// Create the file with [`MemFdOptions::executable`](crate::MemFdOptions::executable).
+    ///
+    /// As with every program, descriptors without close-on-exec stay open, including this one,
+    /// and ignored signals stay ignored.
     ///
     /// # Errors
     /// As [`ExecError`] says.
     ///
-    /// Since Linux 3.19; before, and where the call is not there, as under QEMU user-mode,
-    /// by way of `/proc`.
+    /// Since Linux 3.19. Before, and if the call is missing, as under QEMU user-mode, it goes
+    /// through `/proc`.
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
+    #[doc(alias = "execveat")]
+    #[doc(alias = "fexecve")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
         let fd = self.as_fd();
         if is_on_huge_pages(fd) {
@@ -139,19 +138,19 @@ impl OwnedMemFd {
         // SAFETY: both are lists of C strings that end in null.
         let first = unsafe { sys::exec::execute(fd, args, env) };
         let by_path = match self.explain_exec_error(first) {
-            // Not on this kernel; but by a path it would start a script's interpreter, which
-            // then finds nothing there.
+            // The call is missing. By a path the kernel would start a script's interpreter, which
+            // would find the descriptor closed.
             ExecError::Kernel(Errno::ENOSYS) if self.is_closed_script() => {
                 return Err(ExecError::ScriptCloseOnExec);
             }
-            // TOMOYO looks for the file at a path in /dev/fd, which early boot does not
-            // have, and may find it in /proc.
+            // TOMOYO looks for the file at a path in /dev/fd, which early boot does not have. It
+            // may find it in /proc.
             ExecError::Kernel(Errno::ENOSYS) | ExecError::NoDevFd => self.proc_path(),
             error => return Err(error),
         };
         // SAFETY: as above.
         let second = unsafe { sys::exec::execute_path(&by_path, args, env) };
-        // Is it the path that does not exist, or what the program asks for?
+        // Does the path not exist, or the interpreter that the program asks for?
         let no_path = || sys::memfd::open_read_only(&by_path).err() == Some(Errno::ENOENT);
         Err(match (first, second) {
             (Errno::ENOSYS, Errno::ENOENT) if no_path() => Errno::ENOSYS.into(),
@@ -159,16 +158,18 @@ impl OwnedMemFd {
         })
     }
 
-    /// Asks the kernel whether it would execute the file: its mode, the mount's and the
-    /// security modules' permission. It does not look at the content.
+    /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
+    /// security modules permit that. The content is not looked at.
     ///
     /// # Errors
-    /// As [`ExecError`] says, and `EINVAL` before Linux 6.14, which cannot be asked, or
-    /// `ENOSYS` where the call is not there, as under QEMU user-mode.
+    /// As [`ExecError`] says, and:
+    /// - `EINVAL`: before Linux 6.14, which does not support this check.
+    /// - `ENOSYS`: the call is missing, as under QEMU user-mode.
     ///
     /// Since Linux 6.14.
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html), under
     /// `AT_EXECVE_CHECK`.
+    #[doc(alias = "AT_EXECVE_CHECK")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
         const NAME: [Option<Arg<'static>>; 2] = [Some(Arg::new(c"check")), None];
 
@@ -182,7 +183,7 @@ impl OwnedMemFd {
             .map_err(|errno| self.explain_exec_error(errno))
     }
 
-    /// What an errno of executing this file means.
+    /// What an errno from executing this file means.
     fn explain_exec_error(&self, errno: Errno) -> ExecError {
         match errno {
             Errno::EACCES => ExecError::NotExecutable,
@@ -197,7 +198,7 @@ impl OwnedMemFd {
         }
     }
 
-    /// Whether it is a script that its interpreter could not open.
+    /// Whether the file is a script that its interpreter could not open.
     fn is_closed_script(&self) -> bool {
         // As much as the kernel looks at: `BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h.
         let mut room = [const { MaybeUninit::uninit() }; 256];
@@ -205,23 +206,24 @@ impl OwnedMemFd {
         else {
             return false;
         };
-        // Without the name of an interpreter it is no script.
+        // Without the name of an interpreter it is not a script.
         let name = line.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
         name.is_some_and(|byte| !matches!(byte, b'\n' | 0)) && self.close_on_exec() == Ok(true)
     }
 }
 
 impl SealedMemFd {
-    /// Executes the file in place of this program, and returns only if that fails: the file
-    /// is then still ours.
+    /// Executes the file in place of this program. It returns only on failure.
     ///
-    /// Nobody can change what runs. For the file to be executable, create it with
+    /// Nobody can change what runs. Create the file with
     /// [`MemFdOptions::executable`](crate::MemFdOptions::executable).
     ///
     /// # Errors
     /// As [`OwnedMemFd::exec`].
     ///
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
+    #[doc(alias = "execveat")]
+    #[doc(alias = "fexecve")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
         self.as_memfd().exec(args, env)
     }
@@ -243,28 +245,28 @@ impl SealedMemFd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// `EACCES`: the file's mode has no execute bit, as where `vm.memfd_noexec` or
-    /// [`MemFdOptions`](crate::MemFdOptions)'s default made it so; or a security module
-    /// refuses; or its interpreter may not be executed.
+    /// `EACCES`: the file's mode has no execute bit, because of `vm.memfd_noexec` or
+    /// [`MemFdOptions`](crate::MemFdOptions)'s default. Or a security module forbids it, or the
+    /// program's interpreter may not be executed.
     NotExecutable,
-    /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The
-    /// one that created it does not count.
+    /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one
+    /// that created the file does not count.
     ExecutableFileBusy,
-    /// `ENOEXEC`: it is empty, or nothing that this kernel knows how to execute. A program
-    /// that is cut off further behind is executed, and dies.
+    /// `ENOEXEC`: the file is empty, or nothing that this kernel can execute. A program whose end
+    /// is missing is executed, and crashes.
     InvalidExecutable,
-    /// `ENOENT`, of a script (`#!`) whose descriptor is close-on-exec: its interpreter, which
-    /// opens it by that descriptor, would find it closed.
+    /// `ENOENT`: a script (`#!`) whose descriptor is close-on-exec. Its interpreter opens it by
+    /// that descriptor, and would find it closed.
     ScriptCloseOnExec,
-    /// `ENOENT`: there is no interpreter of that name, a dynamic linker or that of a script.
+    /// `ENOENT`: the program's interpreter does not exist: a dynamic linker, or that of a script.
     NoInterpreter,
-    /// `ENOENT`, and there is no `/dev/fd`: where the security module TOMOYO is active, it
-    /// looks for the file there. Or there is no interpreter of that name.
+    /// `ENOENT`, and there is no `/dev/fd`, where the security module TOMOYO looks for the file.
+    /// Or the program's interpreter does not exist.
     NoDevFd,
-    /// The file is on huge pages: the kernel would kill the process half-way.
+    /// The file is on huge pages. The kernel would kill the process half-way.
     HugePages,
-    /// The kernel refused otherwise: `E2BIG` for too many arguments, `ENOSYS` where neither
-    /// `execveat` nor `/proc` is there, and what `execve(2)` lists.
+    /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is neither
+    /// `execveat` nor `/proc`), or what `execve(2)` lists.
     Kernel(Errno),
 }
 
@@ -292,7 +294,7 @@ impl fmt::Display for ExecError {
 impl core::error::Error for ExecError {}
 
 impl From<ExecError> for Errno {
-    /// The kernel's errno; of a file on huge pages, `EINVAL`.
+    /// The kernel's error, or `EINVAL` for a file on huge pages.
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::NotExecutable => Self::EACCES,
@@ -307,7 +309,7 @@ impl From<ExecError> for Errno {
     }
 }
 
-/// Where that cannot be told, as in a sandbox, the kernel is to decide.
+/// Whether the file is on huge pages. If that cannot be told, as in a sandbox, the kernel decides.
 fn is_on_huge_pages(fd: BorrowedFd<'_>) -> bool {
     sys::memfd::stat_fs(fd).is_ok_and(|file_system| file_system.magic == raw::HUGETLBFS_MAGIC)
 }

@@ -1,18 +1,18 @@
-//! The flags of `memfd_create`, the seals and the sizes of huge pages, with the kernel's
-//! bits from `linux-raw-sys`.
+//! The flags of creation, the seals, and the sizes of huge pages, with the kernel's bits from
+//! `linux-raw-sys`.
 //!
-//! No system call is made here. Bits that this crate does not know survive: a newer kernel
-//! may have them.
+//! No system call is made here. Bits that have no name here are kept: a newer kernel may know
+//! them.
 
 use bitflags::bitflags;
 use core::fmt;
 use linux_raw_sys::general as raw;
 
 bitflags! {
-    /// The flags of [`OwnedMemFd::create`](crate::OwnedMemFd::create), as the kernel has them.
+    /// Flags of [`OwnedMemFd::create`](crate::OwnedMemFd::create), as the kernel defines them.
     ///
-    /// Bits without a name here are kept and handed to the kernel, which makes `all()` and
-    /// `!flags` mean all 32 bits: use [`MemFdFlags::KNOWN`] for all that have a name.
+    /// Bits without a name here are kept and given to the kernel. So `all()` and `!flags` mean all
+    /// 32 bits; [`MemFdFlags::KNOWN`] is all that have a name.
     ///
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,23 +21,28 @@ bitflags! {
         /// Close the descriptor when the process executes another program.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "MFD_CLOEXEC")]
         const CLOEXEC = raw::MFD_CLOEXEC;
         /// Allow seals to be added.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "MFD_ALLOW_SEALING")]
         const ALLOW_SEALING = raw::MFD_ALLOW_SEALING;
-        /// Use huge pages, of the machine's default size or of
-        /// [`MemFdFlags::huge_pages`]'s.
+        /// Use huge pages of the machine's default size. [`MemFdFlags::huge_pages`] chooses
+        /// another.
         ///
         /// Since Linux 4.14, together with `ALLOW_SEALING` since 4.16.
+        #[doc(alias = "MFD_HUGETLB")]
         const HUGETLB = raw::MFD_HUGETLB;
         /// Mode 0666, sealed with [`Seals::EXEC`]. Implies `ALLOW_SEALING`.
         ///
-        /// Since Linux 6.3, before which it is `EINVAL`.
+        /// Since Linux 6.3; `EINVAL` before.
+        #[doc(alias = "MFD_NOEXEC_SEAL")]
         const NOEXEC_SEAL = raw::MFD_NOEXEC_SEAL;
         /// Mode 0777.
         ///
-        /// Since Linux 6.3, before which it is `EINVAL`.
+        /// Since Linux 6.3; `EINVAL` before.
+        #[doc(alias = "MFD_EXEC")]
         const EXEC = raw::MFD_EXEC;
 
         const _ = !0;
@@ -52,10 +57,10 @@ impl MemFdFlags {
         .union(Self::NOEXEC_SEAL)
         .union(Self::EXEC);
 
-    /// [`MemFdFlags::HUGETLB`] with the bits that say which size.
+    /// [`MemFdFlags::HUGETLB`] with the bits that choose a size.
     ///
-    /// A size is a number in a field, not a flag: two of them must not be joined, and
-    /// `contains` says nothing about them.
+    /// A size is a number in a field, not a flag: do not join two of them, and do not ask for
+    /// one with `contains`.
     #[must_use]
     pub const fn huge_pages(size: HugePageSize) -> Self {
         Self::HUGETLB.union(Self::from_bits_retain(
@@ -65,11 +70,11 @@ impl MemFdFlags {
 }
 
 bitflags! {
-    /// The seals of a memory file: what can no longer be done to it, by anybody.
+    /// Seals: operations that are permanently forbidden on a file, for everybody.
     ///
-    /// Seals can be added and never removed. Ask with `contains`, never with `==`: a kernel
-    /// may set more than was asked for, and bits without a name here are kept. That makes
-    /// `all()` and `!seals` mean all 32 bits: use [`Seals::KNOWN`] for all that have a name.
+    /// Seals can be added and never removed. Ask with `contains`, never with `==`: a kernel may
+    /// set more than it was asked for. Bits without a name here are kept. So `all()` and `!seals`
+    /// mean all 32 bits; [`Seals::KNOWN`] is all that have a name.
     ///
     /// `Display` prints the kernel's names:
     ///
@@ -87,31 +92,37 @@ bitflags! {
         /// No more seals can be added.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "F_SEAL_SEAL")]
         const SEAL = raw::F_SEAL_SEAL;
         /// The file cannot get shorter.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "F_SEAL_SHRINK")]
         const SHRINK = raw::F_SEAL_SHRINK;
         /// The file cannot get longer.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "F_SEAL_GROW")]
         const GROW = raw::F_SEAL_GROW;
-        /// The content cannot be written. What the kernel still allows is to shorten and
-        /// lengthen the file, which [`SHRINK`](Self::SHRINK) and [`GROW`](Self::GROW) forbid.
+        /// The content cannot be written. The file can still get shorter and longer, unless
+        /// [`SHRINK`](Self::SHRINK) and [`GROW`](Self::GROW) forbid that.
         ///
         /// Since Linux 3.17.
+        #[doc(alias = "F_SEAL_WRITE")]
         const WRITE = raw::F_SEAL_WRITE;
-        /// The content cannot be written, except through shared mappings that exist
-        /// already: it may still change.
+        /// The content cannot be written, except through shared mappings that exist already. So it
+        /// may still change.
         ///
         /// Since Linux 5.1.
+        #[doc(alias = "F_SEAL_FUTURE_WRITE")]
         const FUTURE_WRITE = raw::F_SEAL_FUTURE_WRITE;
         /// The execute permission of the file's mode cannot change. On an executable file
         /// the kernel adds `SHRINK`, `GROW`, `WRITE` and `FUTURE_WRITE` with it.
         ///
-        /// This is hygiene, not a boundary: it does not stop an executable mapping.
+        /// This is hygiene, not a boundary. It does not prevent an executable mapping.
         ///
         /// Since Linux 6.3.
+        #[doc(alias = "F_SEAL_EXEC")]
         const EXEC = raw::F_SEAL_EXEC;
 
         const _ = !0;
@@ -145,11 +156,11 @@ impl fmt::Display for Seals {
 
 /// A size of huge pages: a power of two of bytes, or the machine's default.
 ///
-/// Which sizes there are depends on the CPU and the kernel; `/sys/kernel/mm/hugepages` lists
-/// them. Asking for another one is `ENODEV` when the file is created.
+/// The CPU and the kernel decide which sizes there are; `/sys/kernel/mm/hugepages` lists them. To
+/// create a file with another size is `ENODEV`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HugePageSize {
-    // 0 is the machine's default size, as in the kernel's field.
+    // 0 means the machine's default size, as in the kernel's field.
     log2: u8,
 }
 
@@ -194,7 +205,7 @@ impl HugePageSize {
         }
     }
 
-    /// The size in bytes; `None` for [`HugePageSize::DEFAULT`], which the machine knows.
+    /// The size in bytes; `None` for [`HugePageSize::DEFAULT`], which only the machine knows.
     #[must_use]
     pub const fn bytes(self) -> Option<u64> {
         match self.log2 {

@@ -1,8 +1,7 @@
-//! A memory file and what can be done to it through its descriptor: create, read, write,
-//! size, seals, duplicate, reopen.
+//! `OwnedMemFd`: an anonymous memory file, and what one system call does with it.
 //!
-//! What needs a policy across kernels stands in `options`; what maps the file, or proves
-//! that it cannot change, does not stand here.
+//! What takes more calls stands in `transfer`, creation that depends on the kernel in `options`,
+//! mapping in `shared` and `sealed`, and the judgement of strangers' descriptors in `proof`.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -36,18 +35,16 @@ const PROC_FD: NumberedPath =
 
 /// An anonymous memory file, closed when it is dropped.
 ///
-/// It is a descriptor: what others hold descriptors of the same file, they can do the same
-/// to it as long as no seal forbids it. [`try_clone`](Self::try_clone) and a descriptor
-/// handed to another process share one offset, which `read`, `write` and `seek` move;
-/// `read_at` and `write_at` neither use nor move it.
+/// Everyone who holds a descriptor of the same file can do the same things to it, unless a seal
+/// forbids them. A [`try_clone`](Self::try_clone) and a descriptor in another process share one
+/// offset, which `read`, `write` and `seek` move. `read_at` and `write_at` neither use nor move
+/// it.
 ///
-/// No method retries, except where its documentation says so: an interrupted call
-/// (`EINTR`) comes back as an error. Since Linux 3.17, unless a method says otherwise.
+/// No method tries again unless its documentation says so: a call that a signal interrupts is an
+/// error (`EINTR`). Since Linux 3.17, unless a method says otherwise.
 ///
-/// Any method may also answer `EBADF`, where the descriptor is not open for what it does, as
-/// one from [`reopen_read_only`](Self::reopen_read_only) is not for writing, and
-/// what a page of memory costs: `ENOMEM` beyond a control group's limit, `EIO` where it has
-/// failed.
+/// Any method can also return `EBADF` (the descriptor was not opened for this access), `ENOMEM`
+/// (the control group's memory limit is reached) or `EIO` (a page of memory has failed).
 ///
 /// ```
 /// use owned_memfd::{MemFdFlags, OwnedMemFd, Seals};
@@ -61,34 +58,35 @@ const PROC_FD: NumberedPath =
 /// assert_eq!(&content, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[repr(transparent)]
 pub struct OwnedMemFd(OwnedFd);
 
 /// Making one.
 impl OwnedMemFd {
-    /// Creates a memory file with exactly one `memfd_create`, and checks nothing itself.
+    /// Creates a memory file with exactly one `memfd_create`.
     ///
-    /// `name` shows in `/proc/PID/fd` and `/proc/PID/maps`; it need not be unique and opens
-    /// nothing. For what holds on every kernel, use [`MemFdOptions`](crate::MemFdOptions).
+    /// `name` appears in `/proc/PID/fd` and `/proc/PID/maps`. It need not be unique, and opens
+    /// nothing. This checks nothing itself: for flags that work on every kernel, use
+    /// [`MemFdOptions`](crate::MemFdOptions).
     ///
     /// # Errors
-    /// - `EACCES`: [`MemFdFlags::EXEC`] where `vm.memfd_noexec=2` forbids it.
+    /// - `EACCES`: [`MemFdFlags::EXEC`], which `vm.memfd_noexec=2` forbids.
     /// - `EINVAL`: a flag that this kernel does not know, two that exclude each other, or a
     ///   name of more than 249 bytes.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: this machine has no huge pages of that size.
     /// - `ENOMEM`: no memory for the file.
     /// - `ENOSYS`, `EPERM`: the kernel is built without memory files, or a seccomp filter
-    ///   refuses.
+    ///   forbids the call.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
     #[inline(always)]
     pub fn create(name: &CStr, flags: MemFdFlags) -> Result<Self, Errno> {
         sys::memfd::memfd_create(name, flags.bits()).map(Self)
     }
 
-    /// Takes a descriptor for a memory file's, on the caller's word or to ask it.
+    /// Takes a descriptor that may be no memory file's. Methods then return errors.
     #[inline(always)]
     pub(crate) const fn from_fd_unchecked(fd: OwnedFd) -> Self {
         Self(fd)
@@ -97,7 +95,7 @@ impl OwnedMemFd {
 
 /// Reading, writing and size.
 impl OwnedMemFd {
-    /// Reads at the offset and moves it; answers how many bytes, 0 at the end of the file.
+    /// Reads at the offset, moves it, and returns how many bytes; 0 at the end of the file.
     ///
     /// # Errors
     /// - `EINTR`: a signal came before any byte was read.
@@ -108,7 +106,7 @@ impl OwnedMemFd {
         sys::memfd::read(self.as_fd(), buffer)
     }
 
-    /// Reads at `offset`, in bytes from the start, and answers how many bytes; 0 at or past
+    /// Reads at `offset`, in bytes from the start, and returns how many bytes; 0 at or after
     /// the end of the file.
     ///
     /// A hole reads as zeros and stays a hole.
@@ -118,24 +116,26 @@ impl OwnedMemFd {
     /// - `EINVAL`: the offset is above `i64::MAX`.
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
+    #[doc(alias = "pread")]
     #[inline(always)]
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
         sys::memfd::read_at(self.as_fd(), buffer, offset).decode()
     }
 
-    /// Writes at the offset and moves it; answers how many bytes.
+    /// Writes at the offset, moves it, and returns how many bytes.
     ///
-    /// That may be fewer than given: one call moves at most 2 GiB less a page, and stops at
-    /// `RLIMIT_FSIZE`, when memory runs out, or, on some kernels, at an end of the file that
-    /// [`Seals::GROW`] holds.
+    /// These may be fewer than given. One call moves at most 2 GiB less a page. It stops early
+    /// at `RLIMIT_FSIZE`, when memory runs out, and on some kernels at the end of a file with
+    /// [`Seals::GROW`]. [`write_all`](Self::write_all) continues.
     ///
     /// # Errors
-    /// - `EFBIG`: at `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the process.
+    /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
     /// - `EINTR`: a signal came before any byte was written.
-    /// - `EINVAL`: the file is on huge pages, which are written through a mapping only.
+    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
     /// - `ENOSPC`: no memory for the content.
-    /// - `EPERM`: a seal forbids it: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or
-    ///   [`Seals::GROW`] past the end, or, on some kernels, across it.
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
+    ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.
     ///
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
@@ -143,24 +143,26 @@ impl OwnedMemFd {
         sys::memfd::write(self.as_fd(), bytes).decode()
     }
 
-    /// Writes at `offset`, in bytes from the start, and answers how many bytes.
+    /// Writes at `offset`, in bytes from the start, and returns how many bytes.
     ///
     /// # Errors
     /// As [`write`](Self::write), and:
     /// - `EINVAL`: the offset, or the end, is above `i64::MAX`.
     ///
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
+    #[doc(alias = "pwrite")]
     #[inline(always)]
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
         sys::memfd::write_at(self.as_fd(), bytes, offset).decode()
     }
 
-    /// Moves the offset and answers the new one, in bytes from the start.
+    /// Moves the offset and returns the new one, in bytes from the start.
     ///
     /// # Errors
     /// - `EINVAL`: the offset would be negative or above `i64::MAX`.
     ///
     /// See [`lseek(2)`](https://man7.org/linux/man-pages/man2/lseek.2.html).
+    #[doc(alias = "lseek")]
     #[inline]
     pub fn seek(&self, to: SeekFrom) -> Result<u64, Errno> {
         let (offset, whence) = match to {
@@ -177,43 +179,47 @@ impl OwnedMemFd {
     /// None for a memory file.
     ///
     /// See [`fstat(2)`](https://man7.org/linux/man-pages/man2/fstat.2.html).
+    #[doc(alias = "fstat")]
     #[inline]
     #[allow(
         clippy::len_without_is_empty,
-        reason = "a question to the kernel, which may refuse it"
+        reason = "the kernel is asked, and may return an error"
     )]
     pub fn len(&self) -> Result<u64, Errno> {
         sys::memfd::stat(self.as_fd()).map(|stat| stat.len)
     }
 
-    /// Sets the length of the file, in bytes: cuts it, or lengthens it with a hole that
+    /// Sets the length of the file, in bytes: truncates it, or lengthens it with a hole that
     /// reads as zeros. The offset stays.
     ///
     /// # Errors
-    /// - `EFBIG`: above `RLIMIT_FSIZE`; where `SIGXFSZ` is not ignored, it kills the
-    ///   process.
-    /// - `EINVAL`: above `i64::MAX`, where no call is made; not a multiple of the huge page;
-    ///   or the descriptor is not open for writing.
-    /// - `EPERM`: [`Seals::SHRINK`] or [`Seals::GROW`] forbids it.
+    /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    ///   ignored.
+    /// - `EINVAL`: above `i64::MAX`, where no call is made; not a multiple of the huge page; or
+    ///   the descriptor is not open for writing.
+    /// - `EPERM`: forbidden by [`Seals::SHRINK`] or [`Seals::GROW`].
     ///
     /// See [`ftruncate(2)`](https://man7.org/linux/man-pages/man2/ftruncate.2.html).
+    #[doc(alias = "ftruncate")]
     #[inline]
     pub fn set_len(&self, len: u64) -> Result<(), Errno> {
         signed(len)?;
         sys::memfd::set_len(self.as_fd(), len)
     }
 
-    /// Gives the memory of `len` bytes from `offset` back; they read as zeros. The length
+    /// Frees the memory behind `len` bytes at `offset`. They read as zeros afterwards. The length
     /// of the file stays.
     ///
     /// # Errors
     /// - `EBADF`: the descriptor is not open for writing.
-    /// - `EINVAL`: `len` is 0; or `offset` or `len` is above `i64::MAX`, where no call is
-    ///   made.
-    /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] forbids it.
-    ///   [`Seals::SHRINK`] does not.
+    /// - `EINVAL`: `len` is 0, or `offset` or `len` is above `i64::MAX`. In the latter case no
+    ///   call is made.
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`].
+    ///   [`Seals::SHRINK`] does not forbid it.
     ///
     /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
+    #[doc(alias = "fallocate")]
+    #[doc(alias = "FALLOC_FL_PUNCH_HOLE")]
     #[inline]
     pub fn punch_hole(&self, offset: u64, len: u64) -> Result<(), Errno> {
         signed(offset)?;
@@ -222,16 +228,17 @@ impl OwnedMemFd {
         sys::memfd::fallocate(self.as_fd(), mode, offset, len)
     }
 
-    /// Sets the permission bits of the file, as 0o600.
+    /// Sets the permission bits of the file, such as 0o600.
     ///
-    /// They say who may open the file again through `/proc`, and whether it may be
-    /// executed. They bind neither its owner nor a privileged process: only a seal does.
+    /// They decide who may open the file again through `/proc`, and whether it may be executed.
+    /// They restrict neither its owner nor a privileged process. Only a seal does.
     ///
     /// # Errors
     /// - `EPERM`: [`Seals::EXEC`] forbids to change the execute bits, or the caller does not
     ///   own the file.
     ///
     /// See [`fchmod(2)`](https://man7.org/linux/man-pages/man2/fchmod.2.html).
+    #[doc(alias = "fchmod")]
     #[inline]
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         sys::memfd::set_mode(self.as_fd(), mode)
@@ -240,43 +247,45 @@ impl OwnedMemFd {
 
 /// Seals.
 impl OwnedMemFd {
-    /// The seals on the file, those among them that this crate has no name for included.
+    /// The seals on the file, including those that this crate has no name for.
     ///
     /// # Errors
     /// None for a memory file.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[doc(alias = "F_GET_SEALS")]
     #[inline(always)]
     pub fn seals(&self) -> Result<Seals, Errno> {
         sys::memfd::get_seals(self.as_fd()).map(Seals::from_bits_retain)
     }
 
-    /// Adds seals to the file: all of them or, on an error, none. Seals that are on it
-    /// already may be among them.
+    /// Adds seals to the file: all of them or, on an error, none. Seals that the file has already
+    /// may be among them.
     ///
-    /// They hold at once and for everybody who has the file, and nobody can remove them.
+    /// They hold at once, for everybody who has the file, and nobody can remove them.
     ///
     /// # Errors
     /// [`explain_seal_error`](Self::explain_seal_error) tells the causes of one errno apart.
     ///
-    /// - `EBUSY`: [`Seals::WRITE`], while somebody has the file mapped shared and could
-    ///   write through it, or the kernel still uses its pages.
+    /// - `EBUSY`: [`Seals::WRITE`], while somebody has the file mapped shared and could write
+    ///   through the mapping, or the kernel still uses its pages.
     /// - `EINVAL`: this kernel does not know one of the seals.
     /// - `EPERM`: the descriptor is not open for writing, or [`Seals::SEAL`] is on the file.
     ///
-    /// Since Linux 3.17, the single seals as [`Seals`] says.
+    /// Since Linux 3.17; [`Seals`] says since when there is each of them.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[doc(alias = "F_ADD_SEALS")]
     #[inline(always)]
     pub fn add_seals(&self, seals: Seals) -> Result<(), Errno> {
         sys::memfd::add_seals(self.as_fd(), seals.bits())
     }
 
-    /// Why [`add_seals`](Self::add_seals) answered `errno`, as far as the kernel can still
-    /// tell.
+    /// Explains why [`add_seals`](Self::add_seals) returned `errno`, as far as the kernel can
+    /// still tell.
     ///
-    /// This asks the kernel now: if others changed the file since, it speaks of the file as
-    /// it is.
+    /// This asks the kernel now. If others have changed the file since, it describes the file as
+    /// it is now.
     ///
     /// ```
     /// use owned_memfd::{MemFdOptions, SealError, Seals};
@@ -307,16 +316,18 @@ impl OwnedMemFd {
 
 /// Descriptors.
 impl OwnedMemFd {
-    /// Another descriptor of the same open file, close-on-exec: it shares the offset.
+    /// Makes another descriptor of the same open file, close-on-exec. It shares the offset.
     ///
-    /// Its number is at least 3, as that of `std::fs::File::try_clone` is, so that a clone
-    /// never becomes somebody's standard input. For an offset of its own, see
+    /// Its number is at least 3, as with `std::fs::File::try_clone`, so that a clone never becomes
+    /// somebody's standard input. For an offset of its own, see
     /// [`reopen_read_only`](Self::reopen_read_only).
     ///
     /// # Errors
     /// - `EMFILE`: the process has too many open files.
     ///
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[doc(alias = "dup")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
     #[inline]
     pub fn try_clone(&self) -> Result<Self, Errno> {
         sys::memfd::duplicate(self.as_fd(), 3).map(Self)
@@ -324,21 +335,24 @@ impl OwnedMemFd {
 
     /// Opens the same file again, read-only and close-on-exec, with an offset of its own.
     ///
-    /// Through that descriptor the file can be neither written nor sealed. It is no boundary
-    /// by itself: who has it can open the file for writing through `/proc`, if the file's
-    /// mode and owner allow it and no seal forbids it.
+    /// Through that descriptor the file can be neither written nor sealed. It is no boundary by
+    /// itself: whoever has it can open the file for writing through `/proc`, if the file's mode
+    /// and owner allow that and no seal forbids it.
     ///
-    /// `/proc` need not be mounted on Linux 7.2 and later, nor where the process has
-    /// `CAP_DAC_READ_SEARCH`, as early boot has.
+    /// `/proc` need not be mounted on Linux 7.2 and later, or if the process has
+    /// `CAP_DAC_READ_SEARCH`, as in early boot.
     ///
     /// # Errors
     /// - `EACCES`: the file's mode forbids it.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
-    /// - `EPERM`, `EOPNOTSUPP`, `ENOSYS`: `/proc` is not mounted, and without it this process
-    ///   may not, this kind of file cannot, or this kernel cannot.
+    /// - `EPERM`, `EOPNOTSUPP`, `ENOSYS`: `/proc` is not mounted, and opening the file without
+    ///   it is not permitted to this process, not possible for this kind of file, or not in this
+    ///   kernel.
     ///
     /// See [`proc_pid_fd(5)`](https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html) and
     /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
+    #[doc(alias = "open_by_handle_at")]
+    #[doc(alias = "O_EMPTYPATH")]
     pub fn reopen_read_only(&self) -> Result<Self, Errno> {
         let fd = self.as_fd();
         let reopened = match sys::memfd::reopen_read_only(fd) {
@@ -348,15 +362,15 @@ impl OwnedMemFd {
                     sys::memfd::get_handle(fd, &mut handle)
                         .and_then(|()| sys::memfd::open_by_handle(fd, &handle))
                 }
-                answer => answer,
+                result => result,
             },
-            answer => answer,
+            result => result,
         };
         reopened.map(Self)
     }
 
-    /// What stands at the path is whatever somebody mounted there: `ENOENT` unless it leads
-    /// to this very file.
+    /// Opens the file by its path. `ENOENT` unless that leads to this very file: anything may be
+    /// mounted there.
     fn reopen_by_path(&self) -> Result<OwnedFd, Errno> {
         let reopened = sys::memfd::open_read_only(&self.proc_path())?;
         let (ours, theirs) = (
@@ -370,21 +384,20 @@ impl OwnedMemFd {
         }
     }
 
-    /// The path `/proc/self/fd/N` that names this descriptor, in this process and for as
-    /// long as it is open.
+    /// The path `/proc/self/fd/N`, which names this descriptor in this process as long as it is
+    /// open.
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {
         PROC_FD.with_number(self.as_raw_fd().unsigned_abs())
     }
 
-    /// Makes `number` a descriptor of the same open file that an executed program inherits,
-    /// and closes what was open there.
+    /// Makes `number` a descriptor of the same open file, which an executed program inherits, and
+    /// closes what was open there.
     ///
-    /// On its own number it only clears close-on-exec.
+    /// If it is this descriptor's own number, this only clears close-on-exec.
     ///
-    /// This is for a child between `fork` and `exec`: at any other moment another thread
-    /// may just be opening something that gets this number, or be starting a program that
-    /// inherits it.
+    /// Call it in a child, between `fork` and `exec`. At any other moment another thread may be
+    /// opening something that gets this number, or starting a program that inherits it.
     ///
     /// # Errors
     /// - `EBADF`: `number` is negative or above `RLIMIT_NOFILE`.
@@ -393,14 +406,16 @@ impl OwnedMemFd {
     /// See [`dup3(2)`](https://man7.org/linux/man-pages/man2/dup.2.html).
     ///
     /// # Safety
-    /// Nothing that still expects its own file at `number` uses it afterwards: whoever owns
-    /// that descriptor agrees to its being replaced.
+    /// Whoever owns the descriptor `number` agrees to its being replaced: nothing that still
+    /// expects its own file there uses it afterwards.
+    #[doc(alias = "dup2")]
+    #[doc(alias = "dup3")]
     #[inline]
     pub unsafe fn duplicate_onto(&self, number: RawFd) -> Result<(), Errno> {
         if number == self.as_raw_fd() {
             self.set_close_on_exec(false)
         } else {
-            // SAFETY: the caller's own promise.
+            // SAFETY: the caller promises that the owner of `number` agrees.
             unsafe { sys::memfd::duplicate_onto(self.as_fd(), number) }
         }
     }
@@ -411,6 +426,7 @@ impl OwnedMemFd {
     /// None for an open descriptor.
     ///
     /// See [`F_GETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
+    #[doc(alias = "FD_CLOEXEC")]
     #[inline]
     pub fn close_on_exec(&self) -> Result<bool, Errno> {
         sys::memfd::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
@@ -418,23 +434,24 @@ impl OwnedMemFd {
 
     /// Sets whether the descriptor is closed when the process executes another program.
     ///
-    /// Clear it in the child, between `fork` and `exec`: in the parent, every program that
-    /// another thread starts meanwhile would inherit the descriptor too.
+    /// Clear it in the child, between `fork` and `exec`. In the parent, every program that another
+    /// thread starts meanwhile would inherit the descriptor too.
     ///
     /// # Errors
     /// None for an open descriptor.
     ///
     /// See [`F_SETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
+    #[doc(alias = "FD_CLOEXEC")]
     #[inline]
     pub fn set_close_on_exec(&self, yes: bool) -> Result<(), Errno> {
         // FD_CLOEXEC is the only flag of a descriptor that Linux has.
         sys::memfd::set_fd_flags(self.as_fd(), if yes { raw::FD_CLOEXEC } else { 0 })
     }
 
-    /// Closes the descriptor and tells what the kernel says to it, which a drop does not.
+    /// Closes the descriptor and returns the kernel's error, which a drop ignores.
     ///
     /// # Errors
-    /// None for a memory file. Whatever the answer, the descriptor is closed.
+    /// None for a memory file. The descriptor is closed in any case.
     ///
     /// See [`close(2)`](https://man7.org/linux/man-pages/man2/close.2.html).
     #[inline]
@@ -477,7 +494,7 @@ pub(crate) fn signed(value: u64) -> Result<i64, Errno> {
     i64::try_from(value).map_err(|_| Errno::EINVAL)
 }
 
-/// Why a seal was refused. [`OwnedMemFd::explain_seal_error`] tells.
+/// Why a seal was not added, from [`OwnedMemFd::explain_seal_error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SealError {
@@ -485,13 +502,13 @@ pub enum SealError {
     ReadOnly,
     /// [`Seals::SEAL`] is on the file: sealing was never allowed, or has been closed.
     SealingClosed,
-    /// Somebody has the file mapped shared and could write through it, here or in another
-    /// process; or the kernel still uses its pages, for direct or asynchronous input and
-    /// output or an undrained pipe. Both can pass: try again when they have ended.
+    /// Somebody has the file mapped shared and could write through the mapping, here or in
+    /// another process. Or the kernel still uses its pages, for direct or asynchronous input and
+    /// output or an undrained pipe. Both can end: try again then.
     MappedOrPinned,
     /// This kernel does not know one of the seals.
     UnknownSeal,
-    /// It is not a memory file, or none that has seals.
+    /// It is not a memory file, or one that cannot have seals.
     NotMemFd,
     /// The kernel has no further explanation, or none any more.
     Other(Errno),
@@ -541,14 +558,14 @@ impl IntoRawFd for OwnedMemFd {
 }
 
 impl FromRawFd for OwnedMemFd {
-    /// Takes ownership of the number, and believes that it is a memory file.
+    /// Takes ownership of the descriptor with this number.
     ///
     /// # Safety
     /// The descriptor is open, nobody else owns it, and it is not -1. If it is not a memory
-    /// file, methods answer errors, and no more than that.
+    /// file's, methods return errors, and nothing worse happens.
     #[inline(always)]
     unsafe fn from_raw_fd(fd: RawFd) -> Self {
-        // SAFETY: the caller's own promise.
+        // SAFETY: the caller promises that it is open, owned by nobody else and not -1.
         Self(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 }

@@ -1,6 +1,6 @@
-//! Creation policy: what a caller means, on kernels that differ in how to say it.
+//! Creation options that behave the same on every kernel.
 //!
-//! The kernel's own flags, without policy, are `OwnedMemFd::create`'s.
+//! `OwnedMemFd::create` takes the kernel's own flags instead, without a policy.
 
 use crate::{
     errno::Errno,
@@ -16,14 +16,14 @@ const NAME_MAX: usize = 249;
 
 /// How to create a memory file.
 ///
-/// The defaults are close-on-exec, sealable and not executable. What is asked for holds on
+/// The defaults are close-on-exec, sealable and not executable. The file is what you asked for on
 /// every kernel, or creation fails:
 ///
-/// - The execute flags are unknown before Linux 6.3. There, and only there (`EINVAL`), the
-///   file is created without them and its mode is set to match.
-/// - A file that is not executable is always sealable to newer kernels: `sealable(false)`
-///   then adds [`Seals::SEAL`].
-/// - Where `vm.memfd_noexec` forbids executable files, asking for one is `EACCES`.
+/// - The execute flags exist since Linux 6.3. If the kernel does not know them (`EINVAL`), the file
+///   is created without them, and its mode is set to match.
+/// - Newer kernels make every file sealable that is not executable. `sealable(false)` then adds
+///   [`Seals::SEAL`].
+/// - If `vm.memfd_noexec` forbids executable files, creating one is `EACCES`.
 ///
 /// ```
 /// use owned_memfd::{MemFdOptions, Seals};
@@ -50,10 +50,9 @@ impl MemFdOptions {
         }
     }
 
-    /// Whether the file may be executed: mode 0777, else 0666.
+    /// Whether the file may be executed: its mode is 0777, or else 0666.
     ///
-    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`] and
-    /// can never become executable.
+    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`].
     pub const fn executable(self, yes: bool) -> Self {
         let flags = self
             .flags
@@ -67,7 +66,7 @@ impl MemFdOptions {
         }
     }
 
-    /// Whether seals can be added; if not, [`Seals::SEAL`] is on the file from the start.
+    /// Whether seals can be added. If not, [`Seals::SEAL`] is on the file from the start.
     pub const fn sealable(self, yes: bool) -> Self {
         self.with(MemFdFlags::ALLOW_SEALING, yes)
     }
@@ -77,13 +76,13 @@ impl MemFdOptions {
         self.with(MemFdFlags::CLOEXEC, yes)
     }
 
-    /// Use huge pages of this size.
+    /// Uses huge pages of this size.
     ///
-    /// Such a file's length is a multiple of the size, and its content is written through a
-    /// mapping: `write` is `EINVAL`. Its pages come from a pool that the administrator
-    /// reserves, and an empty pool shows when the content is allocated, not at creation.
+    /// The length of such a file is a multiple of the size. It can be written only through a
+    /// mapping: `write` is `EINVAL`. Its pages come from a pool that the administrator reserves.
+    /// An empty pool is an error when the content is allocated, not at creation.
     pub const fn huge_pages(self, size: HugePageSize) -> Self {
-        // A size asked for earlier is a number, not a flag, and leaves no bit behind.
+        // An earlier size is a number, not a flag: no bit of it may stay.
         Self {
             flags: self
                 .flags
@@ -92,7 +91,7 @@ impl MemFdOptions {
         }
     }
 
-    /// Whether an executed program gets the descriptor.
+    /// Whether an executed program inherits the descriptor.
     pub(crate) const fn is_inherited(self) -> bool {
         !self.flags.contains(MemFdFlags::CLOEXEC)
     }
@@ -106,22 +105,23 @@ impl MemFdOptions {
 
     /// Creates the memory file: empty, open for reading and writing.
     ///
-    /// `name` is a `&CStr` or a `&str` of at most 249 bytes. It shows in `/proc/PID/fd` and
-    /// `/proc/PID/maps`; it need not be unique and opens nothing.
+    /// `name` is a `&CStr` or a `&str` of at most 249 bytes. It appears in `/proc/PID/fd` and
+    /// `/proc/PID/maps`. It need not be unique, and opens nothing.
     ///
     /// # Errors
-    /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call was made.
-    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids; or a security
-    ///   module refuses.
+    /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call is made.
+    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids, or a security module
+    ///   forbids it.
     /// - `EINVAL`: sealable huge pages before Linux 4.16, or huge pages before 4.14.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: this machine has no huge pages of that size.
     /// - `ENOMEM`: no memory for the file.
     /// - `ENOSYS`, `EPERM`: the kernel is built without memory files, or a seccomp filter
-    ///   refuses.
+    ///   forbids the call.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
     #[inline]
     pub fn create(self, name: impl Name) -> Result<OwnedMemFd, CreateError> {
         name.pass_to(|name| self.create_named(name))
@@ -142,8 +142,8 @@ impl MemFdOptions {
             }
             Err(errno) => return Err(errno.into()),
         };
-        // Without ALLOW_SEALING a kernel starts the file with F_SEAL_SEAL, unless
-        // NOEXEC_SEAL, or a sysctl that implies it, has allowed sealing after all.
+        // Without ALLOW_SEALING the kernel creates the file with F_SEAL_SEAL, unless NOEXEC_SEAL, or
+        // a sysctl that implies it, has allowed sealing after all.
         if !self.flags.contains(MemFdFlags::ALLOW_SEALING) && !file.seals()?.contains(Seals::SEAL) {
             file.add_seals(Seals::SEAL)?;
         }
@@ -161,7 +161,7 @@ impl Default for MemFdOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// The name has a NUL inside, where the kernel would cut it off.
+    /// The name has a NUL inside, and the kernel would cut it off there.
     NameHasNul {
         /// The index of its first NUL, in bytes.
         at: usize,
@@ -171,9 +171,9 @@ pub enum CreateError {
         /// The length of the name, in bytes.
         len: usize,
     },
-    /// The kernel refused.
+    /// The kernel returned this error.
     Kernel(Errno),
-    /// It was made, but it could not be verified.
+    /// The file was made, but it could not be verified.
     Verify(VerifyErrorKind),
 }
 
@@ -217,7 +217,7 @@ impl fmt::Display for CreateError {
 impl core::error::Error for CreateError {}
 
 impl From<CreateError> for Errno {
-    /// The kernel's reason; a name that was refused before is `EINVAL`, as the kernel has it.
+    /// The kernel's error. A rejected name is `EINVAL`, as in the kernel.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
@@ -227,7 +227,7 @@ impl From<CreateError> for Errno {
     }
 }
 
-/// What can name a memory file: `&CStr`, and `&str` by a copy on the stack.
+/// A name for a memory file: `&CStr`, or `&str`, which is copied to the stack.
 pub trait Name: sealed::Name {}
 
 impl Name for &CStr {}
@@ -237,7 +237,7 @@ mod sealed {
     use super::{CStr, CreateError, MaybeUninit, NAME_MAX, nul_terminated};
 
     pub trait Name {
-        /// Calls `create` with the name, if the kernel would take it.
+        /// Calls `create` with the name, if the kernel would accept it.
         fn pass_to<T>(
             self,
             create: impl FnOnce(&CStr) -> Result<T, CreateError>,

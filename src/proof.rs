@@ -184,7 +184,7 @@ fn check_memfd(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
         _ => return Err(VerifyErrorKind::NotMemFd),
     };
     // The kernel keeps one mount for all memory files with pages of one size. A new file shows
-    // which. NOEXEC_SEAL is what vm.memfd_noexec never refuses, if the kernel knows it.
+    // which. NOEXEC_SEAL, if the kernel knows it, is allowed by every vm.memfd_noexec.
     let flags = pages | MemFdFlags::CLOEXEC;
     let fresh = match OwnedMemFd::create(c"owned-memfd", flags | MemFdFlags::NOEXEC_SEAL) {
         Err(Errno::EINVAL) => OwnedMemFd::create(c"owned-memfd", flags)?,

@@ -1,7 +1,7 @@
-//! Descriptors over connected Unix sockets: sending, receiving, and a pair of sockets.
+//! Sending and receiving descriptors over connected Unix sockets.
 //!
-//! Control data is built and taken apart here and nowhere else, on the stack. Whatever
-//! descriptor a message brings is owned from the moment it is found, so that none leaks.
+//! Control data is built and parsed only here, on the stack. Every descriptor that a message
+//! brings is owned from the moment it is found, so that none leaks.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -17,15 +17,15 @@ use linux_raw_sys::net;
 /// The most descriptors that one message carries: `SCM_MAX_FD`, include/net/scm.h.
 pub const MAX_DESCRIPTORS: usize = 253;
 
-/// `SCM_PIDFD`, include/linux/socket.h: a message of the kernel's with a descriptor of the
-/// sender's process, for a receiver that asked for it with `SO_PASSPIDFD`. Since Linux 6.5.
+/// `SCM_PIDFD`, include/linux/socket.h: the kernel adds a descriptor of the sender's process to
+/// a message if the receiver asked for it with `SO_PASSPIDFD`. Since Linux 6.5.
 const SCM_PIDFD: u32 = 4;
 
-/// Room for the control messages besides descriptors that a socket may be set to bring:
-/// credentials, a security label, a time stamp.
+/// Room for other control messages that a socket may be set to bring: credentials, a security
+/// label, a time stamp.
 const OTHERS: usize = 512;
 
-/// One control message of descriptors, as the kernel has it.
+/// One control message of descriptors, as the kernel defines it.
 #[repr(C, align(8))]
 struct Rights<const N: usize> {
     header: MaybeUninit<net::cmsghdr>,
@@ -33,24 +33,27 @@ struct Rights<const N: usize> {
 }
 
 impl<const N: usize> Rights<N> {
-    /// `CMSG_LEN`: without the padding behind an odd number of descriptors, where one more
-    /// would have room.
+    /// `CMSG_LEN`: without the padding after an odd number of descriptors, which has room for one
+    /// more.
     const LEN: usize = size_of::<net::cmsghdr>() + N * size_of::<i32>();
 }
 
-/// What kind of connection a pair of sockets is.
+/// The type of a pair of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketType {
     /// A stream of bytes without boundaries: `SOCK_STREAM`.
+    #[doc(alias = "SOCK_STREAM")]
     Stream,
-    /// Messages, of which one that does not fit is cut: `SOCK_DGRAM`. Its end never shows: a
-    /// receiver waits for ever.
+    /// Messages; one that does not fit is truncated: `SOCK_DGRAM`. A receiver does not notice
+    /// that the other side has closed, and waits for ever.
+    #[doc(alias = "SOCK_DGRAM")]
     Datagram,
-    /// Messages, on a connection whose end shows: `SOCK_SEQPACKET`.
+    /// Messages, on a connection whose end the receiver notices: `SOCK_SEQPACKET`.
+    #[doc(alias = "SOCK_SEQPACKET")]
     SeqPacket,
 }
 
-/// Two connected Unix sockets, close-on-exec.
+/// Makes two connected Unix sockets, close-on-exec.
 ///
 /// ```
 /// use owned_memfd::{SealedMemFd, socket};
@@ -67,6 +70,7 @@ pub enum SocketType {
 /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
 ///
 /// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
+#[doc(alias = "socketpair")]
 pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
     sys::socket::socket_pair(match kind {
         SocketType::Stream => net::SOCK_STREAM,
@@ -75,12 +79,12 @@ pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
     })
 }
 
-/// Sends bytes and descriptors over a connected Unix socket, and answers how many bytes
-/// went.
+/// Sends bytes and descriptors over a connected Unix socket, and returns how many bytes were sent.
 ///
-/// On a stream that may be fewer than given: send the rest without descriptors, which went
-/// with the first byte. Without a byte to go with, a stream sends no descriptor: that is
-/// `Ok(0)`. More than [`MAX_DESCRIPTORS`] do not compile:
+/// A stream may accept only part of `bytes`. The descriptors travel with the first byte, so send
+/// the rest without them. If `bytes` is empty, a stream sends nothing and this returns `Ok(0)`.
+///
+/// More than [`MAX_DESCRIPTORS`] do not compile:
 ///
 /// ```compile_fail
 /// use owned_memfd::{fd::AsFd, socket};
@@ -93,12 +97,14 @@ pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
 /// - `EAGAIN`: the socket is non-blocking and full.
 /// - `EINTR`: a signal came before anything was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
-/// - `EPIPE`, `ECONNRESET`, and of datagrams `ECONNREFUSED` and then `ENOTCONN`: the other
+/// - `EPIPE`, `ECONNRESET`, and with datagrams `ECONNREFUSED` and then `ENOTCONN`: the other
 ///   side is closed. No `SIGPIPE` is raised.
-/// - `ETOOMANYREFS`: this user has too many descriptors under way.
+/// - `ETOOMANYREFS`: this user has too many descriptors in flight.
 ///
 /// See [`sendmsg(2)`](https://man7.org/linux/man-pages/man2/sendmsg.2.html) and
 /// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+#[doc(alias = "sendmsg")]
+#[doc(alias = "SCM_RIGHTS")]
 pub fn send<const N: usize>(
     socket: impl AsFd,
     bytes: &[u8],
@@ -121,39 +127,38 @@ pub fn send<const N: usize>(
     for (number, descriptor) in rights.numbers.iter_mut().zip(descriptors) {
         number.write(descriptor.as_raw_fd());
     }
-    // A message of no descriptors is none.
+    // Without descriptors there is no control message.
     let len = if N == 0 { 0 } else { Rights::<N>::LEN };
     // SAFETY: `rights` has at least that many bytes, and any byte is a `MaybeUninit<u8>`.
     let control = unsafe { slice::from_raw_parts(ptr::from_ref(&rights).cast(), len) };
     sys::socket::send_message(socket.as_fd(), bytes, control)
 }
 
-/// Receives bytes and descriptors over a connected Unix socket, and answers how many bytes
-/// came.
+/// Receives bytes and descriptors over a connected Unix socket, and returns how many bytes came.
 ///
-/// The descriptors go into `descriptors`, which closes what it held before; there may be
-/// fewer than it has room for, and none at all. They are close-on-exec from the first
-/// instant. Control messages of other kinds are skipped. After an error `descriptors` is
-/// empty: what came has been closed.
+/// The descriptors go into `descriptors`, which closes what it held before. There may be fewer
+/// than it has room for, and none at all. They are close-on-exec from the start. Other control
+/// messages are skipped. After an error `descriptors` is empty: what came has been closed.
 ///
-/// `buffer` must have room for a byte: 0 bytes without a descriptor is the end of the
-/// connection. An empty message cannot be told from it: of messages, take it for the end
-/// only from a sender that is trusted.
+/// `buffer` must not be empty: receiving 0 bytes and no descriptor means that the connection was
+/// closed. On message sockets an empty message looks the same, so do not rely on it with an
+/// untrusted sender.
 ///
 /// # Errors
 /// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.
 /// - [`ReceiveError::TooManyDescriptors`]: more than `N` came.
-/// - [`ReceiveError::ControlTruncated`]: descriptors or other control messages were lost:
-///   the process has too many open files, or the socket is set to bring more besides them
-///   than there is room for.
+/// - [`ReceiveError::ControlTruncated`]: descriptors or other control messages were lost. The
+///   process has too many open files, or the socket is set to bring more than there is room for.
 /// - [`ReceiveError::DataTruncated`]: a message was longer than `buffer`.
 /// - `EAGAIN`: the socket is non-blocking and has nothing now.
-/// - `ECONNRESET`: the other side closed without reading what was sent to it; once, before
-///   what it sent, or its end, shows.
+/// - `ECONNRESET`: the other side closed without reading what was sent to it. It is returned once;
+///   then comes what the other side had sent, or the end.
 /// - `EINTR`: a signal came before anything was received.
 ///
 /// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
 /// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+#[doc(alias = "recvmsg")]
+#[doc(alias = "SCM_RIGHTS")]
 pub fn receive<const N: usize>(
     socket: impl AsFd,
     buffer: &mut [u8],
@@ -181,9 +186,9 @@ pub fn receive<const N: usize>(
             }
         } else if kind == (net::SOL_SOCKET, SCM_PIDFD) {
             while let Some(number) = next_number(&mut content) {
-                // Where the kernel could not make one, it sends its errno, which is negative.
+                // If the kernel could not make one, it sends the errno, which is negative.
                 if number as i32 >= 0 {
-                    // SAFETY: as above. Nobody asked us for it: it is closed here.
+                    // SAFETY: as above. The caller has no use for it, so it is closed.
                     drop(unsafe { fd::take(number) });
                 }
             }
@@ -213,11 +218,11 @@ impl<'a> Messages<'a> {
     fn next(&mut self) -> Option<(net::cmsghdr, &'a [MaybeUninit<u8>])> {
         let (header, _) = self.rest.split_at_checked(size_of::<net::cmsghdr>())?;
         let header: *const net::cmsghdr = header.as_ptr().cast();
-        // SAFETY: the kernel has written a whole header here: that many bytes are left of
-        // what it says that it wrote. They begin at a multiple of a word: the first at the
-        // start of the buffer, which is aligned, and each further one where `CMSG_ALIGN` says.
+        // SAFETY: the kernel has written a whole header here, since that many bytes are left of
+        // what it says that it wrote. The header is aligned to a word: the first is at the start
+        // of the buffer, which is aligned, and each further one is where `CMSG_ALIGN` puts it.
         let header = unsafe { header.read() };
-        // A message that was cut says its own length, and ends where the buffer does.
+        // A message that was truncated has its full length here, and ends where the buffer does.
         let end = header.cmsg_len.min(self.rest.len());
         let content = self.rest.get(size_of::<net::cmsghdr>()..end)?;
         // `CMSG_ALIGN`: the next one begins at a multiple of a word.
@@ -226,18 +231,18 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// Takes the first number off a control message of descriptors.
+/// Takes the first number out of a control message of descriptors.
 fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
     let (number, rest) = content.split_first_chunk::<{ size_of::<u32>() }>()?;
     *content = rest;
     let number: *const u32 = number.as_ptr().cast();
-    // SAFETY: the kernel has written the whole message, in numbers of four bytes, which begin
-    // behind the header, at a multiple of a word.
+    // SAFETY: the kernel has written the whole message. Its numbers of four bytes begin after the
+    // header, at a multiple of a word.
     Some(unsafe { number.read() })
 }
 
-/// Room for `N` descriptors, and those in it: an iterator that gives them out in the order
-/// in which they were sent, and closes the rest when it is dropped.
+/// Up to `N` received descriptors: an iterator that returns them in the order in which they were
+/// sent, and closes the rest when it is dropped.
 pub struct ReceivedFds<const N: usize> {
     // Owned from `taken` to `count`.
     numbers: [MaybeUninit<OwnedFd>; N],
@@ -246,7 +251,7 @@ pub struct ReceivedFds<const N: usize> {
 }
 
 impl<const N: usize> ReceivedFds<N> {
-    /// Room for `N` descriptors, without any.
+    /// Makes room for `N` descriptors.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -262,7 +267,7 @@ impl<const N: usize> ReceivedFds<N> {
         (self.taken, self.count) = (0, 0);
     }
 
-    /// The descriptor comes back where there is no room for it.
+    /// The descriptor comes back if there is no room for it.
     fn push(&mut self, fd: OwnedFd) -> Result<(), OwnedFd> {
         match self.numbers.get_mut(self.count) {
             Some(slot) => {
@@ -290,8 +295,8 @@ impl<const N: usize> Iterator for ReceivedFds<N> {
         }
         let slot = self.numbers.get(self.taken)?;
         self.taken += 1;
-        // SAFETY: a descriptor was written here and has not been given out: `taken` was
-        // below `count`, and is now behind it.
+        // SAFETY: `push` has written a descriptor here, since `taken` was below `count`. It has
+        // not been given out, and will not be again: `taken` is now past it.
         Some(unsafe { slot.assume_init_read() })
     }
 
@@ -317,7 +322,7 @@ impl<const N: usize> fmt::Debug for ReceivedFds<N> {
     }
 }
 
-/// Why nothing was received that could be used.
+/// Why nothing useful was received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -327,14 +332,14 @@ pub enum ReceiveError {
     NoDescriptor,
     /// A message came with more descriptors than asked for. All of them are closed.
     TooManyDescriptors,
-    /// Descriptors, or other control messages, were lost on the way into this process. Those
-    /// that came are closed.
+    /// Descriptors or other control messages were lost on their way into this process. Those that
+    /// came are closed.
     ControlTruncated,
     /// The message was longer than the buffer. Its descriptors are closed.
     DataTruncated,
-    /// The descriptor is not one of a memory file that is proven not to change.
+    /// The descriptor is not that of a memory file that is proven immutable. It comes back.
     Verify(VerifyError<OwnedFd>),
-    /// The kernel refused.
+    /// The kernel returned this error.
     Kernel(Errno),
 }
 
@@ -361,7 +366,7 @@ impl fmt::Display for ReceiveError {
 impl core::error::Error for ReceiveError {}
 
 impl From<ReceiveError> for Errno {
-    /// The kernel's errno; else the one that comes nearest.
+    /// The kernel's error, or for the others the one that comes nearest.
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Closed => Self::EPIPE,
@@ -375,41 +380,46 @@ impl From<ReceiveError> for Errno {
 }
 
 impl SealedMemFd {
-    /// Sends the descriptor over a connected Unix socket, with one byte that means nothing.
-    /// Carries on after `EINTR`.
+    /// Sends the descriptor over a connected Unix socket, together with one byte without meaning.
+    /// It tries again after `EINTR`.
     ///
     /// # Errors
-    /// As [`send`].
+    /// As [`send`], without `EINTR`.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "sendmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
     pub fn send(&self, socket: impl AsFd) -> Result<(), Errno> {
         loop {
             match send(socket.as_fd(), b"\0", &[self.as_fd()]) {
                 Err(Errno::EINTR) => {}
                 // One byte is sent or not.
-                answer => return answer.map(|_| ()),
+                result => return result.map(|_| ()),
             }
         }
     }
 
-    /// Receives one descriptor over a connected Unix socket, with one byte that means
-    /// nothing, and proves that its file cannot change and is at most `max_len` bytes long.
-    /// Carries on after `EINTR`. On a stream it takes one byte, and no more of what may have
-    /// come with the descriptor.
+    /// Receives one descriptor over a connected Unix socket, together with one byte without
+    /// meaning, and verifies that its file is immutable and at most `max_len` bytes long.
+    ///
+    /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
+    /// have come with the descriptor.
     ///
     /// # Errors
-    /// As [`receive`], and:
+    /// As [`receive`], without `EINTR`, and:
     /// - [`ReceiveError::NoDescriptor`]: a message came without one.
     /// - [`ReceiveError::Verify`]: as [`SealedMemFd::verify`], with the descriptor.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
     pub fn receive(socket: impl AsFd, max_len: usize) -> Result<Self, ReceiveError> {
         let mut descriptors = ReceivedFds::<1>::new();
         loop {
             match receive(socket.as_fd(), &mut [0], &mut descriptors) {
                 Err(ReceiveError::Kernel(Errno::EINTR)) => {}
-                answer => {
-                    answer?;
+                result => {
+                    result?;
                     break;
                 }
             }

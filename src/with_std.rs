@@ -1,7 +1,7 @@
-//! The feature `std`: errors as `std::io::Error`, the input and output traits, and
-//! conversions to and from what std has for a descriptor.
+//! The feature `std`: errors as `std::io::Error`, the traits for input and output, and conversions
+//! to and from std's types.
 //!
-//! Nothing here does anything that the crate does not do without std.
+//! Nothing here does what the crate does not do without std.
 
 use crate::{
     errno::Errno,
@@ -27,17 +27,17 @@ impl From<Errno> for io::Error {
 }
 
 impl From<TransferError> for io::Error {
-    /// The kernel's reason; without one, `UnexpectedEof`. The count of bytes is lost.
-    fn from(stopped: TransferError) -> Self {
-        match stopped.errno {
+    /// The kernel's error, or `UnexpectedEof` if there is none. The count of bytes is lost.
+    fn from(error: TransferError) -> Self {
+        match error.errno {
             Some(errno) => errno.into(),
-            None => Self::new(io::ErrorKind::UnexpectedEof, stopped),
+            None => Self::new(io::ErrorKind::UnexpectedEof, error),
         }
     }
 }
 
 impl From<CreateError> for io::Error {
-    /// The kernel's reason; a name that was refused before is `InvalidInput`.
+    /// The kernel's error. A rejected name is `InvalidInput`.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
@@ -48,17 +48,17 @@ impl From<CreateError> for io::Error {
 }
 
 impl From<VerifyErrorKind> for io::Error {
-    /// The kernel's reason; what this crate refuses is `InvalidInput`.
+    /// The kernel's error. What this crate rejects is `InvalidInput`.
     fn from(reason: VerifyErrorKind) -> Self {
         match reason {
             VerifyErrorKind::Kernel(errno) => errno.into(),
-            refused => Self::new(io::ErrorKind::InvalidInput, refused),
+            rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
         }
     }
 }
 
 impl From<MapError> for io::Error {
-    /// The kernel's reason; a range out of bounds is `InvalidInput`.
+    /// The kernel's error. A range out of bounds is `InvalidInput`.
     fn from(error: MapError) -> Self {
         match error {
             MapError::Kernel(errno) => errno.into(),
@@ -78,7 +78,7 @@ impl From<ExecError> for io::Error {
 }
 
 impl From<ReceiveError> for io::Error {
-    /// The kernel's reason; the end of the connection is `UnexpectedEof`, and the rest
+    /// The kernel's error. The end of the connection is `UnexpectedEof`, everything else
     /// `InvalidData`.
     fn from(error: ReceiveError) -> Self {
         let kind = match error {
@@ -91,23 +91,22 @@ impl From<ReceiveError> for io::Error {
 }
 
 impl<T> From<VerifyError<T>> for io::Error {
-    /// As from the [`VerifyErrorKind`]; the value is dropped.
+    /// As from the [`VerifyErrorKind`]. The value is dropped.
     fn from(error: VerifyError<T>) -> Self {
         error.kind().into()
     }
 }
 
 impl From<SealError> for io::Error {
-    /// What is not understood is the kernel's errno; the rest is of the kind that its errno
-    /// was.
-    fn from(refusal: SealError) -> Self {
-        let kind = match refusal {
+    /// [`SealError::Other`] becomes the kernel's errno. Everything else has the kind of its errno.
+    fn from(error: SealError) -> Self {
+        let kind = match error {
             SealError::ReadOnly | SealError::SealingClosed => io::ErrorKind::PermissionDenied,
             SealError::MappedOrPinned => io::ErrorKind::ResourceBusy,
             SealError::UnknownSeal | SealError::NotMemFd => io::ErrorKind::InvalidInput,
             SealError::Other(errno) => return errno.into(),
         };
-        Self::new(kind, refusal)
+        Self::new(kind, error)
     }
 }
 
@@ -180,8 +179,8 @@ impl From<OwnedMemFd> for Stdio {
 impl TryFrom<File> for OwnedMemFd {
     type Error = VerifyError<File>;
 
-    /// Takes a file from elsewhere, if it is a memory file; else gives it back.
+    /// Takes a file if it is a memory file. Otherwise the error gives it back.
     fn try_from(file: File) -> Result<Self, VerifyError<File>> {
-        Self::try_from(OwnedFd::from(file)).map_err(|refused| refused.map(File::from))
+        Self::try_from(OwnedFd::from(file)).map_err(|error| error.map(File::from))
     }
 }

@@ -12,7 +12,7 @@ use linux_raw_sys::{general as raw, loop_device};
 /// `KEXEC_FILE_NO_INITRAMFS`, include/uapi/linux/kexec.h.
 const KEXEC_FILE_NO_INITRAMFS: u32 = 4;
 
-/// As [`open_read_only`], for writing too.
+/// Opens `path`, which is absolute, for reading and writing, close-on-exec.
 #[inline(always)]
 pub(crate) fn open_read_write(path: &CStr) -> Result<OwnedFd, Errno> {
     memfd::open(path, raw::O_RDWR)
@@ -25,7 +25,7 @@ pub(crate) fn load_module(fd: BorrowedFd<'_>, parameters: &CStr) -> Result<(), E
     Errno::decode_unit(unsafe { arch::finit_module(number(fd), parameters.as_ptr(), 0) })
 }
 
-/// Loads what the files hold as what the machine can go on with, without a reset.
+/// Loads the kernel that the machine can boot next without a reset.
 #[inline(always)]
 pub(crate) fn kexec_file_load(
     kernel: BorrowedFd<'_>,
@@ -34,7 +34,7 @@ pub(crate) fn kexec_file_load(
 ) -> Result<(), Errno> {
     let (initrd, flags) = match initrd {
         Some(initrd) => (number(initrd), 0),
-        // With this flag the number is not looked at.
+        // With this flag the kernel ignores the number.
         None => (0, KEXEC_FILE_NO_INITRAMFS),
     };
     let (len, command_line) = (command_line.count_bytes() + 1, command_line.as_ptr());
@@ -44,8 +44,7 @@ pub(crate) fn kexec_file_load(
     })
 }
 
-/// The number of a loop device that is bound to no file, which the kernel makes if there is
-/// none.
+/// The number of a loop device that has no file. The kernel makes one if there is none.
 #[inline(always)]
 pub(crate) fn free_loop(control: BorrowedFd<'_>) -> Result<u32, Errno> {
     let request = loop_device::LOOP_CTL_GET_FREE;
@@ -53,8 +52,8 @@ pub(crate) fn free_loop(control: BorrowedFd<'_>) -> Result<u32, Errno> {
     Errno::decode_int(unsafe { arch::ioctl(number(control), request, ptr::null()) })
 }
 
-/// Binds a loop device to a file, until nobody has the device open any more. It is read-only
-/// if either of them is open only for reading.
+/// Gives a loop device a file, until nobody has the device open. It is read-only if either of them
+/// is open only for reading.
 #[inline]
 pub(crate) fn configure_loop(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Result<(), Errno> {
     const SIZE: usize = size_of::<loop_device::loop_config>();
@@ -63,21 +62,21 @@ pub(crate) fn configure_loop(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Re
     let mut config = MaybeUninit::<loop_device::loop_config>::uninit();
     let words = config.as_mut_ptr().cast::<u64>();
     for index in 0..SIZE / 8 {
-        // SAFETY: so many words are in the structure.
+        // SAFETY: the structure has that many words.
         let word = unsafe { words.add(index) };
         // Plain zeros would become a call of `memset`, which a program without libc need not
         // have.
         // SAFETY: as above; the structure is aligned for its own `u64` fields.
         unsafe { word.write_volatile(0) };
     }
-    // SAFETY: it is whole words, each of which has been written; the fields are integers, of
-    // which zero is one.
+    // SAFETY: the structure is whole words, all of which have been written. Its fields are
+    // integers, for which zero is valid.
     let config = unsafe { config.assume_init_mut() };
     config.fd = number(file);
     config.info.lo_flags = loop_device::LO_FLAGS_AUTOCLEAR as u32;
     let request = loop_device::LOOP_CONFIGURE;
     let config = ptr::from_ref(config).cast();
-    // SAFETY: a loop device reads one structure, which outlives the call, and writes nothing;
-    // that `/dev/loopN` is one is for who may make devices to see to.
+    // SAFETY: a loop device reads one structure, which outlives the call, and writes nothing.
+    // Only whoever may make devices can put another one at `/dev/loopN`.
     Errno::decode_unit(unsafe { arch::ioctl(number(device), request, config) })
 }

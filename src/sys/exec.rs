@@ -34,7 +34,7 @@ pub(crate) unsafe fn execute_path(
     Errno::from_failure(unsafe { arch::execve(path.as_ptr(), args, env) })
 }
 
-/// Whether [`execute`] would be refused for who asks and what is asked, whatever the content.
+/// Asks whether the caller may [`execute`] the file, whatever its content.
 ///
 /// # Safety
 /// Both lists are of C strings and end in null.

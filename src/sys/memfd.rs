@@ -1,4 +1,4 @@
-//! Making a memory file, and what a descriptor is asked and told.
+//! Creating a memory file, and asking and changing it through its descriptor.
 
 use super::{number, take};
 use crate::{

@@ -36,7 +36,7 @@ pub(crate) unsafe fn advise(start: NonNull<u8>, len: usize, advice: u32) -> Resu
     Errno::decode_unit(unsafe { arch::madvise(start.as_ptr(), len, advice) })
 }
 
-/// Makes the pages of a mapping present, and keeps them so until [`unlock`].
+/// Makes the pages of a mapping present, and keeps them present until [`unlock`].
 #[inline(always)]
 pub(crate) fn lock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     // SAFETY: `mlock` changes no byte, and checks the address itself.

@@ -9,7 +9,7 @@ use crate::{
 use core::{mem::MaybeUninit, ptr};
 use linux_raw_sys::{general as raw, net};
 
-/// Two connected Unix sockets of this kind (`SOCK_STREAM` and the like), close-on-exec.
+/// Makes two connected Unix sockets of this type (such as `SOCK_STREAM`), close-on-exec.
 #[inline(always)]
 pub(crate) fn socket_pair(kind: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
     let mut pair = [0; 2];
@@ -24,7 +24,7 @@ pub(crate) fn socket_pair(kind: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok((one, other))
 }
 
-/// Sends bytes with control data; a socket without a reader is an error, not a signal.
+/// Sends bytes with control data. A socket without a reader is an error, not a signal.
 #[inline]
 pub(crate) fn send_message(
     socket: BorrowedFd<'_>,
@@ -41,14 +41,14 @@ pub(crate) fn send_message(
     Errno::decode(unsafe { arch::sendmsg(number(socket), &raw const message, net::MSG_NOSIGNAL) })
 }
 
-/// What [`receive_message`] wrote where, and its `MSG_` flags.
+/// How much [`receive_message`] wrote, and the `MSG_` flags.
 pub(crate) struct Received {
     pub(crate) len: usize,
     pub(crate) control: usize,
     pub(crate) flags: u32,
 }
 
-/// Receives bytes with control data; descriptors are close-on-exec from the start.
+/// Receives bytes with control data. Descriptors are close-on-exec from the start.
 #[inline]
 pub(crate) fn receive_message(
     socket: BorrowedFd<'_>,

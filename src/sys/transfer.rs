@@ -1,11 +1,10 @@
-//! Transfers that take more than one call: into memory that holds nothing yet, and within the
-//! kernel.
+//! Transfers into uninitialized memory, and within the kernel.
 
 use super::{filled, number};
 use crate::{arch, errno::Errno, fd::BorrowedFd};
 use core::{mem::MaybeUninit, ptr};
 
-/// As [`read`], into memory that holds nothing yet; returns the part that now does.
+/// Reads at the offset into uninitialized memory, and returns the part that is now initialized.
 #[inline(always)]
 pub(crate) fn read_uninit<'a>(
     fd: BorrowedFd<'_>,
@@ -18,7 +17,7 @@ pub(crate) fn read_uninit<'a>(
     Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
 }
 
-/// As [`read_at`], into memory that holds nothing yet; returns the part that now does.
+/// Reads at `offset` into uninitialized memory, and returns the part that is now initialized.
 #[inline(always)]
 pub(crate) fn read_at_uninit<'a>(
     fd: BorrowedFd<'_>,
@@ -32,7 +31,7 @@ pub(crate) fn read_at_uninit<'a>(
     Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
 }
 
-/// Copies from the one's offset to the other's within the kernel.
+/// Copies within the kernel, from the offset of `source` to that of `target`.
 #[inline(always)]
 pub(crate) fn copy_file_range(
     source: BorrowedFd<'_>,
@@ -45,8 +44,7 @@ pub(crate) fn copy_file_range(
     Errno::decode(unsafe { arch::copy_file_range(from, at, to, at, len, 0) })
 }
 
-/// Copies from `offset` of the one, which it moves on, to the other's own offset within the
-/// kernel.
+/// Copies within the kernel, from `offset`, which it moves, to the offset of `target`.
 #[inline(always)]
 pub(crate) fn copy_file_range_at(
     source: BorrowedFd<'_>,
@@ -60,7 +58,7 @@ pub(crate) fn copy_file_range_at(
     Errno::decode(unsafe { arch::copy_file_range(from, offset, to, ptr::null_mut(), len, 0) })
 }
 
-/// Copies from the one's offset to the other's within the kernel.
+/// Copies within the kernel, from the offset of `source` to that of `target`.
 #[inline(always)]
 pub(crate) fn sendfile(
     source: BorrowedFd<'_>,
@@ -71,7 +69,7 @@ pub(crate) fn sendfile(
     Errno::decode(unsafe { arch::sendfile(number(target), number(source), ptr::null_mut(), len) })
 }
 
-/// Copies from a pipe to the file's offset within the kernel.
+/// Copies within the kernel, from a pipe to the offset of `target`.
 #[inline(always)]
 pub(crate) fn splice(
     source: BorrowedFd<'_>,
