@@ -23,35 +23,23 @@ use rustix::{
     mount::MountFlags,
     system::RebootCommand,
 };
-use suite::World;
+use suite::{
+    World,
+    init::{
+        ARGUMENT, KEXEC, PASSED, RUNS_AS_SECOND_KERNEL, RUNS_BY_PROC, RUNS_FROM_MEMORY,
+        RUNS_WITHOUT_PROC,
+    },
+};
 
-/// The first argument, by which the command line of a test kernel asks for all this:
-/// `-- machine`, and what the claims are to begin with.
-pub const ARGUMENT: &CStr = c"machine";
-
-/// ... and where a machine goes on from a memory file: how that was run is the next one.
+/// The argument after the first one, if the program already runs from a memory file. The next
+/// one says how it was executed.
 const FROM_MEMORY: &CStr = c"from-memory";
 const WITHOUT_PROC: &CStr = c"without-proc";
 const BY_PROC: &CStr = c"by-proc";
 
-/// ... and where one goes on with a second kernel: what the first called its boot is the next
-/// one.
+/// The argument after the first one, in a second kernel. The next one is what the first kernel
+/// called its boot.
 const SECOND_KERNEL: &CStr = c"second-kernel";
-
-/// The claims after which it does so, where they are those that were asked for.
-const KEXEC: &CStr = c"kexec::";
-
-/// The claims that process 1 itself is about, in the order in which they are printed.
-pub const CLAIMS: [&str; 4] = [
-    RUNS_WITHOUT_PROC,
-    RUNS_BY_PROC,
-    RUNS_FROM_MEMORY,
-    RUNS_AS_SECOND_KERNEL,
-];
-const RUNS_WITHOUT_PROC: &str = "init::a_memory_file_runs_before_anything_is_mounted";
-const RUNS_BY_PROC: &str = "init::where_a_missing_dev_fd_forbids_that_proc_allows_it";
-const RUNS_FROM_MEMORY: &str = "init::process_1_runs_from_a_sealed_memory_file";
-const RUNS_AS_SECOND_KERNEL: &str = "kexec::a_machine_goes_on_with_what_was_loaded";
 
 /// Takes the machine over, to end it; or says why it does not.
 pub fn run(mut arguments: Arguments) -> i32 {
@@ -202,7 +190,7 @@ fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
     }
     tally.run(&World::probe().of_own_machine(), filter);
     let passed = tally.conclude();
-    if passed && filter == KEXEC.to_bytes() {
+    if passed && filter == KEXEC.as_bytes() {
         let Err(failure) = go_on_with_second_kernel();
         failure.say();
         return false;
@@ -323,9 +311,7 @@ fn reserve() -> Result<(), rustix::io::Errno> {
     }
 }
 
-/// What QEMU exits with. Where a machine is switched off, reset, or panics, it is 0; where QEMU
-/// itself fails, 1; for a debug port of x86, which is where this comes from, it is odd.
-const PASSED: u16 = 85;
+/// The exit status of QEMU if a claim failed; `PASSED` says which are possible.
 const FAILED: u16 = 87;
 
 /// Ends the machine, which is ours.

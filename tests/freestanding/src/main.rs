@@ -19,15 +19,12 @@ use suite::{Stop, World};
 /// What the program does; the answer is its exit status.
 fn run(mut arguments: Arguments) -> i32 {
     let first = arguments.next();
-    if first == Some(machine::ARGUMENT) {
+    if first == Some(suite::init::ARGUMENT) {
         return machine::run(arguments);
     }
     if first == Some(c"--list") {
-        for name in machine::CLAIMS {
+        for name in suite::names() {
             say!(Stream::Out, "{name}");
-        }
-        for claim in suite::claims() {
-            say!(Stream::Out, "{}", claim.name);
         }
         return 0;
     }

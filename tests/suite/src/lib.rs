@@ -57,6 +57,8 @@ mod shared;
 mod sharing;
 mod vectors;
 
+pub mod init;
+
 pub use claim::{Claim, Failure, Stop, Verdict};
 pub use world::World;
 
@@ -93,4 +95,12 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
         ]
     };
     lists.iter().copied().flatten()
+}
+
+/// The name of every claim that a machine of the tests' own can be asked for: those about
+/// process 1, then those of [`claims`].
+pub fn names() -> impl Iterator<Item = &'static str> {
+    init::CLAIMS
+        .into_iter()
+        .chain(claims().map(|claim| claim.name))
 }
