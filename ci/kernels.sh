@@ -1,49 +1,48 @@
 #!/usr/bin/env bash
-# Fetches the kernels that ci/boot.sh boots, with apt from Debian's archive into a cache
-# directory of its own: nothing is installed, and this machine's package lists stay as they
-# are. With an argument, those of that need, `required` or `optional`, or of that name; or that
-# have it in their names. What the cache has is asked for again after a week.
+# Downloads the kernels that ci/boot.sh boots, which tests/kernels/kernels.txt lists, from
+# Debian's archive into a cache. Nothing is installed, and this machine's package lists stay as
+# they are. With an argument, only the kernels with that need (`required` or `optional`) or that
+# name, or else with that text in their names. A kernel in the cache is downloaded again after
+# a week.
 #
-# Prints a line for each: its need, its name, its CPU, and either the directory that it is in
-# or `-` and why it could not be had. The directory holds the kernel as `vmlinuz`, its version
-# as `release`, and the modules loop.ko and squashfs.ko.
+# Prints a line for each kernel, `NAME CPU STATE TEXT`:
+# - `fetched` and its directory, with the kernel as `vmlinuz`, its version as `release`, and the
+#   modules loop.ko and squashfs.ko;
+# - `failed` and the reason, if it is required but cannot be had;
+# - `skipped` and the reason, if it is optional and cannot be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
 export LC_ALL=C
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/owned-memfd/kernels
-case "$cache $*" in
-*[[:space:]]*[[:space:]]*)
-    echo "one argument at most, and no spaces in $cache" >&2
+if [ "$#" -gt 1 ] || [[ "$cache${1-}" == *[[:space:]]* ]]; then
+    echo "expected one argument at most, and no spaces in it or in $cache" >&2
     exit 2
-    ;;
-esac
+fi
+filter=${1-}
 mkdir -p "$cache"
 
-# One at a time.
+kernels() {
+    grep -v '^#' tests/kernels/kernels.txt
+}
+kernels | awk -v filter="$filter" '
+    filter == "" || $1 == filter || $2 == filter
+    $2 == filter { named = 1 }
+    $1 != filter && $2 != filter && index($2, filter) { like[++count] = $0 }
+    END { if (filter != "" && !named) for (i = 1; i <= count; i++) print like[i] }
+' >"$scratch/chosen"
+if [ ! -s "$scratch/chosen" ]; then
+    echo "no kernel is called $filter; there are:" >&2
+    kernels | cut -d' ' -f1,2 >&2
+    exit 2
+fi
+
+# Only one of these scripts at a time.
 exec 9>"$cache/lock"
 flock 9
 
-# Of each kernel: the names that its package may have, most wanted first. Of packages with the
-# same name but for its numbers, the newest that can be had is taken.
-kernels() {
-    cat <<'END'
-required x86_64-6.1 amd64 kernel-image-6\.1\.0-[0-9]+-amd64-di linux-image-6\.1\.0-[0-9]+-cloud-amd64
-required x86_64-6.12 amd64 kernel-image-6\.12\.[0-9]+\+deb13-amd64-di linux-image-6\.12\.[1-9][0-9]{2,}\+deb12-cloud-amd64
-required x86_64-newest amd64 linux-binary-[0-9.]+\+deb13-cloud-amd64
-required arm64-6.12 arm64 kernel-image-6\.12\.[0-9]+\+deb13-arm64-di linux-image-6\.12\.[1-9][0-9]{2,}\+deb12-cloud-arm64
-required arm64-newest arm64 linux-binary-[0-9.]+\+deb13-cloud-arm64
-required riscv64-newest riscv64 linux-binary-[0-9.]+\+deb1[0-9]-riscv64
-optional x86_64-5.10-old amd64 kernel-image-5\.10\.0-3[0-9]-amd64-di
-optional x86_64-5.10-new amd64 kernel-image-5\.10\.0-4[0-9]-amd64-di linux-image-5\.10\.0-4[0-9]-cloud-amd64
-optional x86_64-6.12.43 amd64 linux-image-6\.12\.43\+deb12-cloud-amd64
-optional arm64-5.10 arm64 kernel-image-5\.10\.0-[0-9]+-arm64-di linux-image-5\.10\.0-[0-9]+-cloud-arm64
-optional arm64-6.1 arm64 kernel-image-6\.1\.0-[0-9]+-arm64-di linux-image-6\.1\.0-[0-9]+-cloud-arm64
-END
-}
-
-# The installer's packages are the smallest, and the cloud's are smaller than the rest.
+# The parts of the archive that the packages are in.
 sources() {
     local archive='signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org'
     cat <<END
@@ -99,7 +98,7 @@ candidates() {
     done
 }
 
-# unpack PACKAGE CPU: downloads it, and puts what it has of a kernel and its modules into
+# unpack PACKAGE CPU: downloads a package, and puts those files of a kernel that it contains into
 # $scratch/new.
 unpack() {
     local package=$1 cpu=$2 archive=$scratch/package/archive part member
@@ -119,17 +118,17 @@ unpack() {
     rm -rf "$scratch/package"
 }
 
-# Whether there is all of it in $scratch/new.
-whole() {
+# complete: whether $scratch/new has all files of a kernel.
+complete() {
     [ -s "$scratch/new/vmlinuz" ] && [ -s "$scratch/new/loop.ko" ] && [ -s "$scratch/new/squashfs.ko" ]
 }
 
-# Whether the cache has it, whole.
+# cached NAME: whether the cache has all files of the kernel, undamaged.
 cached() {
     (cd "$cache/$1" && sha256sum --check --quiet SHA256SUMS) >"$log" 2>&1
 }
 
-# store NAME: puts what is in $scratch/new into the cache.
+# store NAME: moves $scratch/new into the cache.
 store() {
     (cd "$scratch/new" && sha256sum -- * >SHA256SUMS) &&
         rm -rf "${cache:?}/$1" &&
@@ -138,13 +137,13 @@ store() {
         cached "$1"
 }
 
-# fetch NAME CPU PATTERN…: puts a kernel into the cache, or says why not.
+# fetch NAME CPU PATTERN…: puts a kernel into the cache, or prints why that failed.
 fetch() {
     local name=$1 cpu=$2 package release
     shift 2
     candidates "$@" >"$scratch/candidates"
     if [ ! -s "$scratch/candidates" ]; then
-        echo "no such package is known$(sed 's/^/: /' "$scratch/complaint")"
+        echo "no package has such a name$(sed 's/^/: /' "$scratch/complaint")"
         return 1
     fi
     while read -r package; do
@@ -152,11 +151,11 @@ fetch() {
         rm -rf "$scratch/new"
         mkdir "$scratch/new"
         unpack "$package" "$cpu" || continue
-        # With it, in a package for each, or in one for all.
-        whole ||
+        # The modules are in the same package, in a package each, or in one package.
+        complete ||
             { unpack "loop-modules-$release-di" "$cpu" && unpack "squashfs-modules-$release-di" "$cpu"; } ||
             unpack "linux-modules-$release" "$cpu" || continue
-        whole || continue
+        complete || continue
         echo "$release" >"$scratch/new/release"
         store "$name" && return
         echo "$cache cannot be written"
@@ -166,25 +165,16 @@ fetch() {
     return 1
 }
 
-kernels | awk -v filter="${1-}" '
-    filter == "" || $1 == filter || $2 == filter
-    $2 == filter { named = 1 }
-    $1 != filter && $2 != filter && index($2, filter) { like[++count] = $0 }
-    END { if (filter != "" && !named) for (i = 1; i <= count; i++) print like[i] }
-' >"$scratch/chosen"
-if [ ! -s "$scratch/chosen" ]; then
-    echo "no kernel is called $1; there are:" >&2
-    kernels | cut -d' ' -f1,2 >&2
-    exit 2
-fi
 while read -r need name cpu patterns; do
     rm -rf "$cache/$name.new"
-    reason=
-    # shellcheck disable=SC2086 # several
-    if cached "$name" && [ -n "$(find "$cache/$name/release" -mtime -7)" ] ||
-        reason=$(fetch "$name" "$cpu" $patterns) || cached "$name"; then
-        echo "$need $name $cpu $cache/$name"
-    else
-        echo "$need $name $cpu - $reason"
+    if ! cached "$name" || [ -z "$(find "$cache/$name/release" -mtime -7)" ]; then
+        # shellcheck disable=SC2086 # several patterns
+        if ! reason=$(fetch "$name" "$cpu" $patterns) && ! cached "$name"; then
+            state=failed
+            [ "$need" = required ] || state=skipped
+            echo "$name $cpu $state $reason"
+            continue
+        fi
     fi
+    echo "$name $cpu fetched $cache/$name"
 done <"$scratch/chosen"

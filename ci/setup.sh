@@ -34,7 +34,6 @@ END
 qemu-system-x86_64 qemu-system-x86
 qemu-system-aarch64 qemu-system-arm
 qemu-system-riscv64 qemu-system-misc
-cpio cpio
 mksquashfs squashfs-tools
 xz xz-utils
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
