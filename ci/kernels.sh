@@ -5,16 +5,25 @@
 # name, or else with that text in their names. A kernel in the cache is downloaded again after
 # a week.
 #
+# The archive is the one that this machine's apt is configured with. On a machine without it,
+# such as one with Ubuntu, set OWNED_MEMFD_DEBIAN_ARCHIVE to its URI, and if kernels from the
+# security archive are wanted too, append a space and the URI of that. Without any archive, the
+# kernels that are not in the cache are skipped.
+#
 # Prints a line for each kernel, `NAME CPU STATE TEXT`:
 # - `fetched` and its directory, with the kernel as `vmlinuz`, its version as `release`, and the
 #   modules loop.ko and squashfs.ko;
 # - `failed` and the reason, if it is required but cannot be had;
-# - `skipped` and the reason, if it is optional and cannot be had.
+# - `skipped` and the reason, if it is optional, or in an archive that this machine lacks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
 export LC_ALL=C
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# What `fetch` returns, if not 0.
+failed=1
+skipped=2
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/owned-memfd/kernels
 if [ "$#" -gt 1 ] || [[ "$cache${1-}" == *[[:space:]]* ]]; then
     echo "expected one argument at most, and no spaces in it or in $cache" >&2
@@ -43,30 +52,70 @@ exec 9>"$cache/lock"
 flock 9
 
 # The parts of the archive that the packages are in.
-sources() {
-    local archive='signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org'
-    cat <<END
-deb [arch=amd64,arm64 $archive/debian bullseye main/debian-installer
-deb [arch=amd64,arm64 $archive/debian bookworm main/debian-installer
-deb [arch=amd64,arm64 $archive/debian trixie main/debian-installer
-deb [arch=amd64,arm64 $archive/debian-security bullseye-security main main/debian-installer
-deb [arch=amd64,arm64 $archive/debian-security bookworm-security main
-deb [arch=amd64,arm64 $archive/debian bookworm-backports main
-deb [arch=amd64,arm64 $archive/debian trixie-backports main
-deb [arch=riscv64 $archive/debian sid main main/debian-installer
+parts() {
+    cat <<'END'
+archive amd64,arm64 bullseye main/debian-installer
+archive amd64,arm64 bookworm main/debian-installer
+archive amd64,arm64 trixie main/debian-installer
+security amd64,arm64 bullseye-security main main/debian-installer
+security amd64,arm64 bookworm-security main
+archive amd64,arm64 bookworm-backports main
+archive amd64,arm64 trixie-backports main
+archive riscv64 sid main main/debian-installer
 END
 }
 
-# apt with a state of its own, told of the archive once, when it is first wanted.
-export APT_CONFIG=$scratch/apt.conf
-mkdir -p "$scratch"/apt/{lists/partial,archives/partial}
-: >"$scratch/apt/status"
-sources >"$scratch/apt/sources.list"
-cat >"$APT_CONFIG" <<END
+# uris [OPTION…]: prints where apt, with these options, is configured to find Debian's archives,
+# as `archive URI` and `security URI`. apt knows which URIs are Debian's from the package lists
+# that it has downloaded. Removable media are left out: they have only a part of an archive.
+uris() {
+    # shellcheck disable=SC2016 # for apt to expand
+    apt-get indextargets "$@" --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' |
+        sed -nE '/\|cdrom:/d; s/^Debian\|Debian\|/archive /p; s/^Debian\|Debian-Security\|/security /p' |
+        sort -u
+}
+
+# find_archives: writes the URIs into $scratch/uris. If there are none, `missing` says why, and
+# `outcome` is what that is for a required kernel.
+find_archives() {
+    local archive security own
+    if [ -n "${OWNED_MEMFD_DEBIAN_ARCHIVE-}" ]; then
+        read -r archive security <<<"$OWNED_MEMFD_DEBIAN_ARCHIVE"
+        printf '%s\n' "archive $archive" ${security:+"security $security"} >"$scratch/uris"
+        return
+    fi
+    uris >"$scratch/uris"
+    [ ! -s "$scratch/uris" ] || return 0
+    # The package lists may be missing.
+    mkdir -p "$scratch"/own/{lists/partial,archives/partial}
+    own=(-o "Dir::State=$scratch/own" -o "Dir::State::lists=$scratch/own/lists"
+        -o "Dir::Cache=$scratch/own" -o APT::Sandbox::User=root)
+    if apt-get --quiet update "${own[@]}" -o APT::Update::Error-Mode=any >"$log" 2>&1; then
+        uris "${own[@]}" >"$scratch/uris"
+        outcome=$skipped
+        missing='no source of this machine'\''s apt is Debian'\''s archive: set OWNED_MEMFD_DEBIAN_ARCHIVE to its URI'
+    else
+        outcome=$failed
+        missing="apt cannot tell which of its sources is Debian's archive, which OWNED_MEMFD_DEBIAN_ARCHIVE can name: $(complaint || true)"
+    fi
+}
+
+# set_up_apt: finds the archives, and tells an apt with a state of its own which packages they
+# have. A part of an archive may be unreachable; its packages are unknown then.
+set_up_apt() {
+    local kind architectures suite components
+    find_archives
+    [ -s "$scratch/uris" ] || return 0
+    while read -r kind architectures suite components; do
+        sed -n "s#^$kind \(.*\)#deb [arch=$architectures signed-by=$keyring] \1 $suite $components#p" "$scratch/uris"
+    done < <(parts) >"$scratch/sources.list"
+    mkdir -p "$scratch"/apt/{lists/partial,archives/partial}
+    : >"$scratch/apt/status"
+    cat >"$scratch/apt.conf" <<END
 Dir::State "$scratch/apt";
 Dir::State::status "$scratch/apt/status";
 Dir::Cache "$scratch/apt";
-Dir::Etc::SourceList "$scratch/apt/sources.list";
+Dir::Etc::SourceList "$scratch/sources.list";
 Dir::Etc::SourceParts "/dev/null";
 Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "/dev/null";
@@ -78,21 +127,20 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::Retries "2";
 Acquire::http::Timeout "30";
 END
+    export APT_CONFIG=$scratch/apt.conf
+    apt-get --quiet update >"$log" 2>&1 || true
+    complaint >"$scratch/complaint" || true
+    apt-cache pkgnames >"$scratch/names" 2>>"$log" || true
+}
 
-# What apt last complained of.
+# Prints the last thing that apt complained about.
 complaint() {
     grep -E '^[EW]: ' "$log" | grep -v ': Some index files ' | tail -n 1 | cut -c 4-
 }
 
-# candidates PATTERN…: packages of such a name, those of the first pattern first, newest first.
+# candidates PATTERN…: prints the packages with such names, by pattern, newest first.
 candidates() {
     local pattern
-    if [ ! -e "$scratch/names" ]; then
-        # A part of the archive may be out of reach: then what is in it is not found.
-        apt-get --quiet update >"$log" 2>&1 || true
-        complaint >"$scratch/complaint" || true
-        apt-cache pkgnames >"$scratch/names" 2>>"$log" || true
-    fi
     for pattern; do
         grep -xE "$pattern" "$scratch/names" | sort -rV | head -n 6 || true
     done
@@ -137,14 +185,23 @@ store() {
         cached "$1"
 }
 
-# fetch NAME CPU PATTERN…: puts a kernel into the cache, or prints why that failed.
+# fetch NAME CPU PATTERN…: puts a kernel into the cache; or prints why that is not possible, and
+# returns what that is for a required kernel.
 fetch() {
     local name=$1 cpu=$2 package release
     shift 2
+    if [ ! -s "$scratch/uris" ]; then
+        echo "$missing"
+        return "$outcome"
+    fi
     candidates "$@" >"$scratch/candidates"
     if [ ! -s "$scratch/candidates" ]; then
+        if ! grep -q '^security ' "$scratch/uris" && [ ! -s "$scratch/complaint" ]; then
+            echo 'no package of the archive has such a name, and no source is the security archive'
+            return "$skipped"
+        fi
         echo "no package has such a name$(sed 's/^/: /' "$scratch/complaint")"
-        return 1
+        return "$failed"
     fi
     while read -r package; do
         release=$(sed -E 's/^(kernel-image|linux-image|linux-binary)-//; s/-di$//' <<<"$package")
@@ -159,19 +216,22 @@ fetch() {
         echo "$release" >"$scratch/new/release"
         store "$name" && return
         echo "$cache cannot be written"
-        return 1
+        return "$failed"
     done <"$scratch/candidates"
     echo "$(head -n 1 "$scratch/candidates") and $(($(wc -l <"$scratch/candidates") - 1)) others cannot be downloaded with their modules: $(complaint || echo 'apt does not say why')"
-    return 1
+    return "$failed"
 }
 
 while read -r need name cpu patterns; do
     rm -rf "$cache/$name.new"
     if ! cached "$name" || [ -z "$(find "$cache/$name/release" -mtime -7)" ]; then
+        [ -e "$scratch/uris" ] || set_up_apt
+        status=0
         # shellcheck disable=SC2086 # several patterns
-        if ! reason=$(fetch "$name" "$cpu" $patterns) && ! cached "$name"; then
-            state=failed
-            [ "$need" = required ] || state=skipped
+        reason=$(fetch "$name" "$cpu" $patterns) || status=$?
+        if [ "$status" -ne 0 ] && ! cached "$name"; then
+            state=skipped
+            [ "$need" = optional ] || [ "$status" -eq "$skipped" ] || state=failed
             echo "$name $cpu $state $reason"
             continue
         fi
