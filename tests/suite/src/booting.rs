@@ -25,7 +25,7 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-claims!("booting":
+claims!(
     a_module_in_a_sealed_file_is_loaded,
     a_module_in_a_file_that_is_not_sealed_is_loaded,
     a_module_that_is_loaded_is_eexist,

@@ -16,7 +16,7 @@ use owned_memfd::{
 };
 use rustix::{fs::OFlags, process::Resource};
 
-claims!("building":
+claims!(
     a_file_is_sealed_for_good,
     a_file_that_is_sealed_enough_needs_no_more,
     a_file_that_others_map_is_not_sealed_and_handed_back,

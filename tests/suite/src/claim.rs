@@ -42,8 +42,13 @@ pub struct Failure {
 }
 
 impl Claim {
-    pub(crate) const fn new(name: &'static str, body: fn(&World) -> Verdict) -> Self {
-        Self { name, body }
+    /// A claim with the path of its function, `suite::module::statement`.
+    pub(crate) const fn new(path: &'static str, body: fn(&World) -> Verdict) -> Self {
+        let (_, name) = path.as_bytes().split_at("suite::".len());
+        match core::str::from_utf8(name) {
+            Ok(name) => Self { name, body },
+            Err(_) => panic!("the crate's name is not `suite`"),
+        }
     }
 
     /// Runs the claim in a process of its own, which is over when this returns, and holds

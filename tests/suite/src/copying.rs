@@ -12,7 +12,7 @@ use core::time::Duration;
 use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError, fd::OwnedFd};
 use rustix::{fs::OFlags, process::Resource};
 
-claims!("copying":
+claims!(
     a_memory_file_is_copied,
     an_ordinary_file_is_copied,
     a_file_of_proc_is_copied,

@@ -13,7 +13,7 @@ use core::{ffi::CStr, fmt::Write, ptr};
 use owned_memfd::{Errno, HugePageSize, MemFdFlags, OwnedMemFd, Seals};
 use rustix::fs::OFlags;
 
-claims!("creating":
+claims!(
     a_null_name_is_efault,
     a_name_without_end_is_einval,
     an_overlong_name_is_the_kernels_to_refuse,

@@ -20,7 +20,7 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-claims!("descriptors":
+claims!(
     a_clone_is_another_number_of_the_same_open_file,
     a_clone_is_closed_on_exec_and_never_a_standard_stream,
     a_clone_in_a_full_table_is_emfile,

@@ -5,7 +5,7 @@ use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
 use owned_memfd::{Errno, OwnedMemFd, TransferError, VerifyErrorKind};
 
-claims!("errno":
+claims!(
     every_error_of_linux_has_its_number_and_name,
     other_numbers_have_no_name,
     the_other_spellings_are_the_same_errors,

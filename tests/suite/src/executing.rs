@@ -17,7 +17,7 @@ use owned_memfd::{
 };
 use rustix::fs::OFlags;
 
-claims!("executing":
+claims!(
     a_list_without_an_end_is_none,
     a_list_ends_at_its_first_none,
     a_list_of_the_kernels_is_a_list,

@@ -7,7 +7,7 @@ use owned_memfd::{
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
-claims!("fd":
+claims!(
     a_memory_file_is_four_bytes_and_so_is_none,
     a_descriptor_is_closed_when_its_owner_goes,
     a_number_given_away_stays_open,

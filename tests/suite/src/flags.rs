@@ -3,7 +3,7 @@
 use crate::{Verdict, World, claim::Text};
 use owned_memfd::{HugePageSize, MemFdFlags, Seals};
 
-claims!("flags":
+claims!(
     the_bits_are_the_kernels,
     known_is_every_bit_with_a_name_and_no_other,
     bits_without_a_name_survive,

@@ -14,7 +14,7 @@ use owned_memfd::{
 };
 use rustix::{fs::OFlags, mm::MprotectFlags};
 
-claims!("immutable":
+claims!(
     writing_changes_nothing,
     copying_within_the_kernel_changes_nothing,
     shared_mappings_change_nothing,

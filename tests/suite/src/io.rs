@@ -9,7 +9,7 @@ use crate::{
 use owned_memfd::{Errno, OwnedMemFd, SeekFrom, TransferError};
 use rustix::fs::OFlags;
 
-claims!("io":
+claims!(
     what_is_written_is_read_back_after_a_seek,
     reading_right_after_writing_reads_nothing,
     seeking_counts_from_start_end_and_here,

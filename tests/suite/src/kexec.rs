@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use owned_memfd::{Errno, OwnedMemFd, SealedMemFd, boot::kexec_file_load};
 use rustix::fs::OFlags;
 
-claims!("kexec":
+claims!(
     a_kernel_is_loaded_with_an_initrd,
     a_kernel_is_loaded_without_an_initrd,
     a_kernel_that_is_refused_leaves_the_one_before,

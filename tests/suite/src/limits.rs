@@ -16,7 +16,7 @@ use owned_memfd::{
 };
 use rustix::process::Resource;
 
-claims!("limits":
+claims!(
     the_largest_length_is_that_of_the_kernels_type,
     a_length_beyond_the_kernels_type_is_refused,
     a_length_beyond_the_kernels_type_is_refused_before_the_call,

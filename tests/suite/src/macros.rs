@@ -82,11 +82,11 @@ macro_rules! needs {
     };
 }
 
-/// The claims of a module, by name.
+/// Lists the claims of the module that it stands in, each named `module::claim`.
 macro_rules! claims {
-    ($module:literal: $($claim:ident),+ $(,)?) => {
+    ($($claim:ident),+ $(,)?) => {
         pub(crate) const CLAIMS: &[$crate::Claim] = &[$($crate::Claim::new(
-            concat!($module, "::", stringify!($claim)),
+            concat!(module_path!(), "::", stringify!($claim)),
             $claim,
         )),+];
     };

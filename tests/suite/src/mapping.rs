@@ -19,7 +19,7 @@ use rustix::{fs::OFlags, process::Resource};
 const SHARED_MAPS_ARE_MADE: &str =
     "this kernel maps write-sealed files shared for reading, as all but some 5.x do";
 
-claims!("mapping":
+claims!(
     a_map_is_the_content,
     a_map_is_exactly_as_long_as_the_content,
     a_map_outlives_the_descriptor,

@@ -12,7 +12,7 @@ use crate::{
 use owned_memfd::{CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, Seals};
 use rustix::thread::UnshareFlags;
 
-claims!("options":
+claims!(
     the_defaults_are_close_on_exec_sealable_and_not_executable,
     each_option_does_what_it_says_and_nothing_else,
     not_sealable_is_true_of_every_file,

@@ -18,7 +18,7 @@ use owned_memfd::{
 };
 use rustix::{fs::OFlags, net};
 
-claims!("passing":
+claims!(
     a_pair_of_sockets_is_connected_and_close_on_exec,
     a_pair_of_sockets_is_of_the_kind_that_was_asked_for,
     a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open,

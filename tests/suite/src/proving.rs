@@ -18,7 +18,7 @@ use rustix::{fs::OFlags, thread::UnshareFlags};
 const NO_FORGERY: &str = "this kernel does not have CVE-2026-63952";
 const FORGERY: &str = "this kernel has CVE-2026-63952";
 
-claims!("proving":
+claims!(
     every_set_of_seals_is_judged_by_what_it_promises,
     a_proof_needs_no_permission_to_write,
     a_descriptor_that_cannot_be_read_is_proven_but_not_mapped,

@@ -11,7 +11,7 @@ use crate::{
 use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError};
 use rustix::{fs::OFlags, mm::MprotectFlags};
 
-claims!("sealing":
+claims!(
     write_forbids_every_write_but_that_of_nothing,
     write_forbids_writing_at_and_across_the_end,
     write_forbids_new_writable_shared_mappings,

@@ -12,7 +12,7 @@ use crate::{
 use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealError, Seals};
 use rustix::fs::OFlags;
 
-claims!("seals":
+claims!(
     a_file_made_without_sealing_has_the_seal_of_seals,
     a_file_made_without_sealing_takes_not_even_no_seal,
     a_file_made_for_sealing_has_none,

@@ -14,7 +14,7 @@ use owned_memfd::{
 };
 use rustix::fs::OFlags;
 
-claims!("shared":
+claims!(
     what_is_shared_cannot_be_cut,
     what_one_side_writes_the_other_reads,
     transfers_are_bounded_by_the_length,

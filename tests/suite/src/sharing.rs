@@ -10,7 +10,7 @@ use crate::{
 };
 use owned_memfd::fd::{IntoRawFd, OwnedFd};
 
-claims!("sharing":
+claims!(
     a_descriptor_that_the_other_process_opens_is_there,
     every_claim_about_seals_holds,
 );

@@ -24,7 +24,7 @@ use owned_memfd::{
 };
 use rustix::fs::OFlags;
 
-claims!("vectors":
+claims!(
     a_loop_is_right_around_creating_and_closing,
     a_loop_is_right_around_reading_and_writing,
     a_loop_is_right_around_lengths_and_modes,
