@@ -15,6 +15,7 @@ use core::{
     ffi::CStr,
     ptr::{self, NonNull},
 };
+use linux_raw_sys::general;
 use owned_memfd::{
     Errno, MemFdFlags, OwnedMemFd, Seals,
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
@@ -29,9 +30,6 @@ pub(crate) const NO_MEMORY_WRITES: &str = "the emulator writes no memory by addr
 pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
 pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
 pub(crate) const NO_INIT: &str = "there is no /init, as in an initramfs";
-
-/// `F_GET_SEALS`, as an argument of `fcntl`.
-pub(crate) const GET_SEALS: u32 = 1034;
 
 /// Every supported CPU's page is a divisor of this.
 pub(crate) const LARGEST_PAGE: usize = 64 * 1024;
@@ -210,11 +208,10 @@ pub(crate) struct Faults(OwnedFd);
 
 impl Faults {
     pub(crate) fn new() -> Result<Self, Errno> {
-        // linux/userfaultfd.h: UFFD_USER_MODE_ONLY, beside O_CLOEXEC.
-        const FLAGS: usize = 1 | 0x8_0000;
-        const API: u64 = 0xaa;
+        const FLAGS: u32 = general::UFFD_USER_MODE_ONLY | general::O_CLOEXEC;
+        const API: u64 = general::UFFD_API as u64;
         // SAFETY: no pointer is passed.
-        let number = unsafe { call(sc::nr::USERFAULTFD, [FLAGS, 0, 0, 0, 0, 0]) }?;
+        let number = unsafe { call(sc::nr::USERFAULTFD, [FLAGS as usize, 0, 0, 0, 0, 0]) }?;
         let faults = Self(take(number as RawFd));
         faults.ask(0x3f, &mut [API, 0, 0])?;
         Ok(faults)
@@ -222,7 +219,7 @@ impl Faults {
 
     /// Asks for the faults of missing pages in the mapping.
     pub(crate) fn register(&self, address: *const u8, len: usize) -> Result<(), Errno> {
-        const MISSING: u64 = 1;
+        const MISSING: u64 = general::UFFDIO_REGISTER_MODE_MISSING as u64;
         let start = address.expose_provenance() as u64;
         self.ask(0, &mut [start, len as u64, MISSING, 0])
     }
@@ -260,13 +257,11 @@ pub(crate) struct Ring(OwnedFd);
 
 impl Ring {
     pub(crate) fn new() -> Result<Self, Errno> {
-        // The generic number, which all three CPUs have.
-        const SETUP: usize = 425;
         // struct io_uring_params, linux/io_uring.h.
         let mut params = [0_u64; 15];
         let at = params.as_mut_ptr().expose_provenance();
         // SAFETY: the kernel reads and writes the parameters.
-        let number = unsafe { call(SETUP, [1, at, 0, 0, 0, 0]) }?;
+        let number = unsafe { call(sc::nr::IO_URING_SETUP, [1, at, 0, 0, 0, 0]) }?;
         Ok(Self(take(number as RawFd)))
     }
 
@@ -284,11 +279,14 @@ impl Ring {
     }
 
     fn register(&self, what: usize, argument: usize, count: usize) -> Result<(), Errno> {
-        // The generic number, which all three CPUs have.
-        const REGISTER: usize = 427;
         let ring = self.0.as_raw_fd() as usize;
         // SAFETY: the kernel reads the iovec, if there is one, and only pins what it names.
-        unsafe { call(REGISTER, [ring, what, argument, count, 0, 0]) }?;
+        unsafe {
+            call(
+                sc::nr::IO_URING_REGISTER,
+                [ring, what, argument, count, 0, 0],
+            )
+        }?;
         Ok(())
     }
 }

@@ -303,8 +303,7 @@ fn a_copy_with_a_wrong_name_is_refused(_: &World) -> Verdict {
 }
 
 fn a_copy_above_the_processs_limit_is_refused(_: &World) -> Verdict {
-    const SIGXFSZ: u32 = 25;
-    ok!(raw::ignore(SIGXFSZ));
+    ok!(raw::ignore(linux_raw_sys::general::SIGXFSZ));
     ok!(kernel::limit(Resource::Fsize, 10));
     is_sealed_with(
         &ok!(SealedMemFd::copy_from_slice(c"ten", &[7; 10])),
@@ -387,9 +386,8 @@ fn is_not_built(options: MemFdOptions, name: &str, len: usize, reason: CreateErr
 }
 
 fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdict {
-    const SIGXFSZ: u32 = 25;
     let options = MemFdOptions::new();
-    ok!(raw::ignore(SIGXFSZ));
+    ok!(raw::ignore(linux_raw_sys::general::SIGXFSZ));
     children::apart(|| {
         ok!(kernel::limit(Resource::Fsize, 100));
         is_not_built(options, "x", 101, CreateError::Kernel(Errno::EFBIG))

@@ -10,6 +10,7 @@ use crate::{
     world,
 };
 use core::{ffi::CStr, fmt::Write, ptr};
+use linux_raw_sys::general::{S_IFMT, S_IFREG};
 use owned_memfd::{Errno, HugePageSize, MemFdFlags, OwnedMemFd, Seals};
 use rustix::fs::OFlags;
 
@@ -244,11 +245,10 @@ fn proc_shows_the_name(world: &World) -> Verdict {
 
 // row 11
 fn a_new_file_is_empty_and_open_for_both(_: &World) -> Verdict {
-    const REGULAR: u32 = 0o100_000;
     let file = ok!(create(c"new", MemFdFlags::empty()));
     let stat = ok!(kernel::stat(&file));
     same!(stat.st_size, 0);
-    same!(stat.st_mode & 0o170_000, REGULAR);
+    same!(stat.st_mode & S_IFMT, S_IFREG);
     same!(kernel::links(&file), Ok(0));
     same!(kernel::memory_of(&file), Ok(0));
     same!(file.len(), Ok(0));

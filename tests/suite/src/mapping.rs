@@ -172,11 +172,10 @@ fn a_map_is_private_and_read_only(world: &World) -> Verdict {
 
 // row 40
 fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
-    const MAP_SHARED: u32 = 1;
     needs!(world.filters, world::NO_FILTERS);
     let sealed = ok!(numbered(PAGE));
     // As on the kernels that take any shared mapping for one that may write.
-    let shared = Which::WithBits(sc::nr::MMAP, 3, MAP_SHARED);
+    let shared = Which::WithBits(sc::nr::MMAP, 3, linux_raw_sys::general::MAP_SHARED);
     ok!(raw::refuse(shared, Errno::EPERM));
     refused!(
         Mapping::of(&sealed, PAGE, Stores::Shared, READ),
@@ -631,7 +630,7 @@ fn populating_where_memory_has_run_out_is_an_error(world: &World) -> Verdict {
 
 // row 100: what `populate` is for
 fn a_hole_is_a_signal_where_memory_has_run_out(world: &World) -> Verdict {
-    const SIGBUS: i32 = 7;
+    const SIGBUS: i32 = linux_raw_sys::general::SIGBUS as i32;
     let machine = attacks::NoMemory::prepare(world)?;
     let sealed = ok!(SealedMemFd::try_from(ok!(hole(PAGE as u64))));
     let map = ok!(sealed.map());

@@ -308,10 +308,9 @@ fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
     // Sealing cannot be closed.
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     children::apart(|| {
-        const F_ADD_SEALS: u32 = 1033;
         let before = kernel::open_descriptors();
         ok!(raw::refuse(
-            Which::Equal(sc::nr::FCNTL, 1, F_ADD_SEALS),
+            Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_ADD_SEALS),
             Errno::EIO
         ));
         same!(

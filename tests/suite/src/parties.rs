@@ -13,7 +13,7 @@ use core::{
     ffi::{CStr, c_char},
     mem::MaybeUninit,
 };
-use linux_raw_sys::general;
+use linux_raw_sys::{general, net};
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd,
     exec::{Args, ExecError},
@@ -80,10 +80,6 @@ pub(crate) fn pass_credentials(socket: &impl AsFd) -> Result<(), Errno> {
 
 /// From now on the socket brings a descriptor of the sender's process with each message.
 pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
-    // include/uapi/asm-generic/socket.h.
-    const SOL_SOCKET: usize = 1;
-    const SO_PASSPIDFD: usize = 76;
-
     let on = 1_i32;
     // SAFETY: the kernel reads one `int`.
     unsafe {
@@ -91,8 +87,8 @@ pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
             sc::nr::SETSOCKOPT,
             [
                 number(socket) as usize,
-                SOL_SOCKET,
-                SO_PASSPIDFD,
+                net::SOL_SOCKET as usize,
+                net::SO_PASSPIDFD as usize,
                 (&raw const on).expose_provenance(),
                 size_of::<i32>(),
                 0,

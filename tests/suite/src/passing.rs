@@ -684,7 +684,7 @@ fn a_stream_needs_a_byte_for_descriptors(_: &World) -> Verdict {
 }
 
 fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
-    const SIGPIPE: u32 = 13;
+    const SIGPIPE: u32 = linux_raw_sys::general::SIGPIPE;
 
     // A test driver of std's ignores it.
     ok!(parties::stop_ignoring(SIGPIPE));

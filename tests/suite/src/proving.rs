@@ -505,7 +505,7 @@ fn a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left(world: &Worl
     let file = ok!(kernel::holding(b"0123"));
     let descriptor = ok!(kernel::dup(&file));
     // At the last moment: a length that was asked for before the seals would be wrong.
-    let question = Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS);
+    let question = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
     let _sender = before_each(question, |call| {
         if call == 1 {
             ok!(file.set_len(2));
@@ -524,12 +524,15 @@ fn seals_that_come_between_two_questions_prove_nothing_yet(world: &World) -> Ver
     let file = ok!(kernel::holding(b"0123"));
     let descriptor = ok!(kernel::dup(&file));
     // After the first question for the seals, and before the next one.
-    let _sender = before_each(Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS), |call| {
-        if call == 2 {
-            ok!(file.add_seals(PROOF));
-        }
-        Ok(())
-    })?;
+    let _sender = before_each(
+        Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS),
+        |call| {
+            if call == 2 {
+                ok!(file.add_seals(PROOF));
+            }
+            Ok(())
+        },
+    )?;
     let Err(refused) = SealedMemFd::verify(descriptor, WHOLE) else {
         fail!("proven without the seals");
     };
@@ -543,7 +546,7 @@ fn a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes(world: &W
     for error in [Errno::EINVAL, Errno::EIO, Errno::EBADF] {
         children::apart(|| {
             let file = ok!(kernel::holding(b"0123"));
-            let question = Which::Equal(sc::nr::FCNTL, 1, attacks::GET_SEALS);
+            let question = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
             let answers = [raw::Answer::Error(error)];
             let _overseer = children::Overseer::of(question, &answers)?;
             match SealedMemFd::verify(file.into(), WHOLE) {

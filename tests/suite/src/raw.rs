@@ -130,10 +130,8 @@ pub(crate) fn memfd_create(name: *const u8, flags: usize) -> Result<OwnedFd, Err
 
 /// `memfd_secret`: not a memory file in the library's sense, although it looks like one.
 pub(crate) fn memfd_secret() -> Result<OwnedFd, Errno> {
-    // The generic number, which all three CPUs have.
-    const NUMBER: usize = 447;
     // SAFETY: no pointer is passed.
-    let number = unsafe { call(NUMBER, [0; 6]) }?;
+    let number = unsafe { call(general::__NR_memfd_secret as usize, [0; 6]) }?;
     Ok(take(number as RawFd))
 }
 
