@@ -115,7 +115,6 @@ fn file_ext_reads_and_writes_by_position() -> Outcome {
     Ok(())
 }
 
-// row 19
 #[test]
 fn conversions_to_and_from_std_keep_the_descriptor() -> Outcome {
     let file = memfd()?;
@@ -142,7 +141,6 @@ fn conversions_to_and_from_std_keep_the_descriptor() -> Outcome {
     Ok(())
 }
 
-// row 18
 #[test]
 fn a_file_that_is_no_memory_file_is_handed_back_open() -> Outcome {
     let directory = File::open("/")?;
@@ -169,7 +167,6 @@ fn a_child_reads_its_standard_input_from_a_memory_file() -> Outcome {
     Ok(())
 }
 
-// row 88
 #[test]
 fn another_process_reads_through_a_descriptor_with_its_own_offset() -> Outcome {
     let mut file = memfd()?;

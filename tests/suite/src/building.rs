@@ -202,7 +202,6 @@ fn pinned_pages_are_refused_with_their_cause_until_released(_: &World) -> Verdic
     })
 }
 
-// row 51
 fn pages_that_a_ring_has_pinned_are_refused_until_released(_: &World) -> Verdict {
     let ring = attacks::Ring::new();
     needs!(

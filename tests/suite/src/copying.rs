@@ -359,7 +359,6 @@ fn takes_nothing(file: &OwnedMemFd, reason: Errno, proc: bool) -> Verdict {
     Ok(())
 }
 
-// row 53, with the library
 fn a_sealed_file_takes_nothing_and_the_source_loses_nothing(world: &World) -> Verdict {
     for seal in [Seals::WRITE, Seals::FUTURE_WRITE] {
         if seal == Seals::FUTURE_WRITE && !world.future_write {

@@ -44,7 +44,7 @@ fn create(name: &CStr, flags: MemFdFlags) -> Result<OwnedMemFd, Errno> {
 /// The bits of flags of the kernel's that this suite's kernels all know.
 const EVERYWHERE: u32 = MemFdFlags::CLOEXEC.bits() | MemFdFlags::ALLOW_SEALING.bits();
 
-// row 1: the type of the name rules it out, and this is what it is ruled out for
+// The type `&CStr` rules this out; the kernel returns EFAULT.
 fn a_null_name_is_efault(_: &World) -> Verdict {
     refused!(raw::memfd_create(ptr::null(), 0), Errno::EFAULT);
     refused!(
@@ -54,7 +54,7 @@ fn a_null_name_is_efault(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 2, unterminated; the kernel stops reading at 250 bytes
+// The kernel reads at most 250 bytes of a name, so it never reaches the end of the mapping.
 fn a_name_without_end_is_einval(world: &World) -> Verdict {
     needs!(world.kernel_reads_names, world::NAMES_COPIED);
     // The last page of a mapping, with nothing mapped behind it.
@@ -85,7 +85,6 @@ fn name_of(byte: u8, len: usize, room: &mut [u8; 4096]) -> &CStr {
     CStr::from_bytes_until_nul(room).unwrap_or_default()
 }
 
-// row 2, terminated
 fn an_overlong_name_is_the_kernels_to_refuse(_: &World) -> Verdict {
     let mut room = [0; 4096];
     let name = name_of(0xff, 2047, &mut room);
@@ -94,13 +93,11 @@ fn an_overlong_name_is_the_kernels_to_refuse(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 3
 fn the_empty_name_is_a_name(_: &World) -> Verdict {
     ok!(create(c"", MemFdFlags::empty()));
     Ok(())
 }
 
-// row 8
 fn a_name_has_at_most_249_bytes(_: &World) -> Verdict {
     let mut room = [0; 4096];
     ok!(create(name_of(b'n', 249, &mut room), MemFdFlags::empty()));
@@ -145,7 +142,6 @@ fn any_byte_but_nul_may_be_in_a_name(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 4
 fn unknown_flags_are_einval(_: &World) -> Verdict {
     let all_but = |flag: MemFdFlags| !flag.bits();
     for bits in [
@@ -166,7 +162,6 @@ fn unknown_flags_are_einval(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 5
 fn executable_and_not_executable_is_einval(_: &World) -> Verdict {
     let both = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
     for more in [
@@ -179,7 +174,6 @@ fn executable_and_not_executable_is_einval(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 16
 fn a_size_of_huge_pages_without_huge_pages_is_einval(_: &World) -> Verdict {
     for (size, _) in NAMED {
         let flags = MemFdFlags::huge_pages(size) - MemFdFlags::HUGETLB;
@@ -188,7 +182,6 @@ fn a_size_of_huge_pages_without_huge_pages_is_einval(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 6
 fn all_good_flags_are_accepted(world: &World) -> Verdict {
     for bits in 0..=EVERYWHERE {
         ok!(create(c"good", MemFdFlags::from_bits_retain(bits)));
@@ -208,7 +201,6 @@ fn all_good_flags_are_accepted(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 13
 fn flags_are_checked_before_the_name(world: &World) -> Verdict {
     needs!(world.kernel_reads_names, world::NAMES_COPIED);
     refused!(raw::memfd_create(ptr::null(), 0x100), Errno::EINVAL);
@@ -216,7 +208,6 @@ fn flags_are_checked_before_the_name(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 7
 fn close_on_exec_is_what_was_asked_for(_: &World) -> Verdict {
     for flags in [MemFdFlags::empty(), MemFdFlags::ALLOW_SEALING] {
         same!(
@@ -232,7 +223,6 @@ fn close_on_exec_is_what_was_asked_for(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 10
 fn proc_shows_the_name(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(create(c"shown", MemFdFlags::empty()));
@@ -243,7 +233,6 @@ fn proc_shows_the_name(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 11
 fn a_new_file_is_empty_and_open_for_both(_: &World) -> Verdict {
     let file = ok!(create(c"new", MemFdFlags::empty()));
     let stat = ok!(kernel::stat(&file));
@@ -261,7 +250,6 @@ fn a_new_file_is_empty_and_open_for_both(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 11
 fn a_new_files_mode_follows_the_exec_flags(world: &World) -> Verdict {
     needs!(world.exec_is_free, world::NOEXEC_SET);
     let mode = |flags| create(c"mode", flags).and_then(|file| kernel::mode(&file));
@@ -277,7 +265,6 @@ fn a_new_files_mode_follows_the_exec_flags(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 12
 fn one_name_makes_two_files(_: &World) -> Verdict {
     let one = ok!(create(c"name", MemFdFlags::empty()));
     let two = ok!(create(c"name", MemFdFlags::empty()));
@@ -293,7 +280,6 @@ fn one_name_makes_two_files(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 14
 fn a_full_table_of_descriptors_is_emfile(_: &World) -> Verdict {
     ok!(kernel::fill_the_table());
     refused!(create(c"many", MemFdFlags::empty()), Errno::EMFILE);
@@ -305,7 +291,6 @@ fn a_full_table_of_descriptors_is_emfile(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 14
 fn names_are_checked_before_the_table_of_descriptors(_: &World) -> Verdict {
     ok!(kernel::fill_the_table());
     let mut room = [0; 4096];
@@ -321,7 +306,6 @@ fn names_are_checked_before_the_table_of_descriptors(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 15
 fn huge_pages_come_in_the_sizes_that_the_machine_lists(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     needs!(world.huge_page_list, world::NO_HUGE_PAGE_LIST);

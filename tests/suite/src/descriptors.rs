@@ -56,7 +56,6 @@ claims!(
     where_nothing_can_be_created_seals_are_the_proof,
 );
 
-// row 20
 fn a_clone_is_another_number_of_the_same_open_file(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     ok!(file.add_seals(Seals::GROW));
@@ -250,7 +249,6 @@ fn the_mode_stops_others_from_opening_again(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 88
 fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(b"0123"));
@@ -442,7 +440,6 @@ fn a_memory_file_on_huge_pages_is_taken_from_elsewhere(world: &World) -> Verdict
     Ok(())
 }
 
-// row 89
 fn a_file_received_over_a_socket_shares_the_offset(_: &World) -> Verdict {
     let (one, other) = ok!(kernel::socket_pair());
     let file = ok!(kernel::holding(b"0123456789"));
@@ -485,7 +482,6 @@ fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     Ok(())
 }
 
-// row 18
 fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
     strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
@@ -524,7 +520,6 @@ fn secret_memory_is_not_taken(_: &World) -> Verdict {
     strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
-// row 18
 fn the_descriptor_that_is_not_taken_is_handed_back(_: &World) -> Verdict {
     let (read_end, write_end) = ok!(kernel::pipe());
     let Err(refused) = OwnedMemFd::try_from(write_end) else {

@@ -164,7 +164,6 @@ fn an_argument_shows_its_text(_: &World) -> Verdict {
 
 // Programs that run.
 
-// row 79
 fn a_program_gets_its_arguments_and_its_environment(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     let (args, env) = (
@@ -283,7 +282,6 @@ fn a_sealed_program_runs(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 79
 fn a_program_runs_while_the_descriptor_that_made_it_is_open(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     same!(kernel::close_on_exec(&file), Ok(true));
@@ -303,7 +301,6 @@ fn a_program_runs_by_a_reading_descriptor(world: &World) -> Verdict {
     runs(&reader)
 }
 
-// row 82
 fn the_text_of_a_running_program_changes_unless_it_is_sealed(world: &World) -> Verdict {
     let program = program(world)?;
     for seal in [false, true] {
@@ -369,7 +366,6 @@ fn outcome_with(file: &OwnedMemFd, answer: Errno) -> Result<Outcome, Errno> {
     .finish()
 }
 
-// row 84
 fn a_program_runs_without_execveat(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let file = ok!(program(world)?.file());
@@ -431,7 +427,6 @@ fn a_program_does_not_run_where_there_is_no_way(world: &World) -> Verdict {
 
 // Files that do not run.
 
-// row 80
 fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
     let program = program(world)?;
     let file = ok!(program.file());
@@ -453,7 +448,6 @@ fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 80
 fn a_file_that_is_no_program_is_refused(world: &World) -> Verdict {
     program(world)?;
     for content in [&b""[..], b"x", b"\x7fELF", b"no program\n", &[0; 300]] {
@@ -472,7 +466,6 @@ fn a_program_that_is_cut_in_its_headers_is_refused(world: &World) -> Verdict {
     Ok(())
 }
 
-// section 1.8
 fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
@@ -596,7 +589,6 @@ fn a_missing_dev_fd_is_named(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 83
 fn a_file_on_huge_pages_is_refused(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let flags = MemFdFlags::CLOEXEC | MemFdFlags::HUGETLB;
@@ -622,7 +614,6 @@ fn can_check(file: &OwnedMemFd) -> Verdict {
     }
 }
 
-// row 80
 fn a_check_looks_at_the_mode_and_not_at_the_content(world: &World) -> Verdict {
     let program = program(world)?;
     for file in [

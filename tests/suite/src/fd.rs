@@ -82,7 +82,7 @@ fn lending_closes_nothing_and_shows_the_same_number(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 19, with numbers; with std's File it needs std
+// tests/with_std.rs claims the same of `std::fs::File`.
 fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict {
     fn there_and_back<T: IntoRawFd + FromRawFd>(value: T) -> OwnedFd {
         raw::take(value.into_raw_fd())

@@ -217,7 +217,6 @@ fn second_mappings_change_nothing(world: &World) -> Verdict {
     })])
 }
 
-// row 39
 fn private_mappings_change_nothing(_: &World) -> Verdict {
     is_harmless(&[
         ("a private mapping", |file| {
@@ -423,7 +422,6 @@ fn a_pin_from_before_changes_nothing(_: &World) -> Verdict {
     is_unchanged("a pin", &sealed, &map)
 }
 
-// row 55
 fn what_is_allowed_changes_nothing(_: &World) -> Verdict {
     is_harmless(&[
         ("allocating", |file| file.allocate(0, LEN as u64)),

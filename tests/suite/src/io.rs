@@ -32,7 +32,6 @@ claims!(
     huge_pages_are_not_written_and_read_as_zeros,
 );
 
-// row 85
 fn what_is_written_is_read_back_after_a_seek(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(file.write(b"hello"), Ok(5));
@@ -43,7 +42,6 @@ fn what_is_written_is_read_back_after_a_seek(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 85
 fn reading_right_after_writing_reads_nothing(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(file.write(b"hello"), Ok(5));
@@ -102,7 +100,6 @@ fn reading_and_writing_by_position_leave_the_offset_alone(_: &World) -> Verdict 
     Ok(())
 }
 
-// row 90
 fn reading_past_the_end_reads_nothing(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let mut buffer = *b"kept";
@@ -116,7 +113,6 @@ fn reading_past_the_end_reads_nothing(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 90
 fn a_hole_reads_as_zeros_and_stays_a_hole(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.set_len(64 * 1024));
@@ -200,7 +196,6 @@ fn cutting_and_lengthening_again_reads_zeros(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 69
 fn writing_after_a_cut_goes_on_at_the_offset(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.write_all(b"0123456789"));
@@ -273,7 +268,6 @@ fn the_mode_is_what_was_set(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 86
 fn what_is_stored_through_a_mapping_is_read(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let copy = ok!(file.try_clone());
@@ -297,7 +291,6 @@ fn what_is_stored_through_a_mapping_is_read(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 87
 fn appending_writes_at_the_end_wherever_the_offset_is(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     ok!(kernel::set_status_flags(&file, OFlags::APPEND));
@@ -314,7 +307,6 @@ fn appending_writes_at_the_end_wherever_the_offset_is(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 87
 fn flags_and_offset_survive_other_operations(_: &World) -> Verdict {
     let file: OwnedMemFd = ok!(kernel::holding(b"0123456789"));
     ok!(kernel::set_status_flags(&file, OFlags::APPEND));
@@ -340,7 +332,6 @@ fn flags_and_offset_survive_other_operations(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 102
 fn huge_pages_are_not_written_and_read_as_zeros(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let flags = owned_memfd::MemFdFlags::HUGETLB | owned_memfd::MemFdFlags::CLOEXEC;

@@ -1,12 +1,13 @@
-//! The claims about owned-memfd that need no std, in a form that every driver can run: under
-//! `cargo test`, in a static binary without libc, under an emulator, and as `/init`.
+//! The claims about owned-memfd that need no std, as a `no_std` library that every driver runs:
+//! `cargo test`, a static program without libc, the same program under an emulator, and as
+//! `/init` of a test kernel.
 //!
-//! A claim is a function; each module below holds the claims about one part of the library
-//! and ends its list with `claims!`. A claim runs in a process of its own, so that it may
-//! change whatever belongs to a process, and so that a crash is one failed claim.
+//! A claim is a function that returns whether one statement about the library holds. Each module
+//! of claims is about one part of the library, and lists its claims with `claims!`. A claim runs
+//! in a process of its own, so it may change anything that belongs to a process, and a crash is
+//! one failed claim.
 //!
-//! "Row N" beside a claim is the row of the project's table of kernel behaviour that it
-//! covers. A claim accepts two answers only where maintained kernels really differ.
+//! tests/README.md explains how to add a claim, how to skip one, and how to run one.
 #![no_std]
 #![allow(
     clippy::cast_lossless,

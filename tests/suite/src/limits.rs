@@ -42,7 +42,6 @@ const MAX: u64 = i64::MAX as u64;
 /// The most that one call moves, on pages of 4 KiB; on larger ones it is less.
 const MOST: usize = 0x7fff_f000;
 
-// row 94
 fn the_largest_length_is_that_of_the_kernels_type(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
     let file = ok!(kernel::sealable());
@@ -59,7 +58,6 @@ fn the_largest_length_is_that_of_the_kernels_type(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 94
 fn a_length_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
     let file = ok!(kernel::holding(b"0123"));
@@ -80,7 +78,6 @@ fn refuses_lengths_beyond(file: &OwnedMemFd) -> Verdict {
     Ok(())
 }
 
-// row 94
 fn a_length_beyond_the_kernels_type_is_refused_before_the_call(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     ok!(kernel::allow_any_length());
@@ -138,7 +135,6 @@ fn limit_files_to(len: u64) -> Result<(), Errno> {
     kernel::limit(Resource::Fsize, len)
 }
 
-// row 93
 fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(limit_files_to(10_000));
@@ -164,7 +160,6 @@ fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 93
 fn a_file_does_not_become_longer_than_the_processs_limit(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.set_len(20_000));
@@ -179,7 +174,6 @@ fn a_file_does_not_become_longer_than_the_processs_limit(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 91
 fn more_than_one_call_moves_is_written_by_several(world: &World) -> Verdict {
     const LEN: usize = MOST + 65536;
     needs!(world.free_memory >= 3 << 30, world::LITTLE_MEMORY);
@@ -263,7 +257,6 @@ fn closed_at_two_pages() -> Result<OwnedMemFd, Errno> {
     Ok(file)
 }
 
-// row 66
 fn a_write_at_a_closed_end_is_refused_and_inside_it_works(_: &World) -> Verdict {
     let file = ok!(closed_at_two_pages());
     let end = 2 * PAGE as u64;
@@ -288,7 +281,7 @@ fn a_write_at_a_closed_end_is_refused_and_inside_it_works(_: &World) -> Verdict 
     Ok(())
 }
 
-// row 66: some kernels write up to the end, and others refuse the whole
+// Some kernels write up to the end of the file, and others reject the whole write.
 fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
     let end = 2 * PAGE as u64;
     for (offset, len) in [
@@ -471,7 +464,6 @@ fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 100
 fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict {
     let machine = NoMemory::prepare(world)?;
     let file = ok!(kernel::sealable());

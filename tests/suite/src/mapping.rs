@@ -105,7 +105,6 @@ fn a_map_is_the_content(_: &World) -> Verdict {
     is_numbered(&ok!(sealed.map()), 0, 3 * PAGE)
 }
 
-// row 96
 fn a_map_is_exactly_as_long_as_the_content(_: &World) -> Verdict {
     for near in [100, PAGE, 4 * PAGE, LARGEST_PAGE, 2 * LARGEST_PAGE] {
         for len in [near - 1, near, near + 1] {
@@ -125,7 +124,6 @@ fn a_map_outlives_the_descriptor(_: &World) -> Verdict {
     is_numbered(&range, 10, 100)
 }
 
-// row 95
 fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
     let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b""));
     let map = ok!(sealed.map());
@@ -170,7 +168,6 @@ fn a_map_is_private_and_read_only(world: &World) -> Verdict {
     is_numbered(&map, 0, PAGE)
 }
 
-// row 40
 fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let sealed = ok!(numbered(PAGE));
@@ -185,7 +182,6 @@ fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
     is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
 }
 
-// row 40
 fn a_map_is_made_where_this_kernel_refuses_shared_ones(_: &World) -> Verdict {
     let sealed = ok!(numbered(PAGE));
     match Mapping::of(&sealed, PAGE, Stores::Shared, READ) {
@@ -417,7 +413,6 @@ fn leave_nothing_behind(
     Ok(())
 }
 
-// row 101
 fn many_cycles_leave_nothing_behind(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     // What is left is counted exactly, and one cycle's is seen: a tenth is enough on an emulated
@@ -589,7 +584,7 @@ fn many_cycles_on_huge_pages_leave_nothing_behind(world: &World) -> Verdict {
     })
 }
 
-// row 100, with an empty pool in the place of exhausted memory
+// An empty pool of huge pages takes the place of exhausted memory.
 fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     let size = attacks::huge_page_size(world, 1)?;
     needs!(world.advice, world::NO_ADVICE);
@@ -610,7 +605,6 @@ fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 100
 fn populating_where_memory_has_run_out_is_an_error(world: &World) -> Verdict {
     let machine = attacks::NoMemory::prepare(world)?;
     let sealed = ok!(SealedMemFd::try_from(ok!(hole(4 * LARGEST_PAGE as u64))));
@@ -628,7 +622,7 @@ fn populating_where_memory_has_run_out_is_an_error(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 100: what `populate` is for
+// This is what `populate` is for.
 fn a_hole_is_a_signal_where_memory_has_run_out(world: &World) -> Verdict {
     const SIGBUS: i32 = linux_raw_sys::general::SIGBUS as i32;
     let machine = attacks::NoMemory::prepare(world)?;

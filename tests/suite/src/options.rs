@@ -95,7 +95,6 @@ fn each_option_does_what_it_says_and_nothing_else(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 21, with options
 fn not_sealable_is_true_of_every_file(world: &World) -> Verdict {
     for executable in [false, true] {
         if executable && !world.exec_is_free {
@@ -187,7 +186,6 @@ fn a_nul_inside_a_name_is_refused_before_the_call(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 8, with options
 fn a_longer_name_is_refused_before_the_call(world: &World) -> Verdict {
     if world.filters {
         ok!(refuse_creation());
@@ -219,7 +217,6 @@ fn a_longer_name_is_refused_before_the_call(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 77
 fn kernels_without_the_exec_flags_get_none_and_the_mode_is_set(world: &World) -> Verdict {
     if world.exec_flags {
         // A kernel before Linux 6.3, as far as creation shows.
@@ -379,7 +376,6 @@ fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> 
     Ok(())
 }
 
-// row 76
 fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
     needs!(world.own_noexec, world::NO_OWN_NOEXEC);
     let mode = || {
@@ -428,7 +424,6 @@ fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
     })
 }
 
-// row 15, with options
 fn a_size_of_huge_pages_that_is_not_there_is_enodev(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     // No CPU's page has 2, 2 KiB or 2^63 bytes.

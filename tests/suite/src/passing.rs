@@ -212,7 +212,6 @@ fn a_descriptor_that_is_sent_stays_ours(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 89
 fn descriptors_arrive_close_on_exec(_: &World) -> Verdict {
     // Not so where they come from: it is the receiver who decides.
     let file = ok!(kernel::dup(&ok!(kernel::sealable())));
@@ -435,7 +434,6 @@ fn another_process_gives_a_file_and_is_gone(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 89
 fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     let file = ok!(sealed(b"content"));

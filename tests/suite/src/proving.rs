@@ -238,7 +238,6 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 18
 fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
     strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
@@ -265,7 +264,6 @@ fn a_device_is_refused(world: &World) -> Verdict {
     strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
-// row 106
 fn secret_memory_is_refused(_: &World) -> Verdict {
     strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
@@ -330,7 +328,6 @@ fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 95
 fn an_empty_file_is_proven(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.add_seals(PROOF));
@@ -340,7 +337,6 @@ fn an_empty_file_is_proven(_: &World) -> Verdict {
     is_proven(sealed.into(), b"")
 }
 
-// row 105
 fn a_file_on_huge_pages_is_proven_like_any_other(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let file = ok!(attacks::huge());

@@ -76,7 +76,6 @@ fn is_untouched(file: &OwnedMemFd) -> Verdict {
     Ok(())
 }
 
-// row 36
 fn write_forbids_every_write_but_that_of_nothing(_: &World) -> Verdict {
     let file = ok!(two_pages());
     same!(file.write(&[7]), Ok(1));
@@ -86,7 +85,6 @@ fn write_forbids_every_write_but_that_of_nothing(_: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 37
 fn write_forbids_writing_at_and_across_the_end(_: &World) -> Verdict {
     let file = ok!(two_pages());
     ok!(file.add_seals(Seals::WRITE));
@@ -97,7 +95,6 @@ fn write_forbids_writing_at_and_across_the_end(_: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 38
 fn write_forbids_new_writable_shared_mappings(world: &World) -> Verdict {
     let file = ok!(two_pages());
     let map = |file: &OwnedMemFd, allowed| Mapping::of(file, PAGE, Stores::Shared, allowed).err();
@@ -114,7 +111,6 @@ fn write_forbids_new_writable_shared_mappings(world: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 39
 fn write_allows_private_mappings_whose_stores_stay_private(_: &World) -> Verdict {
     let file = ok!(two_pages());
     ok!(file.add_seals(Seals::WRITE));
@@ -131,7 +127,7 @@ fn write_allows_private_mappings_whose_stores_stay_private(_: &World) -> Verdict
     is_untouched(&file)
 }
 
-// row 40: some kernels refuse it to a descriptor that was open for writing
+// Some kernels refuse the mapping to a descriptor that is open for writing.
 fn write_allows_reading_mappings_that_never_become_writable(world: &World) -> Verdict {
     let writable = MprotectFlags::READ | MprotectFlags::WRITE;
     let file = ok!(two_pages());
@@ -156,7 +152,6 @@ fn write_allows_reading_mappings_that_never_become_writable(world: &World) -> Ve
     Ok(())
 }
 
-// row 42
 fn write_forbids_punching_holes(world: &World) -> Verdict {
     let file = ok!(two_pages());
     let mapping = ok!(Mapping::of(&file, 2 * PAGE, Stores::Private, READ));
@@ -177,7 +172,6 @@ fn write_forbids_punching_holes(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 53
 fn write_forbids_every_copy_within_the_kernel(_: &World) -> Verdict {
     type Copy = fn(&OwnedMemFd, &OwnedMemFd, usize) -> Result<usize, Errno>;
     let copies: [Copy; 2] = [kernel::sendfile, kernel::copy_file_range];
@@ -195,7 +189,6 @@ fn write_forbids_every_copy_within_the_kernel(_: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 43
 fn write_allows_changing_the_length_and_allocating(world: &World) -> Verdict {
     let file = ok!(two_pages());
     ok!(file.add_seals(Seals::WRITE));
@@ -214,7 +207,6 @@ fn write_allows_changing_the_length_and_allocating(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 44
 fn write_waits_for_shared_mappings_but_not_for_private_ones(_: &World) -> Verdict {
     let nothing = rustix::mm::ProtFlags::empty();
     for allowed in [READ | WRITE, WRITE, READ, nothing] {
@@ -245,7 +237,6 @@ fn write_does_not_wait_for_a_readers_mappings(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 52, with a pipe
 fn write_waits_for_pages_that_a_pipe_holds(_: &World) -> Verdict {
     let file = ok!(two_pages());
     let (read_end, write_end) = ok!(kernel::pipe());
@@ -257,7 +248,6 @@ fn write_waits_for_pages_that_a_pipe_holds(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 46
 fn write_is_added_with_all_or_nothing(_: &World) -> Verdict {
     let file = ok!(two_pages());
     let before = ok!(file.seals());
@@ -275,7 +265,6 @@ fn write_is_added_with_all_or_nothing(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 47
 fn write_waits_for_a_childs_mapping(_: &World) -> Verdict {
     let file = ok!(two_pages());
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
@@ -289,7 +278,6 @@ fn write_waits_for_a_childs_mapping(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 47
 fn write_does_not_wait_for_what_is_kept_from_children(world: &World) -> Verdict {
     needs!(world.advice, world::NO_ADVICE);
     let file = ok!(two_pages());
@@ -303,7 +291,6 @@ fn write_does_not_wait_for_what_is_kept_from_children(world: &World) -> Verdict 
     child.finish(PATIENCE)
 }
 
-// row 48
 fn mappings_are_counted_right_whatever_goes_first(_: &World) -> Verdict {
     for reader_first in [true, false] {
         let file = ok!(two_pages());
@@ -322,7 +309,6 @@ fn mappings_are_counted_right_whatever_goes_first(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 55
 fn seals_leave_the_metadata_alone(_: &World) -> Verdict {
     let file = ok!(two_pages());
     ok!(file.add_seals(Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL));
@@ -333,7 +319,6 @@ fn seals_leave_the_metadata_alone(_: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 56
 fn future_write_leaves_old_mappings_alone(world: &World) -> Verdict {
     needs!(world.future_write, world::NO_FUTURE_WRITE);
     let file = ok!(two_pages());
@@ -372,7 +357,6 @@ fn refuses_future_writes(file: &OwnedMemFd) -> Verdict {
     is_untouched(file)
 }
 
-// rows 57 and 58
 fn future_write_forbids_what_is_new(world: &World) -> Verdict {
     needs!(world.future_write, world::NO_FUTURE_WRITE);
     let file = ok!(two_pages());
@@ -380,7 +364,6 @@ fn future_write_forbids_what_is_new(world: &World) -> Verdict {
     refuses_future_writes(&file)
 }
 
-// row 57
 fn future_write_forbids_it_to_a_file_opened_again(world: &World) -> Verdict {
     needs!(world.future_write, world::NO_FUTURE_WRITE);
     needs!(world.proc, world::NO_PROC);
@@ -404,7 +387,6 @@ fn future_write_leaves_second_mappings_of_old_ones(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 61
 fn shrink_forbids_to_cut(world: &World) -> Verdict {
     let page = PAGE as u64;
     let file = ok!(two_pages());
@@ -425,7 +407,6 @@ fn shrink_forbids_to_cut(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 62
 fn shrink_does_not_protect_the_content(_: &World) -> Verdict {
     let file = ok!(two_pages());
     ok!(file.add_seals(Seals::SHRINK));
@@ -441,7 +422,6 @@ fn shrink_does_not_protect_the_content(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 63
 fn shrink_lets_an_empty_file_be_opened_and_cut(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::sealable());
@@ -455,7 +435,6 @@ fn shrink_lets_an_empty_file_be_opened_and_cut(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 64
 fn grow_forbids_to_lengthen(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
     let page = PAGE as u64;
@@ -471,7 +450,6 @@ fn grow_forbids_to_lengthen(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 65
 fn grow_forbids_to_allocate_past_the_end(_: &World) -> Verdict {
     let page = PAGE as u64;
     let file = ok!(two_pages());
@@ -503,7 +481,6 @@ fn grow_does_not_protect_the_content(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 68
 fn shrink_and_grow_together_fix_the_length(_: &World) -> Verdict {
     let page = PAGE as u64;
     let file = ok!(two_pages());
@@ -516,7 +493,6 @@ fn shrink_and_grow_together_fix_the_length(_: &World) -> Verdict {
     is_untouched(&file)
 }
 
-// row 54
 fn a_fully_sealed_file_still_answers(_: &World) -> Verdict {
     let file = ok!(two_pages());
     let all = Seals::SEAL | Seals::SHRINK | Seals::GROW | Seals::WRITE;
@@ -531,7 +507,6 @@ fn a_fully_sealed_file_still_answers(_: &World) -> Verdict {
     is_untouched(&clone)
 }
 
-// row 70
 fn exec_fixes_the_execute_bits_of_a_file_without(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -555,7 +530,6 @@ fn exec_fixes_the_execute_bits_of_a_file_without(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 71
 fn exec_on_an_executable_file_seals_its_content_too(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -576,7 +550,6 @@ fn exec_on_an_executable_file_seals_its_content_too(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 72
 fn an_executable_file_made_without_sealing_is_not_sealed(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -591,7 +564,6 @@ fn an_executable_file_made_without_sealing_is_not_sealed(world: &World) -> Verdi
     Ok(())
 }
 
-// row 73
 fn a_file_made_not_executable_stays_so(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     for more in [MemFdFlags::CLOEXEC, MemFdFlags::ALLOW_SEALING] {

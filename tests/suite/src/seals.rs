@@ -43,7 +43,6 @@ fn closed() -> Result<OwnedMemFd, Errno> {
     OwnedMemFd::create(c"closed", MemFdFlags::CLOEXEC)
 }
 
-// row 21
 fn a_file_made_without_sealing_has_the_seal_of_seals(world: &World) -> Verdict {
     needs!(world.exec_is_free, world::NOEXEC_SET);
     let file = ok!(closed());
@@ -54,7 +53,6 @@ fn a_file_made_without_sealing_has_the_seal_of_seals(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 22
 fn a_file_made_without_sealing_takes_not_even_no_seal(world: &World) -> Verdict {
     needs!(world.exec_is_free, world::NOEXEC_SET);
     refused!(ok!(closed()).add_seals(Seals::empty()), Errno::EPERM);
@@ -63,7 +61,6 @@ fn a_file_made_without_sealing_takes_not_even_no_seal(world: &World) -> Verdict 
     Ok(())
 }
 
-// row 23
 fn a_file_made_for_sealing_has_none(world: &World) -> Verdict {
     needs!(world.exec_is_free, world::NOEXEC_SET);
     same!(ok!(kernel::sealable()).seals(), Ok(Seals::empty()));
@@ -75,7 +72,6 @@ fn first_seals() -> Result<Seals, Errno> {
     kernel::sealable()?.seals()
 }
 
-// row 24
 fn seals_add_up_and_may_be_added_again(_: &World) -> Verdict {
     let first = ok!(first_seals());
     let file = ok!(kernel::sealable());
@@ -90,7 +86,6 @@ fn seals_add_up_and_may_be_added_again(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 25
 fn several_seals_are_added_in_one_call(_: &World) -> Verdict {
     let first = ok!(first_seals());
     let file = ok!(kernel::sealable());
@@ -103,7 +98,6 @@ fn several_seals_are_added_in_one_call(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 26
 fn the_seal_of_seals_ends_sealing(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.add_seals(Seals::SHRINK));
@@ -122,7 +116,6 @@ fn the_seal_of_seals_ends_sealing(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 28
 fn an_unknown_seal_is_einval_and_changes_nothing(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let before = file.seals();
@@ -134,7 +127,6 @@ fn an_unknown_seal_is_einval_and_changes_nothing(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 27
 fn an_unknown_seal_is_noticed_before_the_seal_of_seals(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.add_seals(Seals::SEAL));
@@ -145,7 +137,6 @@ fn an_unknown_seal_is_noticed_before_the_seal_of_seals(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 29
 fn future_write_is_added_or_unknown(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let before = ok!(file.seals());
@@ -188,7 +179,6 @@ fn each_seal_is_added_alone_and_reported(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 30
 fn duplicates_share_the_seals(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let clone = ok!(file.try_clone());
@@ -214,7 +204,6 @@ fn duplicates_share_the_seals(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 31
 fn a_file_opened_again_shares_the_seals(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(b"0123"));
@@ -233,7 +222,6 @@ fn a_file_opened_again_shares_the_seals(world: &World) -> Verdict {
     Ok(())
 }
 
-// row 34
 fn a_child_sees_the_seals_of_its_parent_and_the_reverse(_: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let steps = ok!(Steps::new());

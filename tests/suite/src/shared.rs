@@ -161,7 +161,6 @@ fn a_file_that_grows_is_shared_at_its_old_length(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 95
 fn nothing_can_be_shared(_: &World) -> Verdict {
     let shared = shared(0)?;
     holds!(shared.is_empty() && !shared.as_ptr().is_null());
@@ -171,7 +170,6 @@ fn nothing_can_be_shared(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 98
 fn what_could_be_cut_is_not_shared(world: &World) -> Verdict {
     let missing = VerifyErrorKind::MissingSeals(Seals::SHRINK);
     let file = ok!(OwnedMemFd::create(
@@ -450,7 +448,6 @@ fn a_view_adds_no_seal_and_needs_one(_: &World) -> Verdict {
     Ok(())
 }
 
-// row 95
 fn a_view_of_nothing_is_empty(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     ok!(file.add_seals(Seals::SHRINK));

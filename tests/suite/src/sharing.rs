@@ -35,7 +35,6 @@ fn a_descriptor_that_the_other_process_opens_is_there(world: &World) -> Verdict 
     Ok(())
 }
 
-// row 35
 fn every_claim_about_seals_holds(world: &World) -> Verdict {
     needs!(world.shared_descriptors, world::NO_SHARED_DESCRIPTORS);
     let steps = ok!(Steps::new());

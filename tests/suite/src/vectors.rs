@@ -101,8 +101,6 @@ macro_rules! right_around {
     )+};
 }
 
-// row 109, all of it
-
 fn a_loop_is_right_around_creating_and_closing(_: &World) -> Verdict {
     let options = MemFdOptions::new();
     right_around!(
