@@ -1,7 +1,7 @@
-//! Two hundred senders and two hundred receivers in one process: every message arrives, once,
-//! in its order and whole, and nothing stays open.
+//! Two hundred senders and two hundred receivers in one process: every message arrives once, in
+//! order and complete, and no descriptor stays open.
 //!
-//! The only test of its program, since it counts the open descriptors.
+//! This is the only test of its program, since it counts the open descriptors.
 
 use owned_memfd::{
     SealedMemFd,
@@ -20,8 +20,8 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 const PAIRS: usize = 200;
 
-/// Ten seconds on the machine itself; where the system calls are emulated or the C library is
-/// another, only whether it works at all.
+/// How long the test runs: ten seconds on this machine's own CPU and libc. Elsewhere it only
+/// checks whether the transfer works.
 const TIME: Duration = if cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
     Duration::from_secs(10)
 } else {
@@ -53,11 +53,10 @@ fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
     Ok(())
 }
 
-/// A message is one of these two in turns: a file by itself, and bytes with the same file
-/// twice. It is waited for the answer, so that no more descriptors are under way than anybody
-/// may have.
+/// Messages alternate between a file alone, and bytes with the same file twice. The sender waits
+/// for a reply, so the number of descriptors in flight stays below the limit.
 fn send(socket: &OwnedFd, pair: usize, end: Instant, sent: &AtomicU64) -> Outcome {
-    let mut answer = [0; 8];
+    let mut result = [0; 8];
     for message in 0_u64.. {
         if Instant::now() > end {
             break;
@@ -72,8 +71,8 @@ fn send(socket: &OwnedFd, pair: usize, end: Instant, sent: &AtomicU64) -> Outcom
         }
         sent.fetch_add(1, Relaxed);
         drop(file);
-        let count = socket::receive(socket, &mut answer, &mut ReceivedFds::<0>::new())?;
-        assert_eq!(answer[..count], message.to_le_bytes());
+        let count = socket::receive(socket, &mut result, &mut ReceivedFds::<0>::new())?;
+        assert_eq!(result[..count], message.to_le_bytes());
     }
     Ok(())
 }
@@ -95,7 +94,7 @@ fn receive(socket: &OwnedFd, pair: usize, received: &AtomicU64) -> Outcome {
                 Err(error) => return Err(error.to_string().into()),
             }
             assert_eq!(descriptors.len(), 2);
-            // One of them is looked at; the other is closed unseen.
+            // This takes one of the descriptors; the other is closed when dropped.
             let file = descriptors.next().ok_or("no file")?;
             let file = SealedMemFd::verify(file, expected.len()).map_err(|no| no.to_string())?;
             assert_eq!(&file.map()?[..], expected);
@@ -106,7 +105,7 @@ fn receive(socket: &OwnedFd, pair: usize, received: &AtomicU64) -> Outcome {
     Ok(())
 }
 
-/// What no other message holds, from a few bytes up to more than a page.
+/// The content of a message, which no other message has: from a few bytes up to more than a page.
 fn content(pair: usize, message: u64) -> Vec<u8> {
     let mut content = format!("message {message} of {pair}\n").into_bytes();
     let more = message.wrapping_mul(97) % 9000;

@@ -1,15 +1,15 @@
-//! Claims about running real programs from memory: static and dynamic ones, scripts, and what
-//! is no program.
+//! Claims about running real programs from memory: static and dynamic programs, scripts, and files
+//! that are no program.
 //!
-//! What needs no std is claimed in `tests/suite`. Under QEMU user-mode these are programs of
-//! the machine itself, whose kernel executes them.
+//! The claims that need no std are in `tests/suite`. Under QEMU user-mode, the programs here are
+//! those of the host, whose kernel executes them.
 
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
     exec::{Arg, Args, ExecError},
     fd::AsRawFd,
 };
-// With the feature it is the crate's own.
+// With the feature `std`, it is the crate's own.
 #[cfg(not(feature = "std"))]
 use std::os::fd::AsRawFd as _;
 use std::{
@@ -25,7 +25,7 @@ use std::{
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The refusals, by the numbers under which a child reports them, which no errno has.
+/// The errors, by the numbers with which a child reports them. No errno has these numbers.
 const REFUSALS: [ExecError; 7] = [
     ExecError::NotExecutable,
     ExecError::ExecutableFileBusy,
@@ -54,15 +54,15 @@ fn refusal(number: i32) -> ExecError {
         .unwrap_or(ExecError::Kernel(Errno::from_raw_os_error(number)))
 }
 
-/// Executes the file in a child of std's making, between fork and exec; what it prints, or why
-/// it is refused.
+/// Executes the file in a child that std starts, between fork and exec. Returns what it prints, or
+/// why it fails.
 fn run(
     file: &OwnedMemFd,
     args: Vec<CString>,
     env: Vec<CString>,
 ) -> Result<Result<Output, ExecError>, Box<dyn Error>> {
     fn ended(list: Vec<CString>) -> Vec<Option<Arg<'static>>> {
-        // What the closure refers to must outlive everything.
+        // The closure requires that what it refers to lives for ever.
         let list: &'static [CString] = list.leak();
         list.iter()
             .map(|text| Some(Arg::new(text)))
@@ -71,7 +71,7 @@ fn run(
     }
     let (args, env) = (ended(args), ended(env));
     let inherited = !file.close_on_exec()?;
-    // A duplicate is always close-on-exec.
+    // A duplicate that std makes is always close-on-exec.
     let file = file.try_clone()?;
     let exec = move || {
         if inherited {
@@ -110,7 +110,7 @@ fn executable(content: &[u8]) -> Result<OwnedMemFd, Box<dyn Error>> {
     Ok(file)
 }
 
-/// What the program prints with these arguments, after it has ended well.
+/// What the program prints with these arguments. It must succeed.
 fn printed(file: &OwnedMemFd, args: &[&str], env: &[&str]) -> Result<String, Box<dyn Error>> {
     let output = run(file, strings(args)?, strings(env)?)??;
     assert!(output.status.success(), "{output:?}");
@@ -164,7 +164,7 @@ fn a_static_program_runs() -> Outcome {
     let file = executable(&content)?;
     let text = printed(&file, &["own name", "", "last"], &["A=b"])?;
     assert_eq!(text, "own name\n\nlast\nA=b\n");
-    // Sealed, and still ours: what ran was a child.
+    // The file is sealed, and this process still has it: a child executed it.
     let sealed = file.seal()?;
     assert_eq!(&sealed.map()?[..], content);
     let text = printed(&sealed.into_memfd(), &["sealed"], &[])?;
@@ -207,7 +207,7 @@ fn too_long_a_list_is_e2big() -> Outcome {
     let much = CString::new(vec![b'x'; 100_000])?;
     refused(vec![much.clone(); 1000], vec![])?;
     refused(strings(&["echo"])?, vec![much; 1000])?;
-    // One alone, longer than the largest page would allow.
+    // A single argument that is too long on every page size.
     refused(vec![CString::new(vec![b'x'; 3 << 20])?], vec![])?;
     assert_eq!(printed(&file, &["echo", "still"], &[])?, "still\n");
     Ok(())
@@ -219,7 +219,7 @@ fn a_script_runs_while_its_descriptor_stays_open() -> Outcome {
     file.set_close_on_exec(false)?;
     let text = printed(&file, &["name", "one", "two"], &["HOME=here"])?;
     assert_eq!(text, "one and two, here\n");
-    // Whoever seals it first may do so.
+    // A file that is sealed first can be executed.
     let file = file.seal()?.into_memfd();
     assert_eq!(printed(&file, &["name"], &["HOME=here"])?, " and , here\n");
     Ok(())
@@ -251,7 +251,7 @@ fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
     for len in [4, 16, 63, 64, 100] {
         is_refused(&executable(&content[..len])?, ExecError::InvalidExecutable)?;
     }
-    // Its headers are whole, and the kernel looks no further.
+    // The headers are complete, and the kernel checks nothing else.
     match run(&executable(&content[..8192])?, strings(&["cut"])?, vec![])? {
         Ok(output) => assert!(output.status.signal().is_some(), "{output:?}"),
         Err(error) => assert!(matches!(error, ExecError::Kernel(_)), "{error:?}"),

@@ -1,6 +1,6 @@
 //! Claims about sealed files and their maps that need threads or unwinding.
 //!
-//! What needs neither is claimed in `tests/suite`.
+//! Claims that need neither are in `tests/suite`.
 
 use owned_memfd::{
     CreateError, Errno, MemFdOptions, SealedMap, SealedMemFd, SharedMap, SharedMapMut,
@@ -18,8 +18,8 @@ use suite::World;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// How often a memory file of that name is open, and mapped, in this process. Other tests
-/// run at the same time, with other names.
+/// How many descriptors and mappings of a memory file of that name this process has. Other tests,
+/// which use other names, run at the same time.
 fn seen(name: &str) -> (usize, usize) {
     let name = format!("/memfd:{name} ");
     let open = fs::read_dir("/proc/self/fd").map_or(0, |entries| {
@@ -110,13 +110,13 @@ fn shared_memory_is_written_and_read_by_many_threads() -> Outcome {
                     assert_eq!(shared.write_at(&[value; LEN], 0), LEN);
                     let mut found = [0; LEN];
                     assert_eq!(shared.read_at(&mut found, 0), LEN);
-                    // Of each byte one of the values that were written to it.
+                    // Each byte has one of the values that were written to it.
                     assert!(found.iter().all(|byte| (1..=4).contains(byte)));
                 }
             });
         }
     });
-    // Not sealed here: a process that another test starts may still have it mapped.
+    // The file is not sealed here: a process that another test starts may still have it mapped.
     assert_eq!(shared.unmap().len()?, LEN as u64);
     Ok(())
 }
@@ -129,8 +129,8 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
-                    // Naming the user makes std fork, which copies mappings, instead of
-                    // starting the program by other means.
+                    // Setting the user makes std use fork, which copies mappings, and not another
+                    // call.
                     let status = Command::new("true").uid(user).status().unwrap();
                     assert!(status.success());
                     started.fetch_add(1, Relaxed);
@@ -146,8 +146,8 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
                 .map(|map| assert_eq!(map[99_999], 7));
         }
         over.store(true, Relaxed);
-        // Where an emulator lets children inherit what they should not, one may hold the
-        // file for longer than is waited.
+        // Under an emulator, a child may inherit the mapping that it should not, and hold it
+        // longer than sealing waits.
         if built != Err(CreateError::Kernel(Errno::EBUSY)) || World::probe().keeps_from_children() {
             assert_eq!(built, Ok(()));
         }

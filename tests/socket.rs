@@ -1,6 +1,6 @@
-//! Claims about handing files over to parties that are not ours: Python, rustix and memmap2.
+//! Claims about passing files to other software: Python, rustix and memmap2.
 //!
-//! What needs no std is claimed in `tests/suite`.
+//! The claims that need no std are in `tests/suite`.
 
 use memmap2::Mmap;
 use owned_memfd::{
@@ -27,31 +27,31 @@ const KINDS: [(SocketType, &str); 3] = [
     (SocketType::SeqPacket, "SEQPACKET"),
 ];
 
-/// A library's descriptor as one of std's, whose type it may already be.
+/// Converts the library's descriptor to std's, which may be the same type.
 fn to_std(fd: impl IntoRawFd) -> std::os::fd::OwnedFd {
     // SAFETY: `into_raw_fd` gives the descriptor up.
     unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw_fd()) }
 }
 
-/// Somebody else's descriptor as one of the library's.
+/// Converts another crate's descriptor to the library's.
 fn to_ours(fd: impl std::os::fd::IntoRawFd) -> OwnedFd {
     // SAFETY: `into_raw_fd` gives the descriptor up.
     unsafe { OwnedFd::from_raw_fd(fd.into_raw_fd()) }
 }
 
-/// Somebody else's descriptor, lent to the library.
+/// Lends another crate's descriptor to the library.
 fn lend(fd: &impl std::os::fd::AsRawFd) -> BorrowedFd<'_> {
     // SAFETY: the descriptor stays open as long as it is borrowed.
     unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }
 }
 
-/// A library's descriptor, lent to somebody else.
+/// Lends the library's descriptor to another crate.
 fn borrow(fd: &impl AsFd) -> std::os::fd::BorrowedFd<'_> {
     // SAFETY: the descriptor stays open as long as it is borrowed.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
 }
 
-/// Runs a program of Python's to its end, with the socket as its standard input.
+/// Runs a Python program until it exits, with the socket as its standard input.
 fn python(socket: OwnedFd, kind: &str, program: &str) -> Outcome {
     let start = format!(
         "import fcntl, mmap, os, socket\n\
@@ -188,7 +188,7 @@ fn a_file_that_rustix_sealed_is_proven() -> Outcome {
     assert!(SealedMemFd::try_from(to_ours(unsealed)).is_err());
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK)?;
 
-    // Directly, and by way of a socket.
+    // Directly, and through a socket.
     let (here, there) = socket::socket_pair(SocketType::SeqPacket)?;
     assert_eq!(socket::send(&here, b"!", &[lend(&file)])?, 1);
     let proven = SealedMemFd::try_from(to_ours(file))?;

@@ -1,6 +1,6 @@
-//! Runs the claims of `tests/suite`, which need no std, under `cargo test`.
+//! Runs the claims of `tests/suite` under `cargo test`.
 //!
-//! A claim that this machine lacks something for is ignored, and the reason is printed.
+//! A claim is ignored if this machine lacks something that it needs. The reason is printed.
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{process::ExitCode, sync::OnceLock};
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     static WORLD: OnceLock<World> = OnceLock::new();
 
     let mut arguments = Arguments::from_args();
-    // A claim runs in a child of this process, which must not have the locks of other threads.
+    // A claim runs in a child of this process, where locks of other threads would stay locked.
     arguments.test_threads = Some(1);
     let trials = suite::claims()
         .map(|claim| {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
                     Ok(()) => Ok(Completion::Completed),
                     Err(Stop::Failed(failure)) => Err(failure.into()),
                     Err(Stop::Skipped(reason)) => {
-                        // Where each driver's account is read from.
+                        // `driver` in ci/common.sh collects these lines.
                         println!("\nskip {}: {reason}", claim.name);
                         Ok(Completion::ignored_with(reason))
                     }

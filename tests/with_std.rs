@@ -1,7 +1,7 @@
-//! Claims about the feature `std`: errors, input and output traits, conversions.
+//! Claims about the feature `std`: errors, I/O traits, conversions.
 //!
-//! What needs no std is claimed in `tests/suite`, which also runs with this feature on, and
-//! is then the consumer that compiles in both modes.
+//! The claims that need no std are in `tests/suite`. They also run with this feature, and so use
+//! the common API in both modes.
 #![cfg(feature = "std")]
 
 use owned_memfd::{

@@ -1,8 +1,8 @@
-//! What the claims about proven files need beside `raw` and `kernel`: attacks on a file and
-//! on memory, what stands beside a mapping, and huge pages. The unsafe code of those claims
-//! stands here.
+//! What the claims about sealed files need beside `raw` and `kernel`: attacks on a file and on
+//! memory, neighbours of a mapping, and huge pages. This module has the unsafe code of those
+//! claims.
 #![allow(unsafe_code)]
-// Arguments and answers are register contents: see `call`.
+// Arguments and results are register contents: see `call`.
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
 use crate::{
@@ -31,18 +31,18 @@ pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
 pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
 pub(crate) const NO_INIT: &str = "there is no /init, as in an initramfs";
 
-/// Every supported CPU's page is a divisor of this.
+/// The largest page size of any supported CPU; every other page size divides it.
 pub(crate) const LARGEST_PAGE: usize = 64 * 1024;
 
-/// What a request to a device is numbered: `_IOWR(kind, number, size)`, asm-generic/ioctl.h.
+/// The number of an `ioctl` request: `_IOWR(kind, number, size)`, asm-generic/ioctl.h.
 const fn request(kind: u8, number: usize, size: usize) -> usize {
     (3 << 30) | (size << 16) | ((kind as usize) << 8) | number
 }
 
 // Seals.
 
-/// Does what CVE-2026-63952 allows: seals a file against writing that is mapped for writing.
-/// `None` where the kernel refuses.
+/// Does what CVE-2026-63952 allows: adds the write seal to a file that is mapped for writing.
+/// Returns `None` if the kernel refuses, as a fixed one does.
 pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Errno> {
     let file = executable(content)?;
     let mapping = Mapping::of(&file, content.len(), Stores::Shared, READ | WRITE)?;
@@ -70,22 +70,23 @@ pub(crate) fn next_number() -> Result<RawFd, Errno> {
     Ok(kernel::event_counter()?.as_raw_fd())
 }
 
-/// Uses a number that another part of this process owns, and leaves it open.
+/// Lends `action` the descriptor of a number that another part of this process owns, and leaves it
+/// open.
 pub(crate) fn borrow<T>(number: RawFd, action: impl FnOnce(&OwnedFd) -> T) -> T {
     let fd = take(number);
-    let answer = action(&fd);
+    let result = action(&fd);
     let _ = fd.into_raw_fd();
-    answer
+    result
 }
 
-/// The bytes that the file takes of memory.
+/// How many bytes of memory the file takes.
 pub(crate) fn allocated(fd: &impl AsFd) -> Result<u64, Errno> {
     Ok(u64::try_from(kernel::stat(fd)?.st_blocks).unwrap_or(0) * 512)
 }
 
 // Memory.
 
-/// This machine's page size, found out by what the kernel takes for one.
+/// This machine's page size, found by trying which offset into a mapping `mprotect` accepts.
 pub(crate) fn page_size() -> Result<usize, Errno> {
     let mapping = Mapping::zeros(2 * LARGEST_PAGE)?;
     let mut size = PAGE;
@@ -95,11 +96,11 @@ pub(crate) fn page_size() -> Result<usize, Errno> {
     Ok(size)
 }
 
-/// Whether a byte can be read there, as the kernel sees it.
+/// Whether the kernel can read a byte there.
 pub(crate) fn is_mapped(address: *const u8) -> Result<bool, Errno> {
     let (_read_end, write_end) = kernel::pipe()?;
     let number = write_end.as_raw_fd() as usize;
-    // SAFETY: the kernel reads one byte, and answers EFAULT where it cannot.
+    // SAFETY: the kernel reads one byte, and returns EFAULT where it cannot.
     match unsafe {
         call(
             sc::nr::WRITE,
@@ -112,13 +113,14 @@ pub(crate) fn is_mapped(address: *const u8) -> Result<bool, Errno> {
     }
 }
 
-/// Whether the kernel would write a byte there, which it is asked to do.
+/// Whether the kernel can write a byte there. It is asked to do so.
 ///
-/// Not unsafe, since the claims ask it only of memory of which they claim that it is not.
+/// Not marked unsafe: the claims call it only for memory of which they claim that it is not
+/// writable.
 pub(crate) fn is_writable(address: *const u8) -> Result<bool, Errno> {
     let file = kernel::holding(b"x")?;
     let number = file.as_raw_fd() as usize;
-    // SAFETY: the kernel writes one byte, or answers EFAULT; see above.
+    // SAFETY: the kernel writes one byte, or returns EFAULT; see above.
     match unsafe {
         call(
             sc::nr::READ,
@@ -135,7 +137,8 @@ pub(crate) fn is_writable(address: *const u8) -> Result<bool, Errno> {
 pub(crate) struct Neighbour(NonNull<u8>);
 
 impl Neighbour {
-    /// `None` where something is mapped there, or the kernel will not.
+    /// Returns `None` if something is mapped there already, or if the kernel chooses another
+    /// address.
     pub(crate) fn at(address: *const u8) -> Option<Self> {
         let wanted = address.cast_mut().cast();
         // SAFETY: MAP_FIXED_NOREPLACE replaces nothing; a kernel that does not know it takes
@@ -157,7 +160,7 @@ impl Neighbour {
         Some(page)
     }
 
-    /// Whether it is still there. If it is not and nothing is, the process dies.
+    /// Whether the page is still there. If nothing is mapped there any more, the process dies.
     pub(crate) fn is_there(&self) -> bool {
         (0..PAGE).all(|index| {
             // SAFETY: within the page.
@@ -176,10 +179,10 @@ impl Drop for Neighbour {
     }
 }
 
-/// Writes into the memory of a process by its address: `process_vm_writev`.
+/// Writes into the memory of a process by address: `process_vm_writev`.
 ///
-/// Not unsafe, since the claims do it only to memory of which they claim that it cannot be
-/// written so, or that is a mapping of theirs.
+/// Not marked unsafe: the claims call it only for memory of which they claim that it cannot be
+/// written this way, or for a mapping of their own.
 pub(crate) fn write_memory(pid: i32, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
     // The kernel's iovecs.
     let from = [bytes.as_ptr().expose_provenance(), bytes.len()];
@@ -196,14 +199,14 @@ pub(crate) fn write_memory(pid: i32, address: *const u8, bytes: &[u8]) -> Result
     unsafe { call(sc::nr::PROCESS_VM_WRITEV, arguments) }
 }
 
-/// Writes into this process's memory by way of `/proc`, even where it is not writable.
+/// Writes into this process's memory through `/proc/self/mem`, even where it is not writable.
 pub(crate) fn write_own_memory(address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
     let memory = kernel::open(c"/proc/self/mem", rustix::fs::OFlags::RDWR)?;
     let offset = address.expose_provenance() as u64;
     rustix::io::pwrite(lend(&memory), bytes, offset).map_err(crate::raw::errno)
 }
 
-/// A handler of page faults: it fills holes.
+/// A `userfaultfd`: it handles page faults and fills holes.
 pub(crate) struct Faults(OwnedFd);
 
 impl Faults {
@@ -217,7 +220,7 @@ impl Faults {
         Ok(faults)
     }
 
-    /// Asks for the faults of missing pages in the mapping.
+    /// Registers the mapping, so that faults of missing pages come here.
     pub(crate) fn register(&self, address: *const u8, len: usize) -> Result<(), Errno> {
         const MISSING: u64 = general::UFFDIO_REGISTER_MODE_MISSING as u64;
         let start = address.expose_provenance() as u64;
@@ -252,7 +255,7 @@ impl Faults {
     }
 }
 
-/// A ring that pins memory for input and output.
+/// An `io_uring` that pins memory as its registered buffers.
 pub(crate) struct Ring(OwnedFd);
 
 impl Ring {
@@ -265,7 +268,7 @@ impl Ring {
         Ok(Self(take(number as RawFd)))
     }
 
-    /// Pins the first `len` bytes of the mapping, until `unpin`, also when it is gone.
+    /// Pins the first `len` bytes of the mapping until `unpin`, even after it is unmapped.
     pub(crate) fn pin(&self, mapping: &Mapping, len: usize) -> Result<(), Errno> {
         const REGISTER_BUFFERS: usize = 0;
         // The kernel's iovec.
@@ -291,8 +294,8 @@ impl Ring {
     }
 }
 
-/// Maps a part of a file for writing, privately: what is written there stays there. On huge
-/// pages even a file that is sealed against growing gets as long as the mapping.
+/// Maps `len` bytes of a file privately for writing, and unmaps them. On huge pages, this can
+/// lengthen even a file that is sealed against growing.
 pub(crate) fn map_privately_and_beyond(fd: &impl AsFd, len: usize) -> Result<(), Errno> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
     // SAFETY: a new mapping, where the kernel finds room.
@@ -310,25 +313,26 @@ pub(crate) fn huge() -> Result<OwnedMemFd, Errno> {
     OwnedMemFd::create(c"suite", flags)
 }
 
-/// The default size of huge pages, where at least so many can be had and mapped.
+/// The default size of huge pages. Skips the claim unless `count` of them can be allocated and one
+/// can be mapped.
 pub(crate) fn huge_page_size(world: &World, count: u64) -> Result<usize, Stop> {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let file = ok!(huge());
     let size = ok!(rustix::fs::fstatfs(lend(&file))).f_bsize as u64;
     match file.allocate(0, count * size) {
         Err(Errno::ENOSPC) => return Err(Stop::Skipped(NO_POOL)),
-        answer => ok!(answer),
+        result => ok!(result),
     }
     match Mapping::of(&file, size as usize, Stores::Shared, READ | WRITE) {
         Err(Errno::EINVAL) => Err(Stop::Skipped(HUGE_PAGES_UNMAPPED)),
-        answer => {
-            drop(ok!(answer));
+        result => {
+            drop(ok!(result));
             Ok(size as usize)
         }
     }
 }
 
-/// Takes every huge page that is left, until it is dropped.
+/// Takes every free huge page, until the file is dropped.
 pub(crate) fn take_all_huge_pages(size: usize) -> Result<OwnedMemFd, Errno> {
     let file = huge()?;
     let mut taken = 0;
@@ -342,11 +346,11 @@ pub(crate) fn take_all_huge_pages(size: usize) -> Result<OwnedMemFd, Errno> {
     Err(Errno::E2BIG)
 }
 
-/// A machine that promises no more memory than it has, and has none left: what is not yet
-/// allocated is refused. It was as before once this is dropped.
+/// A machine without free memory that does not overcommit: it refuses whatever is not allocated
+/// yet. Dropping this restores its settings.
 pub(crate) struct NoMemory([Setting; 4]);
 
-/// A number of the machine's: what it was, and what it is without memory.
+/// A setting of the machine: its value before, and its value without free memory.
 struct Setting {
     path: &'static CStr,
     before: u64,
@@ -354,7 +358,7 @@ struct Setting {
 }
 
 impl NoMemory {
-    /// Notes what it will take to restore the machine, which must be the test's own.
+    /// Notes the settings, to be able to restore them. The machine must be the suite's own.
     pub(crate) fn prepare(world: &World) -> Result<Self, Stop> {
         needs!(world.machine, world::NO_OWN_MACHINE);
         let setting = |path, without| {
@@ -368,12 +372,12 @@ impl NoMemory {
             ok!(setting(c"/proc/sys/vm/overcommit_kbytes", 1)),
             ok!(setting(c"/proc/sys/vm/admin_reserve_kbytes", 0)),
             ok!(setting(c"/proc/sys/vm/user_reserve_kbytes", 0)),
-            // `OVERCOMMIT_NEVER`: comes last and goes first.
+            // `OVERCOMMIT_NEVER`: this is set last and restored first.
             ok!(setting(c"/proc/sys/vm/overcommit_memory", 2)),
         ]))
     }
 
-    /// From now on there is none.
+    /// From now on there is no free memory.
     pub(crate) fn begin(&self) -> Result<(), Errno> {
         self.0
             .iter()
@@ -384,7 +388,7 @@ impl NoMemory {
 impl Drop for NoMemory {
     fn drop(&mut self) {
         for setting in self.0.iter().rev() {
-            // What comes next will fail if this does.
+            // If this fails, the next claims will fail.
             let _ = kernel::write_number(setting.path, setting.before);
         }
     }

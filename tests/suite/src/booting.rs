@@ -1,15 +1,15 @@
 //! Claims about early boot: modules and block devices from memory files.
 //!
-//! Modules and loop devices are the whole machine's. So all but the refusals is claimed only
-//! where the machine is the suite's own, and no claim depends on what another one has left
-//! loaded: it loads what it needs, and unloads what it is going to load.
+//! Modules and loop devices belong to the whole machine. So all claims but those about errors run
+//! only if the machine is the suite's own. No claim depends on what another one left loaded: each
+//! loads what it needs, and unloads what it is going to load.
 
 use crate::{
     Stop, Verdict, World, attacks,
-    children::{Overseer, PATIENCE},
+    children::{PATIENCE, Supervisor},
     claim::Text,
     kernel, parties,
-    raw::{self, Answer, Buffer, Which, errno, lend},
+    raw::{self, Buffer, Response, Which, errno, lend},
     world,
 };
 use core::{ffi::CStr, time::Duration};
@@ -69,7 +69,7 @@ claims!(
     a_table_that_gets_full_half_way_is_emfile,
 );
 
-/// As the machine that is the suite's own has them, unless it has none.
+/// The modules that the suite's own machines have in /boot, unless the kernel has them built in.
 const MODULE: &CStr = c"/boot/loop.ko";
 const SQUASHFS: &CStr = c"/boot/squashfs.ko";
 const IMAGE: &CStr = c"/boot/image.squashfs";
@@ -89,8 +89,8 @@ fn is_there(path: &CStr) -> bool {
     kernel::open(path, OFlags::RDONLY).is_ok()
 }
 
-/// A memory file with the content of that file.
-fn copy_from_slice(path: &CStr) -> Result<OwnedMemFd, Errno> {
+/// A memory file with a copy of the file at `path`.
+fn copy_of(path: &CStr) -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.copy_from(kernel::open(path, OFlags::RDONLY)?, u64::MAX)?;
     Ok(file)
@@ -98,7 +98,7 @@ fn copy_from_slice(path: &CStr) -> Result<OwnedMemFd, Errno> {
 
 /// Loads a module of `/boot`, unless it is loaded.
 fn load(path: &CStr) -> Verdict {
-    match ok!(copy_from_slice(path)).load_module(c"") {
+    match ok!(copy_of(path)).load_module(c"") {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => fail!("{path:?} is not loaded: {error:?}"),
     }
@@ -106,7 +106,7 @@ fn load(path: &CStr) -> Verdict {
 
 // Modules.
 
-/// The loop module, which is not loaded.
+/// A memory file with the loop module. The module is not loaded.
 fn module(world: &World) -> Result<OwnedMemFd, Stop> {
     needs!(world.machine, world::NO_OWN_MACHINE);
     needs!(world.modules, world::NO_MODULES);
@@ -116,7 +116,7 @@ fn module(world: &World) -> Result<OwnedMemFd, Stop> {
     loop {
         match rustix::system::delete_module(c"loop", 0).map_err(errno) {
             Ok(()) | Err(Errno::ENOENT) => break,
-            // What used it may be just going.
+            // A user of the module may be about to go away.
             Err(Errno::EAGAIN | Errno::EBUSY) => {}
             Err(error) => fail!("the module is not unloaded: {error:?}"),
         }
@@ -124,12 +124,12 @@ fn module(world: &World) -> Result<OwnedMemFd, Stop> {
         kernel::sleep(Duration::from_millis(5));
     }
     same!(is_loaded(), Ok(false));
-    Ok(ok!(copy_from_slice(MODULE)))
+    Ok(ok!(copy_of(MODULE)))
 }
 
 fn is_loaded() -> Result<bool, Errno> {
     let file = kernel::open(c"/proc/modules", OFlags::RDONLY)?;
-    // The newest one is the first.
+    // The newest module is the first in the list.
     let mut text = [0; 5];
     Ok(kernel::read(&file, &mut text)? == text.len() && &text == b"loop ")
 }
@@ -145,7 +145,7 @@ fn a_module_in_a_file_that_is_not_sealed_is_loaded(world: &World) -> Verdict {
     let file = module(world)?;
     same!(file.load_module(c""), Ok(()));
     same!(is_loaded(), Ok(true));
-    // The kernel has a copy.
+    // The kernel has its own copy.
     ok!(file.set_len(0));
     same!(is_loaded(), Ok(true));
     Ok(())
@@ -155,10 +155,7 @@ fn a_module_that_is_loaded_is_eexist(world: &World) -> Verdict {
     let sealed = ok!(module(world)?.seal());
     same!(sealed.load_module(c""), Ok(()));
     same!(sealed.load_module(c""), Err(Errno::EEXIST));
-    same!(
-        ok!(copy_from_slice(MODULE)).load_module(c""),
-        Err(Errno::EEXIST)
-    );
+    same!(ok!(copy_of(MODULE)).load_module(c""), Err(Errno::EEXIST));
     same!(is_loaded(), Ok(true));
     Ok(())
 }
@@ -167,7 +164,7 @@ fn a_module_gets_its_parameters(world: &World) -> Verdict {
     const MAX_PART: &CStr = c"/sys/module/loop/parameters/max_part";
     const MAX_LOOP: &CStr = c"/sys/module/loop/parameters/max_loop";
 
-    // It rounds the first up to one less than a power of two.
+    // The module rounds `max_part` up to one less than a power of two.
     same!(
         module(world)?.load_module(c"max_part=15 max_loop=4"),
         Ok(())
@@ -199,7 +196,7 @@ fn a_module_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verd
     let file = module(world)?;
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
     same!(file.load_module(c""), Err(Errno::ETXTBSY));
-    // Sealed or not.
+    // Sealing the file makes no difference.
     let sealed = ok!(file.seal());
     same!(sealed.load_module(c""), Err(Errno::ETXTBSY));
     same!(is_loaded(), Ok(false));
@@ -229,7 +226,7 @@ fn a_module_that_is_cut_off_is_enoexec(world: &World) -> Verdict {
         same!(part.copy_from(source, cut), Ok(cut));
         match part.load_module(c"") {
             Err(Errno::ENOEXEC) => {}
-            // The end of it is the signature, without which this kernel takes it too.
+            // The signature stands at the end. This kernel accepts the module without it, too.
             Ok(()) if cut == len - 1 => {}
             other => fail!("{cut} of {len} bytes: {other:?}"),
         }
@@ -261,7 +258,8 @@ fn a_module_of_another_kernel_is_enoexec(world: &World) -> Verdict {
     let Some(start) = bytes.windows(magic.len()).position(|bytes| bytes == magic) else {
         fail!("the module does not say of which kernel it is");
     };
-    // Behind the version, which is not looked at where each symbol has one of its own.
+    // Change a byte after the version: the kernel ignores the version if each symbol has a version
+    // of its own.
     let Some(length) = bytes[start..].iter().position(|byte| *byte == b' ') else {
         fail!("the module says no more than a version");
     };
@@ -269,7 +267,7 @@ fn a_module_of_another_kernel_is_enoexec(world: &World) -> Verdict {
     same!(file.write_at(&[!bytes[at]], at as u64), Ok(1));
     same!(file.load_module(c""), Err(Errno::ENOEXEC));
     same!(is_loaded(), Ok(false));
-    // It was that byte.
+    // With that byte restored, the module loads.
     same!(file.write_at(&bytes[at..=at], at as u64), Ok(1));
     same!(file.load_module(c""), Ok(()));
     Ok(())
@@ -283,7 +281,7 @@ fn a_module_with_a_wrong_signature_is_ekeyrejected(world: &World) -> Verdict {
     let mut byte = [0];
     same!(file.read_at(&mut byte, middle), Ok(1));
     same!(file.write_at(&[!byte[0]], middle), Ok(1));
-    // It is looked at, although this kernel demands none.
+    // The kernel checks the signature, although it does not require one.
     same!(file.load_module(c""), Err(Errno::EKEYREJECTED));
     same!(is_loaded(), Ok(false));
     Ok(())
@@ -292,7 +290,7 @@ fn a_module_with_a_wrong_signature_is_ekeyrejected(world: &World) -> Verdict {
 fn what_is_no_module_is_enoexec(world: &World) -> Verdict {
     needs!(world.machine, world::NO_OWN_MACHINE);
     needs!(world.modules, world::NO_MODULES);
-    // Among them how what xz, zstd and gzip have compressed begins.
+    // Three of these are the magic numbers of xz, zstd and gzip.
     let starts: [&[u8]; 5] = [
         b"no module",
         b"\x7fELF",
@@ -348,7 +346,7 @@ fn no_module_is_loaded_by_a_kernel_without_modules(world: &World) -> Verdict {
 
 // Block devices.
 
-/// The loop devices, with their module loaded if they have one.
+/// Loads the module of loop devices, if it is a module.
 fn loops(world: &World) -> Verdict {
     needs!(world.machine, world::NO_OWN_MACHINE);
     if !is_there(CONTROL) && is_there(MODULE) {
@@ -365,17 +363,17 @@ fn sectors() -> Result<OwnedMemFd, Errno> {
 
 const SIZE: u64 = 3 * 512;
 
-/// Whether the device has a file, seen by opening it anew.
+/// Whether the device has a file, found by opening it again.
 fn is_bound(path: &CStr) -> Result<bool, Errno> {
     match kernel::open(path, OFlags::RDONLY) {
         Ok(device) => Ok(kernel::pread(&device, &mut [0], 0)? > 0),
-        // It is just going.
+        // The device is being detached.
         Err(Errno::ENXIO) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The device has no file any more.
+/// The device loses its file.
 fn goes(path: &CStr) -> Verdict {
     let deadline = raw::now() + PATIENCE;
     while ok!(is_bound(path)) {
@@ -385,7 +383,7 @@ fn goes(path: &CStr) -> Verdict {
     Ok(())
 }
 
-/// The device is read and cannot be written.
+/// The device can be read and cannot be written.
 fn is_read_only(device: &LoopDevice) -> Verdict {
     same!(kernel::pread(device, &mut [0; 512], 0), Ok(512));
     refused!(kernel::write(device, b"y"), Errno::EBADF | Errno::EPERM);
@@ -404,7 +402,7 @@ fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     if has_module {
         load(SQUASHFS)?;
     }
-    let sealed = ok!(ok!(copy_from_slice(IMAGE)).seal());
+    let sealed = ok!(ok!(copy_of(IMAGE)).seal());
     let device = ok!(sealed.attach_loop());
     let path = device.path();
 
@@ -413,9 +411,9 @@ fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     ok!(rustix::mount::mount_change("/", private));
     match rustix::mount::mount(&*path, c"/boot", c"squashfs", MountFlags::RDONLY, None) {
         Err(rustix::io::Errno::NODEV) if !has_module => return Err(Stop::Skipped(NO_SQUASHFS)),
-        answer => ok!(answer),
+        result => ok!(result),
     }
-    // Neither is needed any more.
+    // The mount keeps the device and its file in use.
     drop(device);
     drop(sealed);
     let greeting = ok!(kernel::open(c"/boot/greeting", OFlags::RDONLY));
@@ -449,7 +447,7 @@ fn a_device_has_its_number_in_its_path(world: &World) -> Verdict {
         Text::of(format_args!("{device:?}")).as_str(),
         shown.as_str()
     );
-    // It is that device.
+    // The path leads to the same device.
     let again = ok!(kernel::open(&path, OFlags::RDONLY));
     same!(
         ok!(kernel::stat(&again)).st_rdev,
@@ -463,7 +461,7 @@ fn a_device_of_a_sealed_file_is_read_only(world: &World) -> Verdict {
     loops(world)?;
     let sealed = ok!(ok!(sectors()).seal());
     is_read_only(&ok!(sealed.attach_loop()))?;
-    // One seal of them is enough.
+    // The write seal alone is enough.
     let file = ok!(sectors());
     ok!(file.add_seals(Seals::WRITE));
     is_read_only(&ok!(file.attach_loop()))
@@ -491,7 +489,7 @@ fn a_device_of_huge_pages_by_a_reading_descriptor_is_read_only(world: &World) ->
     // A hole, which takes no memory.
     let size = ok!(kernel::piece_size(&file));
     ok!(file.set_len(size));
-    // Some kernels take it as it is.
+    // Some kernels attach the file through a writable descriptor, too.
     match file.attach_loop() {
         Ok(device) => is_read_only(&device)?,
         Err(error) => same!(error, Errno::EINVAL),
@@ -519,7 +517,7 @@ fn a_device_of_a_file_that_is_not_sealed_is_written(world: &World) -> Verdict {
     let mut bytes = [0; 4];
     same!(file.read_at(&mut bytes, 0), Ok(4));
     same!(&bytes, b"nowx");
-    // Without that too, in the end.
+    // Without `fsync`, the write reaches the file when the device is closed.
     same!(kernel::write(&device, b"then"), Ok(4));
     drop(device);
     goes(&path)?;
@@ -627,12 +625,12 @@ const FREE: Which = Which::Equal(sc::nr::IOCTL, 1, 0x4c82);
 
 fn a_number_that_others_take_is_left_to_them(world: &World) -> Verdict {
     loops(world)?;
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let theirs = ok!(ok!(sectors()).attach_loop());
-    let taken = Answer::Value(theirs.number().into());
-    let overseer = Overseer::of(FREE, &[taken, taken, taken])?;
+    let taken = Response::Value(theirs.number().into());
+    let supervisor = Supervisor::of(FREE, &[taken, taken, taken])?;
     let device = ok!(ok!(kernel::holding(&[b'y'; 512])).attach_loop());
-    same!(overseer.calls(), 4);
+    same!(supervisor.calls(), 4);
     holds!(device.number() != theirs.number());
     let mut byte = [0];
     same!(kernel::pread(&device, &mut byte, 0), Ok(1));
@@ -644,26 +642,27 @@ fn a_number_that_others_take_is_left_to_them(world: &World) -> Verdict {
 
 fn a_number_that_others_take_again_and_again_is_ebusy(world: &World) -> Verdict {
     loops(world)?;
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(sectors());
     let theirs = ok!(file.attach_loop());
-    let taken = Answer::Value(theirs.number().into());
-    let overseer = Overseer::of(FREE, &[taken; 100])?;
+    let taken = Response::Value(theirs.number().into());
+    let supervisor = Supervisor::of(FREE, &[taken; 100])?;
     refused!(file.attach_loop(), Errno::EBUSY);
-    same!(overseer.calls(), 32);
+    same!(supervisor.calls(), 32);
     Ok(())
 }
 
-/// Opening for writing: of what the library opens here, the device alone.
+/// Opening a file for writing. Of the files that the library opens here, only the device is opened
+/// so.
 const OPENING: Which = Which::WithBits(sc::nr::OPENAT, 2, linux_raw_sys::general::O_RDWR);
 
 fn a_device_that_others_remove_is_left_to_them(world: &World) -> Verdict {
     loops(world)?;
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(sectors());
-    let overseer = Overseer::of(OPENING, &[Answer::Error(Errno::ENXIO); 3])?;
+    let supervisor = Supervisor::of(OPENING, &[Response::Error(Errno::ENXIO); 3])?;
     let device = ok!(file.attach_loop());
-    same!(overseer.calls(), 4);
+    same!(supervisor.calls(), 4);
     let mut byte = [0];
     same!(kernel::pread(&device, &mut byte, 0), Ok(1));
     same!(&byte, b"x");
@@ -672,11 +671,11 @@ fn a_device_that_others_remove_is_left_to_them(world: &World) -> Verdict {
 
 fn a_device_that_others_remove_again_and_again_is_enxio(world: &World) -> Verdict {
     loops(world)?;
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(sectors());
-    let overseer = Overseer::of(OPENING, &[Answer::Error(Errno::ENXIO); 100])?;
+    let supervisor = Supervisor::of(OPENING, &[Response::Error(Errno::ENXIO); 100])?;
     refused!(file.attach_loop(), Errno::ENXIO);
-    same!(overseer.calls(), 32);
+    same!(supervisor.calls(), 32);
     Ok(())
 }
 
@@ -697,19 +696,19 @@ fn a_user_who_may_not_make_devices_is_refused(world: &World) -> Verdict {
         loops(world)?;
     }
     let file = ok!(sectors());
-    // Who may not become another user may be one who may not make devices: this shows.
+    // A process that cannot do this may be unprivileged already. The next lines find out.
     let _ = kernel::become_nobody();
-    let answer = kernel::open(CONTROL, OFlags::RDONLY).err();
-    needs!(answer == Some(Errno::EACCES), NOT_CLOSED);
+    let result = kernel::open(CONTROL, OFlags::RDONLY).err();
+    needs!(result == Some(Errno::EACCES), NOT_CLOSED);
     refused!(file.attach_loop(), Errno::EACCES);
     Ok(())
 }
 
-/// Makes `/dev` somebody's own that has nothing but the node of what makes loop devices.
+/// Replaces `/dev`, for this process, by a directory that has only the node of `loop-control`.
 fn own_dev(world: &World) -> Verdict {
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     ok!(parties::hide(c"/dev"));
-    // The miscellaneous device of that number: linux/miscdevice.h.
+    // `LOOP_CTRL_MINOR` is 237: linux/miscdevice.h.
     let device = rustix::fs::makedev(10, 237);
     let (kind, mode) = (FileType::CharacterDevice, Mode::RUSR | Mode::WUSR);
     ok!(rustix::fs::mknodat(

@@ -1,5 +1,5 @@
-//! Claims about making sealed files: sealing one's own, building in place, copying from
-//! memory, copying what a stranger did not seal.
+//! Claims about making sealed files: sealing your own file, building in place, copying from
+//! memory, and copying a file that its sender did not seal.
 
 use crate::{
     Verdict, World, attacks,
@@ -63,7 +63,7 @@ const ALL: Seals = Seals::WRITE
     .union(Seals::GROW)
     .union(Seals::SEAL);
 
-/// The file is sealed for good and holds exactly this.
+/// The file is completely sealed and holds exactly this.
 fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
     holds!(ok!(sealed.seals()).contains(ALL));
     same!(sealed.len(), content.len());
@@ -73,7 +73,7 @@ fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
     Ok(())
 }
 
-/// Sealing is refused for this reason and leaves the file as it was.
+/// Sealing fails for this reason and leaves the file as it was.
 fn is_not_sealed(file: OwnedMemFd, reason: Errno) -> Result<OwnedMemFd, crate::Stop> {
     let number = file.as_raw_fd();
     let before = (file.seals(), file.len());
@@ -98,12 +98,12 @@ fn a_file_is_sealed_for_good(_: &World) -> Verdict {
     refused!(other.set_len(3), Errno::EPERM);
     refused!(other.set_len(5), Errno::EPERM);
     refused!(other.add_seals(Seals::FUTURE_WRITE), Errno::EPERM);
-    // Once more is no harm.
+    // Sealing it again succeeds.
     is_sealed_with(&ok!(other.seal()), b"0123")
 }
 
 fn a_file_that_is_sealed_enough_needs_no_more(world: &World) -> Verdict {
-    // By each of the sets to which nothing can be added.
+    // Each of these sets includes `SEAL`, so nothing can be added to it.
     for more in [Seals::SEAL, Seals::SEAL | Seals::GROW] {
         let file = ok!(kernel::holding(b"0123"));
         let seals = Seals::WRITE | Seals::SHRINK | more;
@@ -117,7 +117,7 @@ fn a_file_that_is_sealed_enough_needs_no_more(world: &World) -> Verdict {
     ok!(file.add_seals(Seals::WRITE | Seals::SHRINK));
     let sealed = ok!(ok!(file.reopen_read_only()).seal());
     same!(*ok!(sealed.map()), *b"0123");
-    // Where more can be added, it is.
+    // If more seals can be added, `seal` adds them.
     is_sealed_with(&ok!(file.seal()), b"0123")
 }
 
@@ -130,7 +130,8 @@ fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
         SealError::MappedOrPinned
     );
     ok!(file.write_all_at(b"8", 0));
-    // In another process, which holds no descriptor of it.
+    // A mapping in another process counts too, even if that process holds no descriptor of the
+    // file.
     let steps = ok!(Steps::new());
     let other = ok!(Child::start(Descriptors::Copied, || {
         raw::close(file.as_raw_fd());
@@ -149,7 +150,7 @@ fn a_file_that_cannot_be_sealed_is_handed_back(world: &World) -> Verdict {
     let file = ok!(kernel::holding(b"0123"));
     let reader = is_not_sealed(ok!(file.reopen_read_only()), Errno::EPERM)?;
     same!(reader.explain_seal_error(Errno::EPERM), SealError::ReadOnly);
-    // Neither seal alone is enough.
+    // One of the two seals alone is not enough.
     for seal in [Seals::WRITE, Seals::SHRINK] {
         let file = ok!(kernel::holding(b"0123"));
         ok!(file.add_seals(seal | Seals::SEAL));
@@ -176,7 +177,8 @@ fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
     Ok(())
 }
 
-/// Sealing is refused while pages are pinned, soon and with a cause, and then not.
+/// Sealing fails while pages are pinned, within a second and with the cause. Once `release` has
+/// run, it succeeds.
 fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdict {
     let before = raw::now();
     let file = is_not_sealed(file, Errno::EBUSY)?;
@@ -194,7 +196,7 @@ fn pinned_pages_are_refused_with_their_cause_until_released(_: &World) -> Verdic
     let (read_end, write_end) = ok!(kernel::pipe());
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
     holds!(ok!(mapping.pin_into(&write_end)) == PAGE);
-    // The mapping goes, its page stays.
+    // Unmapping does not unpin the page.
     drop(mapping);
     waits_for_pages(file, || {
         same!(kernel::read(&read_end, &mut [0; PAGE]), Ok(PAGE));
@@ -227,7 +229,7 @@ fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
         loop {
             match Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE) {
                 Ok(mapping) => mapping.put(0, 7),
-                // It has lost.
+                // The file was sealed first.
                 Err(error) => {
                     same!(error, Errno::EPERM);
                     return Ok(());
@@ -250,7 +252,7 @@ fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
             }
         }
     }
-    // Each try has an end of its own, whoever wins.
+    // Each attempt ends, whoever wins.
     holds!(raw::now().saturating_sub(before) < Duration::from_secs(100));
     drop(hostile);
     is_sealed_with(&ok!(file.seal()), &[7; PAGE])
@@ -317,7 +319,7 @@ fn a_copy_above_the_processs_limit_is_refused(_: &World) -> Verdict {
 
 fn a_build_is_written_in_place(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
-    // No call copies anything into the file.
+    // The library makes no call that would copy bytes into the file.
     for number in [sc::nr::WRITE, sc::nr::PWRITE64, sc::nr::WRITEV] {
         ok!(raw::refuse(Which::All(number), Errno::EIO));
     }
@@ -375,7 +377,7 @@ fn a_build_has_its_memory_before_it_is_written(_: &World) -> Verdict {
     Ok(())
 }
 
-/// The build is refused for this reason, without having been written.
+/// The build fails for this reason, before the caller's function runs.
 fn is_not_built(options: MemFdOptions, name: &str, len: usize, reason: CreateError) -> Verdict {
     let mut called = false;
     let built = options.create_with(name, len, |_| called = true);
@@ -392,7 +394,8 @@ fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdic
         is_not_built(options, "x", 101, CreateError::Kernel(Errno::EFBIG))
     })?;
     needs!(world.filters, world::NO_FILTERS);
-    // No memory, and no room for a mapping.
+    // There is no memory, no address space for a mapping, or no way to keep the mapping out of
+    // children.
     for (number, error) in [
         (sc::nr::FALLOCATE, Errno::ENOSPC),
         (sc::nr::MMAP, Errno::ENOMEM),
@@ -440,7 +443,7 @@ fn a_build_is_not_inherited(world: &World) -> Verdict {
             steps.reach(1);
             steps.wait_for(2)
         }));
-        // Which is there and stays, while the file is sealed.
+        // The child keeps running while the file is sealed.
         let _ = steps.wait_for(1);
     }));
     is_sealed_with(&sealed, &[7; 2 * PAGE])?;
@@ -452,7 +455,7 @@ fn a_build_is_not_inherited(world: &World) -> Verdict {
     ok!(child).finish(PATIENCE)
 }
 
-/// Builds while another process has mapped the file, and goes on doing so for a time.
+/// Builds while another process has mapped the file for writing, and keeps it mapped for `time`.
 fn built_while_mapped(time: Duration) -> Result<Result<SealedMemFd, CreateError>, crate::Stop> {
     let number = ok!(attacks::next_number());
     let steps = ok!(Steps::new());
@@ -475,7 +478,7 @@ fn built_while_mapped(time: Duration) -> Result<Result<SealedMemFd, CreateError>
     };
     match built {
         Ok(_) => ok!(child).finish(PATIENCE)?,
-        // It would sleep for long.
+        // This kills the child, which would sleep for long.
         Err(_) => drop(child),
     }
     Ok(built)
@@ -580,14 +583,14 @@ fn what_is_not_sealed_is_copied_and_stays_as_it_was(_: &World) -> Verdict {
     let number = descriptor.as_raw_fd();
     let sealed = ok!(SealedMemFd::verify_or_copy(descriptor, usize::MAX));
     holds!(inode(&sealed) != inode(&sender));
-    // Theirs is closed.
+    // The sender's descriptor is closed.
     holds!(sealed.as_raw_fd() == number || !raw::is_open(number));
     mapping.put(0, 8);
     ok!(sender.set_len(1));
     is_sealed_with(&sealed, &[7; 3 * PAGE + 5])?;
     same!(sender.seals(), Ok(Seals::empty()));
     same!(sender.len(), Ok(1));
-    // Nothing to seal is still a copy.
+    // An empty file is copied too.
     let empty: OwnedFd = ok!(kernel::sealable()).into();
     is_sealed_with(&ok!(SealedMemFd::verify_or_copy(empty, 0)), b"")
 }
@@ -640,7 +643,7 @@ fn a_copy_of_a_giant_ends_at_the_limit(_: &World) -> Verdict {
         fail!("2^63 bytes are copied");
     };
     holds!(matches!(refused.kind(), VerifyErrorKind::TooLarge { .. }));
-    // Nobody has read all of that.
+    // The library has read none of it.
     same!(attacks::allocated(refused.get_ref()), Ok(0));
     Ok(())
 }
@@ -707,7 +710,7 @@ fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {
 fn a_copy_of_a_file_on_huge_pages_is_an_ordinary_one(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     let file = ok!(attacks::huge());
-    // A hole takes no huge page to read.
+    // Reading a hole allocates no huge page.
     ok!(file.set_len(32 << 20));
     let sealed = ok!(SealedMemFd::verify_or_copy(
         ok!(kernel::dup(&file)),
@@ -731,7 +734,7 @@ fn a_copy_of_a_file_on_huge_pages_is_an_ordinary_one(world: &World) -> Verdict {
 fn what_is_sealed_and_too_long_is_not_copied(world: &World) -> Verdict {
     let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", &[7; 100]));
     if world.filters {
-        // Not even tried.
+        // Not even an attempt is made to create a file.
         ok!(raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO));
     }
     let Err(refused) = SealedMemFd::verify_or_copy(sealed.into(), 99) else {
@@ -742,7 +745,7 @@ fn what_is_sealed_and_too_long_is_not_copied(world: &World) -> Verdict {
 }
 
 fn what_is_no_memory_file_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
-    // A pipe with a writer and nothing inside: reading it would never end.
+    // An empty pipe that has a writer: a read of it would never end.
     let (read_end, write_end) = ok!(kernel::pipe());
     let (socket, _other_end) = ok!(kernel::socket_pair());
     let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));

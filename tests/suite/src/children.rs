@@ -1,9 +1,9 @@
-//! Other processes: children that run a part of a claim, and how the two sides take turns.
-//! Every wait here has an end.
+//! Child processes that run a part of a claim, and how parent and child take turns. Every wait in
+//! this module has a time limit.
 
 use crate::{
     Stop, Verdict, kernel,
-    raw::{self, Answer, Descriptors, Handover, Held, Shared, Which},
+    raw::{self, Descriptors, Handover, Held, Response, Shared, Which},
 };
 use core::{
     sync::atomic::{AtomicU32, Ordering},
@@ -25,7 +25,7 @@ pub(crate) fn apart(body: impl FnOnce() -> Verdict) -> Verdict {
     within(PATIENCE, body)
 }
 
-/// A process that runs a part of a claim. Dropped before it is finished, it is killed.
+/// A process that runs a part of a claim. If it is dropped before `finish`, it is killed.
 pub(crate) struct Child {
     pid: Pid,
     verdict: Shared<Handover<Verdict>>,
@@ -39,7 +39,7 @@ impl Child {
     ) -> Result<Self, Errno> {
         let verdict = Shared::new(Handover::new())?;
         let pid = raw::fork(descriptors, || {
-            // Not left behind where the parent is killed; where this is refused, it may be.
+            // The child must not outlive a parent that is killed. If this call fails, it may.
             let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
             verdict.put(body());
             0
@@ -51,7 +51,7 @@ impl Child {
         })
     }
 
-    /// What the process found, which is now over.
+    /// Waits for the process, at most `limit`, and returns its verdict.
     pub(crate) fn finish(mut self, limit: Duration) -> Verdict {
         let deadline = raw::now() + limit;
         let mut pause = Duration::from_micros(50);
@@ -79,7 +79,7 @@ impl Child {
         Ok(())
     }
 
-    /// What the process found, if it is over.
+    /// The verdict of the process, if it has ended.
     fn look(&mut self) -> Option<Verdict> {
         let status = match rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(Some((_, status))) => status,
@@ -102,15 +102,15 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.over {
-            // Nothing better can be done about a child that cannot be killed.
+            // There is nothing better to do about a child that cannot be killed.
             let _ = rustix::process::kill_process(self.pid, Signal::KILL);
             let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
         }
     }
 }
 
-/// The steps that two processes take in turns: each is announced by one side and awaited by
-/// the other.
+/// The steps that two processes take in turns: one side announces each step and the other waits
+/// for it.
 pub(crate) struct Steps(Shared<AtomicU32>);
 
 impl Steps {
@@ -126,7 +126,7 @@ impl Steps {
         self.0.load(Ordering::Acquire) >= step
     }
 
-    /// Waits until the parent, which outlives its children, reaches a step.
+    /// Waits until the parent reaches a step. The parent outlives its children.
     pub(crate) fn wait_for(&self, step: u32) -> Verdict {
         let deadline = raw::now() + PATIENCE;
         while !self.has_reached(step) {
@@ -137,22 +137,22 @@ impl Steps {
     }
 }
 
-/// Answers the calls of this process that `which` names from a second process: the first ones
-/// as `answers` say, all others by the kernel itself.
-pub(crate) struct Overseer {
+/// A second process that decides the system calls of this process that `which` selects: the first
+/// ones as `responses` say. It lets all others through to the kernel.
+pub(crate) struct Supervisor {
     _child: Child,
     _held: Held,
     calls: Shared<AtomicU32>,
 }
 
-impl Overseer {
-    pub(crate) fn of(which: Which, answers: &[Answer]) -> Result<Self, Stop> {
+impl Supervisor {
+    pub(crate) fn of(which: Which, responses: &[Response]) -> Result<Self, Stop> {
         let calls = ok!(Shared::new(AtomicU32::new(0)));
         let held = ok!(raw::hold(which));
         let child = ok!(Child::start(Descriptors::Copied, || loop {
-            ok!(held.answer(|| {
+            ok!(held.respond(|| {
                 let call = calls.fetch_add(1, Ordering::AcqRel) as usize;
-                answers.get(call).copied().unwrap_or(Answer::LetThrough)
+                responses.get(call).copied().unwrap_or(Response::LetThrough)
             }));
         }));
         Ok(Self {

@@ -7,29 +7,29 @@ use core::{
 };
 use rustix::process::Resource;
 
-/// How long a claim may take, with an emulator's slowness in mind.
+/// How long a claim may take. Emulators are slow.
 const TIME: Duration = Duration::from_secs(120);
 
-/// How long a file of a claim may be, so that a library which does not stop takes neither the
-/// machine's memory nor the other claims with it.
+/// How long a file may become. A library that does not stop writing must not take the machine's
+/// memory, and the other claims with it.
 const LENGTH: u64 = 3 << 30;
 
-/// One statement about the library that either holds on this machine or does not.
+/// One statement about the library. It either holds on this machine or does not.
 pub struct Claim {
     /// `module::statement`
     pub name: &'static str,
     body: fn(&World) -> Verdict,
 }
 
-/// How a claim ended: it held, or it stopped.
+/// How a claim ended: it held, it failed, or it was skipped.
 pub type Verdict = Result<(), Stop>;
 
-/// Why a claim did not reach its end.
+/// Why a claim did not hold.
 #[derive(Debug)]
 pub enum Stop {
-    /// It does not hold.
+    /// The claim is false.
     Failed(Failure),
-    /// This machine lacks what is named here.
+    /// This machine lacks something, which is named here.
     Skipped(&'static str),
 }
 
@@ -51,8 +51,8 @@ impl Claim {
         }
     }
 
-    /// Runs the claim in a process of its own, which is over when this returns, and holds
-    /// it to leaving exactly the descriptors open that it found.
+    /// Runs the claim in a process of its own and waits for it. The claim fails if the process has
+    /// not exactly the same descriptors open at the end as at the start.
     #[allow(clippy::missing_errors_doc)]
     pub fn run(&self, world: &World) -> Verdict {
         children::within(TIME, || {
@@ -67,7 +67,7 @@ impl Claim {
     /// Runs the claim within this process, as a part of another one.
     pub(crate) fn go_on_with(&self, world: &World) -> Verdict {
         match (self.body)(world) {
-            // What one part lacks, the others may still have.
+            // If one part is skipped, the others may still run.
             Err(Stop::Skipped(_)) => Ok(()),
             verdict => verdict,
         }
@@ -81,7 +81,7 @@ impl Failure {
             line,
             text: Text::default(),
         };
-        // A text that does not fit is cut.
+        // A text that is too long is cut.
         let _ = failure.text.write_fmt(text);
         failure
     }
@@ -93,7 +93,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A text of bounded length: there is no heap.
+/// A text of limited length: there is no heap.
 #[derive(Clone)]
 pub(crate) struct Text {
     bytes: [u8; 400],
@@ -101,10 +101,10 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// What `value` prints.
+    /// The text that `value` prints.
     pub(crate) fn of(value: impl fmt::Display) -> Self {
         let mut text = Self::default();
-        // A text that does not fit is cut.
+        // A text that is too long is cut.
         let _ = write!(text, "{value}");
         text
     }

@@ -1,5 +1,5 @@
-//! Claims about `copy_from`: whatever can be read arrives, within the kernel where the kernel
-//! can, and what did not arrive is not claimed.
+//! Claims about `copy_from`: everything that can be read arrives, the copy happens in the kernel
+//! if it can, and the count says how much arrived.
 
 use crate::{
     Verdict, World,
@@ -39,7 +39,7 @@ claims!(
 
 const ALL: u64 = u64::MAX;
 
-/// A pipe with this inside, and its other end.
+/// A pipe that holds these bytes, and its writing end.
 fn pipe_with(content: &[u8]) -> Result<(OwnedFd, OwnedFd), Errno> {
     let (read, write) = kernel::pipe()?;
     kernel::write(&write, content)?;
@@ -57,13 +57,13 @@ fn a_memory_file_is_copied(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&source, ALL), Ok(11));
     same!(kernel::holds_exactly(&file, b"from memory"), Ok(true));
-    // At its end there is nothing more.
+    // The source is at its end now, so nothing more is copied.
     same!(file.copy_from(&source, ALL), Ok(0));
     same!(file.len(), Ok(11));
     Ok(())
 }
 
-/// Copies all of `source`, which can be read by position, and compares.
+/// Copies all of `source`, which must support reads at an offset, and compares.
 fn is_copied_whole(source: &OwnedFd) -> Verdict {
     let file = ok!(kernel::sealable());
     let count = ok!(file.copy_from(source, ALL));
@@ -97,7 +97,7 @@ fn a_file_of_proc_is_copied(world: &World) -> Verdict {
     for path in [c"/proc/version", c"/proc/filesystems", c"/proc/devices"] {
         is_copied_whole(&ok!(kernel::open(path, OFlags::RDONLY)))?;
     }
-    // Not only from its start.
+    // Copying starts at the source's offset.
     let version = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
     let mut start = [0; 6];
     same!(kernel::read(&version, &mut start), Ok(6));
@@ -118,7 +118,7 @@ fn a_pipe_is_copied_until_its_end(_: &World) -> Verdict {
 }
 
 fn a_pipe_that_goes_on_is_copied_as_far_as_asked(_: &World) -> Verdict {
-    // The other end stays open: to ask for a byte too much would wait for ever.
+    // The writing end stays open, so a read of one byte too many would wait for ever.
     let (pipe, _other_end) = ok!(pipe_with(b"0123456789"));
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&pipe, 4), Ok(4));
@@ -168,7 +168,7 @@ fn both_offsets_move_and_nothing_before_them_is_touched(_: &World) -> Verdict {
 }
 
 fn nothing_is_asked_of_the_source_for_nothing(_: &World) -> Verdict {
-    // A pipe that has nothing yet would make a reader wait.
+    // A read of an empty pipe would wait.
     let (pipe, _other_end) = ok!(kernel::pipe());
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&pipe, 0), Ok(0));
@@ -184,7 +184,7 @@ fn the_kernel_copies_by_itself_where_it_can(world: &World) -> Verdict {
         .proc
         .then(|| kernel::open(c"/proc/version", OFlags::RDONLY));
     let file = ok!(kernel::sealable());
-    // Without the calls that would take the content through this process.
+    // These calls would move the content through this process.
     for number in [
         sc::nr::READ,
         sc::nr::WRITE,
@@ -224,7 +224,7 @@ fn without_the_kernels_help_it_is_the_same(world: &World) -> Verdict {
             Ok(())
         })?;
     }
-    // One that fails otherwise is believed.
+    // `copy_from` returns any other error instead of trying the next call.
     let (source, file) = (ok!(kernel::holding(b"0123")), ok!(kernel::sealable()));
     ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), Errno::EIO));
     let stopped = TransferError {
@@ -236,7 +236,7 @@ fn without_the_kernels_help_it_is_the_same(world: &World) -> Verdict {
     Ok(())
 }
 
-/// Writes `len` bytes of the pattern, in pieces of an odd length.
+/// Writes `len` bytes of the pattern, in pieces of odd length.
 fn write_pattern(to: &OwnedFd, len: u64) -> Verdict {
     let mut done = 0;
     let mut piece = [0; 3001];
@@ -266,7 +266,8 @@ fn holds_pattern(file: &OwnedMemFd, len: u64) -> Verdict {
 }
 
 fn much_is_copied_whole(_: &World) -> Verdict {
-    // More than a pipe, a socket and the buffer on the stack hold, and not a multiple of them.
+    // More than a pipe, a socket and the buffer on the stack can hold, and not a multiple of any
+    // of them.
     const LEN: u64 = (3 << 20) + 12_345;
     let source = OwnedFd::from(ok!(kernel::sealable()));
     write_pattern(&source, LEN)?;
@@ -297,7 +298,7 @@ fn a_file_copied_to_its_own_end_repeats(world: &World) -> Verdict {
     same!(file.seek(SeekFrom::End(0)), Ok(4));
     same!(file.copy_from(&source, 4), Ok(4));
     same!(kernel::holds_exactly(&file, b"01230123"), Ok(true));
-    // Further than it was long when the copying began.
+    // More than the file held when the copy began.
     same!(file.copy_from(&source, 12), Ok(12));
     same!(
         kernel::holds_exactly(&file, b"01230123012301230123"),
@@ -307,8 +308,8 @@ fn a_file_copied_to_its_own_end_repeats(world: &World) -> Verdict {
 }
 
 fn a_file_copied_onto_itself_ends(_: &World) -> Verdict {
-    // One offset is read and written: what comes of it is nobody's wish, but it ends, and
-    // what is before the offset stays.
+    // Reading and writing share one offset. The result is of no use, but the copy ends, and the
+    // bytes before the offset stay.
     let file = ok!(kernel::holding(b"0123456789"));
     same!(file.seek(SeekFrom::Start(4)), Ok(4));
     let (Ok(done) | Err(TransferError { done, .. })) = file.copy_from(&file, 20);
@@ -321,7 +322,7 @@ fn a_file_copied_onto_itself_ends(_: &World) -> Verdict {
 }
 
 fn an_appending_file_is_appended_to(_: &World) -> Verdict {
-    // sendfile and copy_file_range refuse such a file.
+    // `sendfile` and `copy_file_range` reject a file that is opened for appending.
     let file = ok!(kernel::holding(b"0123"));
     ok!(kernel::set_status_flags(&file, OFlags::APPEND));
     same!(file.copy_from(ok!(kernel::holding(b"ab")), ALL), Ok(2));
@@ -332,8 +333,8 @@ fn an_appending_file_is_appended_to(_: &World) -> Verdict {
     Ok(())
 }
 
-/// Copies from a source of every kind, which all must be refused in the same way, and sees
-/// to it that each still has its content.
+/// Copies from a source of each kind. Each copy must fail with `error`, and each source must still
+/// have its content.
 fn takes_nothing(file: &OwnedMemFd, reason: Errno, proc: bool) -> Verdict {
     let stopped = Err(TransferError {
         done: 0,
@@ -368,7 +369,7 @@ fn a_sealed_file_takes_nothing_and_the_source_loses_nothing(world: &World) -> Ve
         ok!(file.add_seals(seal));
         takes_nothing(&file, Errno::EPERM, world.proc)?;
         same!(kernel::holds_exactly(&file, b"sealed"), Ok(true));
-        // Nothing to copy is nothing to refuse.
+        // A copy of 0 bytes succeeds.
         same!(file.copy_from(ok!(kernel::holding(b"x")), 0), Ok(0));
     }
     Ok(())
@@ -386,7 +387,7 @@ fn a_file_that_cannot_be_written_takes_nothing_and_the_source_loses_nothing(
 }
 
 fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict {
-    // With the end that keeps a stream from ending.
+    // A source, and the writing end that keeps a stream from ending.
     type Source = fn() -> Result<(OwnedFd, OwnedFd), Errno>;
     let closed = || {
         let file = kernel::holding(b"----")?;
@@ -400,7 +401,7 @@ fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict 
         || socket_with(b"abcd"),
     ];
     for source in sources {
-        // What fits, if it is not asked to take more.
+        // A file takes what fits if it is asked for no more.
         let file = ok!(closed());
         let (read_end, _write_end) = ok!(source());
         same!(file.copy_from(&read_end, 2), Ok(2));
@@ -449,7 +450,7 @@ fn a_processs_limit_stops_it_with_the_right_count(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&memory, ALL), stopped);
     same!(file.len(), Ok(10_000));
-    // From a socket it goes through a buffer, of which a part arrives.
+    // From a socket, the copy goes through a buffer. Only a part of that buffer fits.
     let (socket, _other_end) = ok!(socket_with(&[7; 12_000]));
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&socket, ALL), stopped);
@@ -495,7 +496,7 @@ fn an_empty_pipe_that_does_not_wait_is_eagain(_: &World) -> Verdict {
     };
     same!(file.copy_from(&pipe, ALL), Err(stopped));
     same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
-    // And with no process left that could write, it is the end.
+    // Without a writer, the pipe ends.
     drop(other_end);
     same!(file.copy_from(&pipe, ALL), Ok(0));
     Ok(())
@@ -518,7 +519,7 @@ fn an_interruption_comes_back_with_what_was_copied(_: &World) -> Verdict {
         same!(file.copy_from(&read_end, ALL), Err(stopped));
         holds!(alarms.count() > 0);
         drop(alarms);
-        // The caller goes on where it stopped.
+        // The caller continues where the copy stopped.
         ok!(kernel::write(&write_end, b"4567"));
         drop(write_end);
         same!(file.copy_from(&read_end, ALL), Ok(4));

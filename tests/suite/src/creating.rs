@@ -1,9 +1,9 @@
-//! Claims about `OwnedMemFd::create`, which hands the kernel its arguments as they are, and
-//! about what the kernel makes of them.
+//! Claims about `OwnedMemFd::create`, which passes its arguments to the kernel unchanged, and
+//! about what the kernel does with them.
 
 use crate::{
     Verdict, World,
-    children::Overseer,
+    children::Supervisor,
     flags::NAMED,
     kernel,
     raw::{self, Mapping, Which},
@@ -41,7 +41,7 @@ fn create(name: &CStr, flags: MemFdFlags) -> Result<OwnedMemFd, Errno> {
     OwnedMemFd::create(name, flags)
 }
 
-/// The bits of flags of the kernel's that this suite's kernels all know.
+/// The flags that all kernels of this suite know.
 const EVERYWHERE: u32 = MemFdFlags::CLOEXEC.bits() | MemFdFlags::ALLOW_SEALING.bits();
 
 // The type `&CStr` rules this out; the kernel returns EFAULT.
@@ -57,7 +57,7 @@ fn a_null_name_is_efault(_: &World) -> Verdict {
 // The kernel reads at most 250 bytes of a name, so it never reaches the end of the mapping.
 fn a_name_without_end_is_einval(world: &World) -> Verdict {
     needs!(world.kernel_reads_names, world::NAMES_COPIED);
-    // The last page of a mapping, with nothing mapped behind it.
+    // The last page of a mapping, with nothing mapped after it.
     let pages = ok!(Mapping::zeros(65536 * 2));
     ok!(pages.forbid_from(65536));
     for index in 0..65536 {
@@ -78,7 +78,7 @@ fn a_name_without_end_is_einval(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A name of `len` times the byte, terminated.
+/// A name of `len` times the byte, with a NUL at its end.
 fn name_of(byte: u8, len: usize, room: &mut [u8; 4096]) -> &CStr {
     room[..len].fill(byte);
     room[len] = 0;
@@ -105,7 +105,7 @@ fn a_name_has_at_most_249_bytes(_: &World) -> Verdict {
         create(name_of(b'n', 250, &mut room), MemFdFlags::empty()),
         Errno::EINVAL
     );
-    // Bytes, not characters: the euro sign has three.
+    // The limit counts bytes, not characters: the euro sign has three.
     let mut euros = [0; 4096];
     for (signs, works) in [(83, true), (84, false)] {
         for sign in euros.chunks_exact_mut(3).take(signs) {
@@ -271,11 +271,11 @@ fn one_name_makes_two_files(_: &World) -> Verdict {
     holds!(raw::number(&one) != raw::number(&two));
     let (one_is, two_is) = (ok!(kernel::identity(&one)), ok!(kernel::identity(&two)));
     holds!(one_is.1 != two_is.1);
-    // On the one mount that the kernel has for them.
+    // Both are on the kernel's one mount for memory files.
     same!(one_is.0, two_is.0);
     ok!(one.write_all(b"one"));
     same!(two.len(), Ok(0));
-    // While a duplicate is the same file.
+    // A duplicate is the same file.
     same!(kernel::identity(&ok!(one.try_clone())), Ok(one_is));
     Ok(())
 }
@@ -283,7 +283,7 @@ fn one_name_makes_two_files(_: &World) -> Verdict {
 fn a_full_table_of_descriptors_is_emfile(_: &World) -> Verdict {
     ok!(kernel::fill_the_table());
     refused!(create(c"many", MemFdFlags::empty()), Errno::EMFILE);
-    // ... before the size of huge pages is looked up.
+    // A full table is reported before the size of huge pages is looked up.
     let Some(odd) = HugePageSize::from_bytes(2) else {
         fail!("no size of 2 bytes");
     };
@@ -310,18 +310,19 @@ fn huge_pages_come_in_the_sizes_that_the_machine_lists(world: &World) -> Verdict
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
     needs!(world.huge_page_list, world::NO_HUGE_PAGE_LIST);
     let mut listed = 0;
-    // Each power of two, those that are no CPU's page included; all that the field holds.
+    // Every power of two that the field can hold, including those that are no page size of any
+    // CPU.
     for power in 1..64 {
         let Some(size) = HugePageSize::from_bytes(1 << power) else {
             fail!("no size of 2 to the {power}");
         };
-        let answer = create(c"huge", MemFdFlags::huge_pages(size));
+        let result = create(c"huge", MemFdFlags::huge_pages(size));
         if is_listed(1 << power) {
-            let file = ok!(answer);
+            let file = ok!(result);
             listed += 1;
             same!(kernel::piece_size(&file), Ok(1 << power));
         } else {
-            refused!(answer, Errno::ENODEV);
+            refused!(result, Errno::ENODEV);
         }
     }
     holds!(listed > 0, "/sys/kernel/mm/hugepages lists no size");
@@ -348,21 +349,21 @@ fn is_listed(bytes: u64) -> bool {
 }
 
 fn creation_is_exactly_one_call(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
-    let overseer = Overseer::of(Which::All(sc::nr::MEMFD_CREATE), &[])?;
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let supervisor = Supervisor::of(Which::All(sc::nr::MEMFD_CREATE), &[])?;
     let mut room = [0; 4096];
-    // Whatever the arguments are: nothing is checked before, and nothing tried again.
+    // This is so for all arguments: the library checks nothing first and retries nothing.
     ok!(create(c"one", MemFdFlags::CLOEXEC));
-    same!(overseer.calls(), 1);
+    same!(supervisor.calls(), 1);
     refused!(
         create(name_of(b'n', 250, &mut room), MemFdFlags::CLOEXEC),
         Errno::EINVAL
     );
-    same!(overseer.calls(), 2);
+    same!(supervisor.calls(), 2);
     refused!(
         create(c"flags", MemFdFlags::from_bits_retain(u32::MAX)),
         Errno::EINVAL
     );
-    same!(overseer.calls(), 3);
+    same!(supervisor.calls(), 3);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Claims about getting another descriptor of a file, giving one away, and taking one from
-//! elsewhere.
+//! Claims about getting another descriptor of a file, giving a descriptor away, and taking one
+//! from elsewhere.
 
 use crate::{
     Stop, Verdict, World,
@@ -63,12 +63,12 @@ fn a_clone_is_another_number_of_the_same_open_file(_: &World) -> Verdict {
     holds!(clone.as_raw_fd() != file.as_raw_fd());
     same!(clone.len(), Ok(4));
     same!(clone.seals(), file.seals());
-    // One offset.
+    // Both share one offset.
     same!(file.seek(SeekFrom::Start(2)), Ok(2));
     same!(clone.seek(SeekFrom::Current(0)), Ok(2));
     same!(clone.read(&mut [0]), Ok(1));
     same!(file.seek(SeekFrom::Current(0)), Ok(3));
-    // The one lives without the other.
+    // The clone stays usable without the original.
     drop(file);
     ok!(clone.write_all_at(b"x", 0));
     Ok(())
@@ -110,7 +110,7 @@ fn has_an_offset_of_its_own(file: &OwnedMemFd, reader: &OwnedMemFd) -> Verdict {
     same!(&found, b"01");
     same!(reader.seek(SeekFrom::Current(0)), Ok(2));
     same!(file.seek(SeekFrom::Current(0)), before);
-    // What is written later is read too.
+    // It also reads what is written later.
     ok!(file.write_all_at(b"new", 2));
     same!(reader.read(&mut found), Ok(2));
     same!(&found, b"ne");
@@ -149,7 +149,7 @@ fn a_file_is_opened_again_in_a_full_table_with_emfile(world: &World) -> Verdict 
     Ok(())
 }
 
-/// Changes this process's mounts and nobody else's.
+/// Gives this process mounts of its own, so that it changes nobody else's.
 fn with_own_mounts() -> Verdict {
     ok!(raw::unshare(UnshareFlags::NEWNS));
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -157,7 +157,7 @@ fn with_own_mounts() -> Verdict {
     Ok(())
 }
 
-/// Takes `/proc` away, whatever is mounted on it and in it.
+/// Makes `/proc` inaccessible, whatever is mounted on it and in it.
 fn without_proc() -> Verdict {
     with_own_mounts()?;
     while kernel::open(c"/proc/self", OFlags::PATH).is_ok() {
@@ -193,7 +193,7 @@ fn a_false_proc_is_not_believed(world: &World) -> Verdict {
         None
     ));
     let file = ok!(kernel::holding(b"0123"));
-    // At the file's very path stands another file.
+    // Another file stands at the path of the memory file.
     let mode = rustix::fs::Mode::RWXU;
     for directory in [c"/proc/self", c"/proc/self/fd"] {
         ok!(rustix::fs::mkdir(directory, mode));
@@ -225,7 +225,7 @@ fn without_proc_and_privilege_opening_again_is_refused(world: &World) -> Verdict
         rustix::thread::Uid::from_raw(65534)
     ));
     refused!(file.reopen_read_only(), Errno::ENOENT | Errno::EPERM);
-    // The file itself is as usable as before.
+    // The file itself stays usable.
     ok!(file.write_all_at(b"x", 0));
     Ok(())
 }
@@ -238,13 +238,14 @@ fn the_mode_stops_others_from_opening_again(world: &World) -> Verdict {
     ok!(rustix::thread::set_thread_uid(
         rustix::thread::Uid::from_raw(65534)
     ));
-    // A process that has changed its user is shown no more of itself until it says so.
+    // A process that changed its user cannot read its own entries in `/proc` until it declares
+    // itself dumpable.
     ok!(rustix::process::set_dumpable_behavior(
         rustix::process::DumpableBehavior::Dumpable
     ));
     ok!(file.reopen_read_only());
     refused!(kernel::reopen(&file, OFlags::RDWR), Errno::EACCES);
-    // Who is not the owner cannot change that.
+    // Only the owner can change the mode.
     refused!(file.set_mode(0o666), Errno::EPERM);
     Ok(())
 }
@@ -261,7 +262,7 @@ fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
     ));
     let steps = ok!(Steps::new());
     let mut child = ok!(Child::start(Descriptors::Copied, || {
-        // Not by the descriptor that it has inherited.
+        // The child must not use the descriptor that it inherited.
         raw::close(file.as_raw_fd());
         let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
             fail!("{path:?}");
@@ -272,7 +273,7 @@ fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
         same!(&found[..4], b"0123");
         steps.reach(1);
         steps.wait_for(2)?;
-        // From its own offset on, what was written since.
+        // It reads on from its own offset, including what was written since.
         same!(kernel::read(&reader, &mut found), Ok(2));
         same!(&found[..2], b"45");
         refused!(kernel::write(&reader, b"x"), Errno::EBADF);
@@ -287,7 +288,7 @@ fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A number that is open only to be given to `duplicate_onto`.
+/// A number that is open only to be passed to `duplicate_onto`.
 fn a_number() -> Result<i32, Errno> {
     Ok(OwnedFd::from(kernel::sealable()?).into_raw_fd())
 }
@@ -311,11 +312,11 @@ fn a_number_that_was_open_is_closed_first(_: &World) -> Verdict {
     let (read_end, write_end) = ok!(kernel::pipe());
     let number = write_end.into_raw_fd();
     ok!(raw::duplicate_onto(&file, number));
-    // The pipe has no writer any more.
+    // Replacing the number closed the pipe's writing end.
     same!(kernel::read(&read_end, &mut [0]), Ok(0));
     let duplicate = raw::take(number);
     same!(kernel::identity(&duplicate), kernel::identity(&file));
-    // What a program that is started with standard streams gets.
+    // This is how a program gets its standard streams.
     children::apart(|| {
         ok!(raw::duplicate_onto(&file, 0));
         ok!(kernel::write(&raw::disguise(raw::take(0)), b"x"));
@@ -357,7 +358,7 @@ fn the_path_of_a_descriptor_leads_to_it(world: &World) -> Verdict {
 }
 
 fn the_path_of_any_number_is_written_right(_: &World) -> Verdict {
-    // A path is only written, so that any number will do, whether it is open or not.
+    // Writing the path makes no system call, so any number will do, whether it is open or not.
     for number in [0, 1, 9, 10, 11, 99, 100, 1_234_567_890, i32::MAX] {
         let file = core::mem::ManuallyDrop::new(raw::disguise(raw::take(number)));
         let path = file.proc_path();
@@ -376,7 +377,7 @@ fn close_on_exec_is_what_was_set(_: &World) -> Verdict {
         same!(file.close_on_exec(), Ok(yes));
         same!(kernel::close_on_exec(&file), Ok(yes));
     }
-    // A duplicate has its own.
+    // A duplicate has a flag of its own.
     let dup = raw::disguise(ok!(kernel::dup(&file)));
     same!(dup.close_on_exec(), Ok(false));
     same!(file.close_on_exec(), Ok(true));
@@ -393,7 +394,7 @@ fn closing_tells_what_the_kernel_says(_: &World) -> Verdict {
     })
 }
 
-/// Takes a descriptor as a memory file, and gives up with the reason where it is refused.
+/// Converts a descriptor to a memory file, and fails with the reason if it is rejected.
 fn taken(fd: OwnedFd) -> Result<OwnedMemFd, Stop> {
     match OwnedMemFd::try_from(fd) {
         Ok(file) => Ok(file),
@@ -417,7 +418,7 @@ fn a_memory_file_is_taken_from_elsewhere(world: &World) -> Verdict {
         let number = file.as_raw_fd();
         same!(taken(file.into())?.as_raw_fd(), number);
     }
-    // Sealed as much as can be, or empty, it is one too.
+    // A completely sealed file and an empty one are accepted too.
     let sealed = ok!(kernel::sealable());
     ok!(sealed.add_seals(Seals::SEAL | Seals::WRITE | Seals::SHRINK | Seals::GROW));
     taken(sealed.into())?;
@@ -460,7 +461,7 @@ fn a_file_received_over_a_socket_shares_the_offset(_: &World) -> Verdict {
     Ok(())
 }
 
-/// The descriptor is refused for this reason and comes back open, unchanged, and the same.
+/// The descriptor is rejected for this reason, and the error returns it open and unchanged.
 fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     let number = fd.as_raw_fd();
     let before = (kernel::status_flags(&fd), kernel::close_on_exec(&fd));
@@ -508,7 +509,7 @@ fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
         VerifyErrorKind::PathOnly,
     )?;
     needs!(world.proc, world::NO_PROC);
-    // Even of a memory file.
+    // This is so even for a memory file.
     let file = ok!(kernel::sealable());
     is_refused(
         ok!(kernel::reopen(&file, OFlags::PATH)),
@@ -525,7 +526,7 @@ fn the_descriptor_that_is_not_taken_is_handed_back(_: &World) -> Verdict {
     let Err(refused) = OwnedMemFd::try_from(write_end) else {
         fail!("a pipe is taken");
     };
-    // Still the pipe that it was.
+    // The error returns the pipe in working order.
     same!(kernel::write(refused.get_ref(), b"x"), Ok(1));
     same!(kernel::read(&read_end, &mut [0]), Ok(1));
     Ok(())
@@ -546,7 +547,7 @@ fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdic
     needs!(world.filters, world::NO_FILTERS);
     for number in [sc::nr::FCNTL, sc::nr::FSTAT, sc::nr::FSTATFS] {
         children::apart(|| {
-            // With the one seal that a tmpfs file has too.
+            // This file has exactly the one seal that a tmpfs file has too.
             let file = ok!(OwnedMemFd::create(c"claim", MemFdFlags::empty()));
             let fd = OwnedFd::from(file);
             let number_of_fd = fd.as_raw_fd();
@@ -566,12 +567,11 @@ fn where_nothing_can_be_created_seals_are_the_proof(world: &World) -> Verdict {
     children::apart(|| {
         let sealable = OwnedFd::from(ok!(kernel::sealable()));
         let closed = OwnedFd::from(ok!(OwnedMemFd::create(c"claim", MemFdFlags::empty())));
-        // On a file of a tmpfs there is nothing to see that a memory file with F_SEAL_SEAL
-        // alone could not have, too.
+        // A tmpfs file shows nothing that a memory file with only F_SEAL_SEAL could not show too.
         let strange = kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR);
         ok!(kernel::fill_the_table());
         taken(sealable)?;
-        // One descriptor is free now: no more.
+        // Dropping it freed one descriptor; now none is free again.
         ok!(kernel::fill_the_table());
         is_refused(closed, VerifyErrorKind::Kernel(Errno::EMFILE))?;
         if world.tmpfs {

@@ -1,5 +1,5 @@
-//! Claims about errors: every number of Linux on these CPUs has its name and a message, and
-//! the kernel's answers become them.
+//! Claims about errors: every error number of Linux on these CPUs has its name and a message, and
+//! the kernel's errors become them.
 
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
@@ -16,8 +16,8 @@ claims!(
     refusals_and_stops_say_why,
 );
 
-/// Number and name as asm-generic/errno-base.h and errno.h have them, which all three CPUs
-/// use; the constants of the library are looked up by the same names.
+/// Number and name from asm-generic/errno-base.h and errno.h, which all three CPUs use. The
+/// library's constants are looked up by the same names.
 macro_rules! table {
     ($($name:ident = $number:literal),* $(,)?) => {
         const TABLE: &[(i32, &str, Errno)] = &[$(($number, stringify!($name), Errno::$name)),*];
@@ -76,7 +76,7 @@ fn other_numbers_have_no_name(_: &World) -> Verdict {
     for number in [0, 41, 58, 134, 512, 4095, -1, i32::MAX, i32::MIN] {
         let errno = Errno::from_raw_os_error(number);
         same!(errno.name(), None);
-        // The number is what there is to say.
+        // An unknown error prints its number.
         let digits = Text::of(number);
         for said in [Text::of(errno), Text::of(format_args!("{errno:?}"))] {
             holds!(
@@ -138,7 +138,7 @@ fn an_error_is_four_bytes_and_an_error_for_core(_: &World) -> Verdict {
 
 fn the_kernels_answer_becomes_the_error_of_that_number(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    // As a count, as a set of bits and as nothing but done or refused.
+    // These calls return a count, a set of bits, or nothing.
     refused!(file.read_at(&mut [0], u64::MAX), Errno::EINVAL);
     let (pipe, _other_end) = ok!(kernel::pipe());
     let pipe = crate::raw::disguise(pipe);
@@ -161,7 +161,8 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         Text::of(&refused).as_str(),
         Text::of(VerifyErrorKind::NotMemFd).as_str()
     );
-    // What is printed already is no source: a chain of errors says each thing once.
+    // An error does not return as its source what its own message says already, so a chain of
+    // errors says each thing once.
     holds!(refused.source().is_none());
     same!(Errno::from(refused), Errno::EINVAL);
     same!(

@@ -1,6 +1,6 @@
-//! Claims about running a memory file: what the program gets, and what each refusal means.
+//! Claims about running a memory file: what the program receives, and what each error means.
 //!
-//! The program is one of `parties`, which says what it got.
+//! The program comes from `parties`. It prints what it received.
 
 use crate::{
     Verdict, World,
@@ -55,7 +55,7 @@ claims!(
 
 const NOTHING: Args<'static> = Args::EMPTY;
 
-/// The one program that this machine can run, or the reason why not.
+/// The program for this machine's CPU. Skips the claim if it cannot run.
 fn program(world: &World) -> Result<Program, crate::Stop> {
     needs!(world.exec_is_free || world.exec_flags, world::NOEXEC_SET);
     needs!(world.proc, world::NO_PROC);
@@ -65,8 +65,7 @@ fn program(world: &World) -> Result<Program, crate::Stop> {
     }
 }
 
-/// The file runs with these arguments, of which there are so many, says `expected`, and is
-/// over.
+/// The file runs with this list of `count` arguments, prints `expected`, and exits.
 fn says(file: &OwnedMemFd, args: Args<'_>, env: Args<'_>, count: i32, expected: &[u8]) -> Verdict {
     let output = ok!(kernel::sealable());
     match ok!(parties::outcome(&output, file, args, env)) {
@@ -91,7 +90,7 @@ fn runs(file: &OwnedMemFd) -> Verdict {
     says(file, args, NOTHING, 1, b"name\0")
 }
 
-/// The file is refused, in a process that goes on with the file as it was.
+/// Executing the file fails, in a process that continues with the file unchanged.
 fn is_refused(file: &OwnedMemFd, expected: ExecError) -> Verdict {
     is_refused_with(file, NOTHING, NOTHING, expected)
 }
@@ -108,7 +107,7 @@ fn is_refused_with(
         Outcome::Refused(error) => same!(error, expected),
         Outcome::Ran(ended) => fail!("executed, and {ended:?}"),
     }
-    // In this very process, which is not replaced either.
+    // A direct call fails too, and does not replace the process.
     crate::children::apart(|| {
         same!(file.exec(args, env).err(), Some(expected));
         let after = (kernel::close_on_exec(file), raw::seals(file), file.len());
@@ -187,8 +186,8 @@ fn a_program_gets_its_arguments_and_its_environment(world: &World) -> Verdict {
     )
 }
 
-/// Since Linux 5.18, and where it is backported, there is always a first argument, if only an
-/// empty one.
+/// Since Linux 5.18, and in kernels with its backport, a program always gets a first argument,
+/// even if only an empty one.
 fn a_program_runs_without_arguments_and_without_environment(world: &World) -> Verdict {
     let file = ok!(program(world)?.file());
     let env = [Some(Arg::new(c"A=b")), None];
@@ -255,7 +254,7 @@ fn more_arguments_than_the_kernel_takes_are_e2big(world: &World) -> Verdict {
     let mut text = ok!(Buffer::new(LEN + 1));
     text[..LEN].fill(b'x');
     let text = ok!(CStr::from_bytes_until_nul(&text));
-    // More than the 6 MiB that the kernel takes at most: three quarters of its stack limit.
+    // More than the 6 MiB that the kernel accepts at most: three quarters of its stack limit.
     let mut list = [Some(Arg::new(text)); MANY + 1];
     list[MANY] = None;
     let Some(list) = Args::new(&list) else {
@@ -288,7 +287,7 @@ fn a_program_runs_while_the_descriptor_that_made_it_is_open(world: &World) -> Ve
     runs(&file)?;
     ok!(file.set_close_on_exec(false));
     runs(&file)?;
-    // Its offset, which is at the end or anywhere, means nothing.
+    // The offset does not matter.
     same!(file.seek(owned_memfd::SeekFrom::Start(100)), Ok(100));
     runs(&file)
 }
@@ -309,7 +308,7 @@ fn the_text_of_a_running_program_changes_unless_it_is_sealed(world: &World) -> V
             let seals = Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL;
             ok!(file.add_seals(seals));
         }
-        // A full pipe, in which the program waits to say something.
+        // The program will block on a full pipe when it writes.
         let (read, write) = ok!(kernel::pipe());
         ok!(kernel::set_status_flags(&write, OFlags::NONBLOCK));
         while kernel::write(&write, &[b'x'; 4096]).is_ok() {}
@@ -318,7 +317,7 @@ fn the_text_of_a_running_program_changes_unless_it_is_sealed(world: &World) -> V
         let Some(args) = Args::new(&list) else {
             fail!("a list that has an end is refused");
         };
-        // Its other end is closed once the program runs, or will never run.
+        // The other end is closed when the program starts, or when the attempt fails.
         let (started, starting) = ok!(kernel::pipe());
         let running = ok!(Execution::start(&write, || file.exec(args, NOTHING)));
         drop(starting);
@@ -354,13 +353,13 @@ fn a_program_runs_when_the_table_is_full(world: &World) -> Verdict {
     }
 }
 
-// The other way.
+// Without `execveat`.
 
-/// The outcome where the kernel answers `execveat` with this.
-fn outcome_with(file: &OwnedMemFd, answer: Errno) -> Result<Outcome, Errno> {
+/// The outcome if `execveat` fails with this error.
+fn outcome_with(file: &OwnedMemFd, error: Errno) -> Result<Outcome, Errno> {
     let output = kernel::sealable()?;
     Execution::start(&output, || {
-        raw::refuse(Which::All(sc::nr::EXECVEAT), answer)?;
+        raw::refuse(Which::All(sc::nr::EXECVEAT), error)?;
         file.exec(NOTHING, NOTHING)
     })?
     .finish()
@@ -373,7 +372,7 @@ fn a_program_runs_without_execveat(world: &World) -> Verdict {
         Outcome::Ran(Ended::Exited(0 | 1)) => {}
         other => fail!("{other:?}"),
     }
-    // What the call refuses otherwise is its answer.
+    // Any other error of the call is returned.
     match ok!(outcome_with(&file, Errno::EACCES)) {
         Outcome::Refused(ExecError::NotExecutable) => {}
         other => fail!("{other:?}"),
@@ -384,7 +383,7 @@ fn a_program_runs_without_execveat(world: &World) -> Verdict {
     }
 }
 
-/// As TOMOYO does, which finds no `/dev/fd`.
+/// Here `execveat` fails as under TOMOYO, which finds no `/dev/fd`.
 fn a_program_runs_where_only_proc_finds_it(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
@@ -407,13 +406,13 @@ fn a_program_does_not_run_where_there_is_no_way(world: &World) -> Verdict {
         Outcome::Refused(ExecError::Kernel(Errno::ENOSYS)) => {}
         other => fail!("{other:?}"),
     }
-    // /dev/fd goes by way of /proc.
+    // `/dev/fd` leads through `/proc`.
     match ok!(outcome_with(&file, Errno::ENOENT)) {
         Outcome::Refused(ExecError::NoDevFd) => {}
         other => fail!("{other:?}"),
     }
     needs!(parties::has_execveat(), parties::NO_EXECVEAT);
-    // What was hidden is missed only where TOMOYO is, as on Debian's 5.10.
+    // Only TOMOYO needs what is hidden here, as in Debian's 5.10.
     let output = ok!(kernel::sealable());
     let attempt = ok!(Execution::start(&output, || {
         Err(parties::execveat(number(&file)).into())
@@ -434,7 +433,7 @@ fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
         ok!(file.set_mode(mode));
         is_refused(&file, ExecError::NotExecutable)?;
     }
-    // One bit, anybody's, is enough for who has all rights; the owner's is for the owner.
+    // Any execute bit is enough for root; the owner's bit is enough for the owner.
     ok!(file.set_mode(0o700));
     runs(&file)?;
     let file = ok!(MemFdOptions::new().create(c"default"));
@@ -474,7 +473,7 @@ fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdic
     runs(&file)?;
     let writer = ok!(kernel::reopen(&file, OFlags::WRONLY));
     is_refused(&file, ExecError::ExecutableFileBusy)?;
-    // Sealing does not close it.
+    // Sealing does not close the writer's descriptor.
     let sealed = ok!(file.seal());
     same!(
         sealed.exec(NOTHING, NOTHING).err(),
@@ -486,7 +485,7 @@ fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdic
 
 // Scripts.
 
-/// A script that the program runs, which another file holds, and that file.
+/// A script whose interpreter is the program, in a second file, and that file.
 fn script(program: Program) -> Result<(OwnedMemFd, OwnedMemFd), Errno> {
     let interpreter = program.file()?;
     let line = Text::of(format_args!("#!/proc/self/fd/{}\n", number(&interpreter)));
@@ -513,7 +512,7 @@ fn a_script_runs_while_its_descriptor_stays_open(world: &World) -> Verdict {
     says(&script, args, NOTHING, 3, expected.as_str().as_bytes())
 }
 
-/// It would be found closed by its interpreter, once there is no way back.
+/// The interpreter would find the descriptor closed, when there is no way back.
 fn a_script_whose_descriptor_is_closed_is_refused(world: &World) -> Verdict {
     let (script, _interpreter) = ok!(script(program(world)?));
     same!(kernel::close_on_exec(&script), Ok(true));
@@ -525,16 +524,16 @@ fn a_script_whose_descriptor_is_closed_is_refused(world: &World) -> Verdict {
 fn a_script_whose_descriptor_is_closed_is_refused_without_execveat(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let (script, _interpreter) = ok!(script(program(world)?));
-    for answer in [Errno::ENOSYS, Errno::ENOENT] {
-        match ok!(outcome_with(&script, answer)) {
+    for error in [Errno::ENOSYS, Errno::ENOENT] {
+        match ok!(outcome_with(&script, error)) {
             Outcome::Refused(ExecError::ScriptCloseOnExec) => {}
-            other => fail!("{answer:?}: {other:?}"),
+            other => fail!("{error:?}: {other:?}"),
         }
     }
     Ok(())
 }
 
-/// Files whose interpreter is not there.
+/// Files whose interpreter does not exist.
 fn without_interpreter(world: &World) -> Result<[OwnedMemFd; 2], crate::Stop> {
     let program = program(world)?;
     let script = ok!(parties::executable(b"#!/nowhere/interpreter\n"));
@@ -602,9 +601,9 @@ fn a_file_on_huge_pages_is_refused(world: &World) -> Verdict {
     is_refused(&file, ExecError::HugePages)
 }
 
-// Asking first.
+// Checking without executing.
 
-/// Whether the kernel can be asked: since Linux 6.14.
+/// Whether the kernel supports the check: since Linux 6.14.
 fn can_check(file: &OwnedMemFd) -> Verdict {
     match file.check_exec() {
         Err(ExecError::Kernel(Errno::EINVAL | Errno::ENOSYS)) => {
@@ -647,10 +646,10 @@ fn a_check_is_refused_where_an_execution_would_be(world: &World) -> Verdict {
 fn a_check_that_the_kernel_does_not_know_says_so(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let file = ok!(program(world)?.file());
-    for answer in [Errno::EINVAL, Errno::ENOSYS] {
+    for error in [Errno::EINVAL, Errno::ENOSYS] {
         crate::children::apart(|| {
-            ok!(raw::refuse(Which::All(sc::nr::EXECVEAT), answer));
-            same!(file.check_exec(), Err(ExecError::Kernel(answer)));
+            ok!(raw::refuse(Which::All(sc::nr::EXECVEAT), error));
+            same!(file.check_exec(), Err(ExecError::Kernel(error)));
             Ok(())
         })?;
     }

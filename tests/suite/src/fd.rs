@@ -1,5 +1,5 @@
-//! Claims about owning and lending descriptors, with std's types and with the library's own:
-//! this file is the consumer that compiles unchanged with both.
+//! Claims about owning and lending descriptors, with std's types or with the library's own: this
+//! file compiles unchanged with both.
 
 use crate::{Verdict, World, children, kernel, raw};
 use owned_memfd::{
@@ -58,7 +58,7 @@ fn a_number_given_away_stays_open(_: &World) -> Verdict {
     Ok(())
 }
 
-/// What a consumer writes who takes any descriptor.
+/// How a user of the library would accept any descriptor.
 fn number_of(fd: impl AsFd) -> RawFd {
     fn as_a_number(fd: &impl AsRawFd) -> RawFd {
         fd.as_raw_fd()
@@ -77,7 +77,7 @@ fn lending_closes_nothing_and_shows_the_same_number(_: &World) -> Verdict {
     let fd = OwnedFd::from(file);
     same!(number_of(&fd), number);
     same!(number_of(fd), number);
-    // The last one took the owner.
+    // The last call consumed the owner.
     holds!(!raw::is_open(number));
     Ok(())
 }
@@ -115,7 +115,7 @@ fn descriptors_print_their_number(_: &World) -> Verdict {
 
 fn descriptor_0_works(_: &World) -> Verdict {
     children::apart(|| {
-        // As in early boot, where nothing is open yet.
+        // As in early boot, no descriptor is open.
         for number in 0..3 {
             raw::close(number);
         }
@@ -130,7 +130,7 @@ fn descriptor_0_works(_: &World) -> Verdict {
         holds!(some.is_some(), "descriptor 0 is taken for none");
         drop(some);
         holds!(!raw::is_open(0));
-        // The next one gets the number again, and options and conversions take it too.
+        // The next file gets number 0 again. Options and conversions accept it too.
         let file = ok!(owned_memfd::MemFdOptions::new().create(c"zero"));
         same!(file.as_raw_fd(), 0);
         let Ok(file) = OwnedMemFd::try_from(OwnedFd::from(file)) else {

@@ -111,7 +111,7 @@ fn the_named_sizes_are_what_they_say(_: &World) -> Verdict {
         same!(size.bytes(), Some(bytes));
         same!(HugePageSize::from_bytes(bytes), Some(size));
     }
-    // The default size is the machine's, which no value here knows.
+    // The default size depends on the machine, so no value here states it.
     same!(HugePageSize::DEFAULT.bytes(), None);
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Claims that what is proven does not change: every path by which a file's bytes can be
-//! changed is tried here on files of every making, from this process and from another, and
-//! on a file that is not sealed to see that it is one.
+//! Claims that a proven file does not change. They try every path by which a file's bytes can be
+//! changed, on files made in every way, from this process and from another one. They also try it
+//! on a file that is not sealed, to see that the path works.
 
 use crate::{
     Stop, Verdict, World, attacks, children,
@@ -37,7 +37,7 @@ claims!(
 const LEN: usize = 2 * PAGE;
 const CONTENT: [u8; LEN] = [7; LEN];
 
-/// Tries to change a file of that content by what its descriptor allows.
+/// Tries to change a file with the content `CONTENT` by what its descriptor allows.
 type Attack = fn(&OwnedMemFd) -> Result<(), Errno>;
 
 /// A proven file, and a descriptor of it that is open for writing.
@@ -48,7 +48,7 @@ fn victim(sealed: SealedMemFd) -> Result<Victim, Stop> {
     Ok((sealed, attacker))
 }
 
-/// One of every making.
+/// One proven file for every way to make one.
 const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
     || victim(ok!(ok!(kernel::holding(&CONTENT)).seal())),
     || victim(ok!(SealedMemFd::copy_from_slice(c"suite", &CONTENT))),
@@ -57,7 +57,7 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
             bytes.copy_from_slice(&CONTENT);
         })))
     },
-    // From a sender that seals no more than it must.
+    // From a sender that adds only the seals it must.
     || {
         let (ours, theirs) = ok!(kernel::socket_pair());
         let sender = ok!(kernel::holding(&CONTENT));
@@ -68,13 +68,13 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
             sender,
         ))
     },
-    // From one that does not seal at all.
+    // From a sender that does not seal the file.
     || {
         let sender = ok!(kernel::holding(&CONTENT));
         let sealed = ok!(SealedMemFd::verify_or_copy(sender.into(), LEN));
         victim(sealed)
     },
-    // From memory that was shared until then.
+    // From memory that was shared until it was sealed.
     || {
         let Ok(shared) = ok!(kernel::holding(&CONTENT)).map_shared_mut() else {
             fail!("not shared");
@@ -83,7 +83,7 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
     },
 ];
 
-/// Each of its bytes is what it was, by each way to see it.
+/// Every way to read the file shows that each byte is unchanged.
 fn is_unchanged(name: &str, sealed: &SealedMemFd, map: &SealedMap) -> Verdict {
     holds!(**map == CONTENT, "{name} changes a map");
     same!(sealed.len(), LEN);
@@ -94,8 +94,8 @@ fn is_unchanged(name: &str, sealed: &SealedMemFd, map: &SealedMap) -> Verdict {
     Ok(())
 }
 
-/// Each attack changes a file that is not sealed, and is refused without a trace by every
-/// file that is proven.
+/// Each attack changes a file that is not sealed. Every proven file rejects it and stays
+/// unchanged.
 fn fails(attacks: &[(&str, Attack)]) -> Verdict {
     for (name, attack) in attacks {
         let open = ok!(kernel::holding(&CONTENT));
@@ -124,13 +124,13 @@ fn fails(attacks: &[(&str, Attack)]) -> Verdict {
     Ok(())
 }
 
-/// Each is allowed, and leaves no trace within the proven bytes.
+/// Each action may succeed, and does not change the proven bytes.
 fn is_harmless(deeds: &[(&str, Attack)]) -> Verdict {
     for (name, deed) in deeds {
         for victim in VICTIMS {
             let (sealed, other) = victim()?;
             let map = ok!(sealed.map());
-            // Some of it only a file that may still grow allows.
+            // Some of these fail if the file is sealed against growing.
             let _ = deed(&other);
             is_unchanged(name, &sealed, &map)?;
         }
@@ -192,7 +192,7 @@ fn shared_mappings_change_nothing(_: &World) -> Verdict {
     ])
 }
 
-/// A shared mapping, writable if it can be.
+/// A shared mapping, writable if the kernel allows it.
 fn best_mapping(file: &impl AsFd) -> Result<Mapping, Errno> {
     Mapping::of(file, LEN, Stores::Shared, READ | WRITE)
         .or_else(|_| Mapping::of(file, LEN, Stores::Shared, READ))
@@ -295,7 +295,7 @@ fn writing_to_memory_by_address_changes_nothing(_: &World) -> Verdict {
         let me = rustix::process::getpid().as_raw_nonzero().get();
         attacks::write_memory(me, mapping.address(0), b"x").map(|_| ())
     })])?;
-    // Nor a map itself.
+    // The library's own map cannot be written either.
     for victim in VICTIMS {
         let (sealed, _) = victim()?;
         let map = ok!(sealed.map());
@@ -315,7 +315,7 @@ fn writing_to_memory_through_proc_changes_nothing(world: &World) -> Verdict {
         let mapping = best_mapping(file)?;
         attacks::write_own_memory(mapping.address(0), b"x").map(|_| ())
     })])?;
-    // In a private mapping a debugger may write; that is then the process's own copy.
+    // A debugger may write into a private mapping, which gives the process a copy of its own.
     for victim in VICTIMS {
         let (sealed, _) = victim()?;
         let map = ok!(sealed.map());
@@ -337,9 +337,9 @@ fn another_processs_memory_is_not_written_by_address(_: &World) -> Verdict {
     let victim = rustix::process::getpid().as_raw_nonzero().get();
     children::apart(|| {
         match attacks::write_memory(victim, map.as_ptr(), b"x") {
-            // No right to any of it, or not to this.
+            // The process may not write to any memory of the other one, or not to this page.
             Err(Errno::EPERM | Errno::EFAULT) => Ok(()),
-            answer => fail!("{answer:?}"),
+            result => fail!("{result:?}"),
         }
     })?;
     is_unchanged("process_vm_writev", &sealed, &map)
@@ -357,7 +357,7 @@ fn filling_holes_by_faults_changes_nothing(_: &World) -> Verdict {
         file.set_len(LEN as u64)?;
         Ok::<_, Errno>(file)
     };
-    // Where nothing is sealed it does.
+    // It changes a file that is not sealed.
     let open = ok!(make());
     let mapping = ok!(Mapping::of(&open, LEN, Stores::Shared, READ | WRITE));
     ok!(faults.register(mapping.address(0), LEN));
@@ -366,7 +366,7 @@ fn filling_holes_by_faults_changes_nothing(_: &World) -> Verdict {
     ok!(open.read_exact_at(&mut found, 0));
     same!(found, [8]);
     drop(mapping);
-    // A sealed hole stays one, by whatever mapping.
+    // A sealed hole stays a hole, whichever mapping is used.
     let file = ok!(make());
     let attacker = ok!(file.try_clone());
     let sealed = ok!(file.seal());
@@ -377,12 +377,12 @@ fn filling_holes_by_faults_changes_nothing(_: &World) -> Verdict {
                 same!(error, Errno::EPERM);
                 continue;
             }
-            answer => ok!(answer),
+            result => ok!(result),
         };
         match faults.register(mapping.address(0), LEN) {
             Ok(()) => {
                 holds!(stores == Stores::Private);
-                // This fills the private mapping, which was about to get a page of its own.
+                // This fills only the private mapping, which was about to get a page of its own.
                 let _ = faults.fill(mapping.address(0), &source, LEN);
             }
             Err(error) => same!(error, Errno::EPERM),
@@ -397,8 +397,8 @@ fn filling_holes_by_faults_changes_nothing(_: &World) -> Verdict {
 }
 
 fn a_pin_from_before_changes_nothing(_: &World) -> Verdict {
-    // Pinned, and then taken out of the file: sealing does not see it, nor need it. Where it
-    // is a part of a larger page, it cannot be taken out, and sealing waits for it.
+    // The page is pinned and then taken out of the file. Sealing neither sees the pin nor needs
+    // to. A page that is a part of a larger one cannot be taken out, so sealing waits for it.
     let file = ok!(kernel::holding(&CONTENT));
     let attacker = ok!(file.try_clone());
     let (read_end, write_end) = ok!(kernel::pipe());
@@ -447,7 +447,7 @@ fn what_is_allowed_changes_nothing(_: &World) -> Verdict {
 }
 
 fn what_does_not_need_the_file_changes_nothing(_: &World) -> Verdict {
-    // Its last descriptor is gone, and memory is asked for in between.
+    // The last descriptor is closed, and memory is requested meanwhile.
     for victim in VICTIMS {
         let (sealed, attacker) = victim()?;
         let map = ok!(sealed.map());

@@ -69,7 +69,7 @@ fn seeking_counts_from_start_end_and_here(_: &World) -> Verdict {
         same!(byte, expected);
         same!(file.seek(SeekFrom::Current(-1)), Ok(at));
     }
-    // Past the end is a place too, and the file stays as long as it is.
+    // The offset can be past the end; the file keeps its length.
     same!(file.seek(SeekFrom::End(90)), Ok(100));
     same!(file.read(&mut byte), Ok(0));
     same!(file.len(), Ok(10));
@@ -107,7 +107,7 @@ fn reading_past_the_end_reads_nothing(_: &World) -> Verdict {
         same!(file.read_at(&mut buffer, offset), Ok(0));
     }
     same!(&buffer, b"kept");
-    // Across the end: what there is.
+    // A read across the end returns the bytes that exist.
     same!(file.read_at(&mut buffer, 2), Ok(2));
     same!(&buffer, b"23pt");
     Ok(())
@@ -120,7 +120,7 @@ fn a_hole_reads_as_zeros_and_stays_a_hole(_: &World) -> Verdict {
     same!(file.read_at(&mut buffer, 8192), Ok(4096));
     holds!(buffer == [0; 4096]);
     same!(kernel::memory_of(&file), Ok(0));
-    // While a byte takes memory.
+    // A byte does take memory.
     ok!(file.write_all_at(b"x", 8192));
     holds!(ok!(kernel::memory_of(&file)) > 0);
     Ok(())
@@ -158,7 +158,7 @@ fn writing_all_writes_all(_: &World) -> Verdict {
     ok!(file.write_all_at(b"HELLO", 0));
     same!(kernel::holds_exactly(&file, b"HELLO, world"), Ok(true));
     same!(file.seek(SeekFrom::Current(0)), Ok(12));
-    // Beyond the end: a hole in between.
+    // A write beyond the end leaves a hole.
     ok!(file.write_all_at(b"!", 14));
     same!(kernel::holds_exactly(&file, b"HELLO, world\0\0!"), Ok(true));
     Ok(())
@@ -211,7 +211,7 @@ fn allocating_takes_memory_and_lengthens(_: &World) -> Verdict {
     ok!(file.allocate(0, 100_000));
     same!(file.len(), Ok(100_000));
     holds!(ok!(kernel::memory_of(&file)) >= 100_000);
-    // Inside, it neither changes the length nor what is there.
+    // Within the file, it changes neither the length nor the content.
     ok!(file.allocate(0, 50_000));
     same!(file.len(), Ok(100_000));
     let mut start = [0; 6];
@@ -245,7 +245,8 @@ fn punching_a_hole_gives_memory_back_and_reads_zeros(_: &World) -> Verdict {
         same!(file.read_at(&mut found, offset), Ok(1));
         holds!(found == [byte], "{found:?} at {offset}");
     }
-    // A part of a page, which stays, and past the end, where nothing is.
+    // This frees a part of a page, which stays allocated, and a range past the end, which holds
+    // nothing.
     ok!(file.punch_hole(10, 1));
     let mut found = [1; 3];
     ok!(file.read_exact_at(&mut found, 9));
@@ -262,7 +263,7 @@ fn the_mode_is_what_was_set(_: &World) -> Verdict {
         ok!(file.set_mode(mode));
         same!(kernel::mode(&file), Ok(mode));
     }
-    // It does not bind those who have the file open.
+    // The mode does not affect descriptors that are open already.
     ok!(file.set_mode(0));
     ok!(file.write_all(b"x"));
     Ok(())
@@ -281,10 +282,10 @@ fn what_is_stored_through_a_mapping_is_read(_: &World) -> Verdict {
         same!(fd.read_at(&mut byte, 10), Ok(1));
         same!(byte, [42]);
     }
-    // The other way round.
+    // The same in the other direction.
     ok!(copy.write_all_at(&[43], 11));
     same!(one.get(11), 43);
-    // A private mapping's stores do not arrive.
+    // Stores into a private mapping do not reach the file.
     let private = ok!(Mapping::of(&file, PAGE, Stores::Private, READ | WRITE));
     private.put(10, 1);
     same!(one.get(10), 42);
@@ -297,10 +298,10 @@ fn appending_writes_at_the_end_wherever_the_offset_is(_: &World) -> Verdict {
     ok!(file.write_all(b"ab"));
     same!(file.seek(SeekFrom::Start(1)), Ok(1));
     ok!(file.write_all(b"cd"));
-    // Linux appends by position too, as pwrite(2) says under BUGS.
+    // Linux appends even when a position is given, as pwrite(2) says under BUGS.
     ok!(file.write_all_at(b"ef", 0));
     same!(kernel::holds_exactly(&file, b"0123abcdef"), Ok(true));
-    // And no longer, without the flag.
+    // Without the flag, it no longer appends.
     ok!(kernel::set_status_flags(&file, OFlags::empty()));
     ok!(file.write_all_at(b"X", 0));
     same!(kernel::holds_exactly(&file, b"X123abcdef"), Ok(true));

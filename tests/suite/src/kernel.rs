@@ -1,6 +1,6 @@
-//! System calls that the claims make beside the library's: to set a scene, to attack a file
-//! from a side that the library does not offer, and to see the outcome for themselves. In
-//! the library's types, and without unsafe code: that stands in `raw`.
+//! System calls that the claims make besides the library's: they prepare a test, attack a file in
+//! ways that the library does not offer, and check the outcome independently. They use the
+//! library's types and no unsafe code, which is in `raw`.
 
 use crate::{
     claim::Text,
@@ -61,13 +61,13 @@ pub(crate) fn holds_exactly(file: &impl AsFd, content: &[u8]) -> Result<bool, Er
     }
 }
 
-/// A byte that tells its place from those near it.
+/// A byte that differs from those at nearby positions.
 pub(crate) fn pattern(at: u64) -> u8 {
     (at % 251) as u8
 }
 
 pub(crate) fn sleep(time: Duration) {
-    // Waking early is as good.
+    // Waking up early does no harm.
     let _ = rustix::thread::nanosleep(&Timespec {
         tv_sec: time.as_secs() as i64,
         tv_nsec: i64::from(time.subsec_nanos()),
@@ -76,7 +76,7 @@ pub(crate) fn sleep(time: Duration) {
 
 // Descriptors.
 
-/// Which of the lowest numbers are open, as a set of bits that can be compared.
+/// Which of the 256 lowest numbers are open, as bits that can be compared.
 pub(crate) fn open_descriptors() -> [u64; 4] {
     let mut open = [0; 4];
     for number in 0..256 {
@@ -128,7 +128,7 @@ pub(crate) fn reopen(fd: &impl AsFd, flags: OFlags) -> Result<OwnedFd, Errno> {
     open(path, flags)
 }
 
-/// What `/proc` says that a descriptor is.
+/// The link of a descriptor in `/proc`.
 pub(crate) fn link_of<'a>(fd: &impl AsFd, room: &'a mut [u8; 512]) -> Result<&'a [u8], Errno> {
     let path = Text::of(format_args!("/proc/self/fd/{}", number(fd)));
     let count =
@@ -136,14 +136,14 @@ pub(crate) fn link_of<'a>(fd: &impl AsFd, room: &'a mut [u8; 512]) -> Result<&'a
     Ok(&room[..count])
 }
 
-/// This process's number as the mounted `/proc` has it, which may be of another namespace.
+/// This process's number in the mounted `/proc`, which may show another pid namespace.
 pub(crate) fn number_in_proc(room: &mut [u8; 16]) -> Result<&str, Errno> {
     let count =
         rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self", &mut room[..]).map_err(errno)?;
     core::str::from_utf8(&room[..count]).map_err(|_| Errno::EINVAL)
 }
 
-/// Whether a descriptor is close-on-exec, not by way of the library.
+/// Whether a descriptor is close-on-exec, without the library.
 pub(crate) fn close_on_exec(fd: &impl AsFd) -> Result<bool, Errno> {
     let flags = rustix::io::fcntl_getfd(lend(fd)).map_err(errno)?;
     Ok(flags.contains(FdFlags::CLOEXEC))
@@ -182,24 +182,24 @@ pub(crate) fn memory_of(fd: &impl AsFd) -> Result<u64, Errno> {
     stat(fd).map(|stat| stat.st_blocks as u64 * 512)
 }
 
-/// The size of the pieces that the file is made of: of huge pages, if it is on such.
+/// The file's block size: the page size, or the huge page size.
 pub(crate) fn piece_size(fd: &impl AsFd) -> Result<u64, Errno> {
     stat(fd).map(|stat| stat.st_blksize as u64)
 }
 
-/// Whether the file's system is the one that memory files, and files of tmpfs, are on.
+/// Whether the file is on a tmpfs, as memory files are.
 pub(crate) fn is_on_tmpfs(fd: &impl AsFd) -> Result<bool, Errno> {
     Ok(kind_of_system(fd)? == linux_raw_sys::general::TMPFS_MAGIC)
 }
 
-/// ... or the one for those on huge pages.
+/// Whether the file is on a hugetlbfs, as memory files on huge pages are.
 pub(crate) fn is_on_hugetlbfs(fd: &impl AsFd) -> Result<bool, Errno> {
     Ok(kind_of_system(fd)? == linux_raw_sys::general::HUGETLBFS_MAGIC)
 }
 
 fn kind_of_system(fd: &impl AsFd) -> Result<u32, Errno> {
-    let answer = rustix::fs::fstatfs(lend(fd)).map_err(errno)?;
-    Ok(answer.f_type as u32)
+    let result = rustix::fs::fstatfs(lend(fd)).map_err(errno)?;
+    Ok(result.f_type as u32)
 }
 
 pub(crate) fn read(fd: &impl AsFd, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -218,17 +218,17 @@ pub(crate) fn writev(fd: &impl AsFd, one: &[u8], two: &[u8]) -> Result<usize, Er
     rustix::io::writev(lend(fd), &[IoSlice::new(one), IoSlice::new(two)]).map_err(errno)
 }
 
-/// `ftruncate`, not by way of the library.
+/// `ftruncate`, without the library.
 pub(crate) fn truncate(fd: &impl AsFd, len: u64) -> Result<(), Errno> {
     rustix::fs::ftruncate(lend(fd), len).map_err(errno)
 }
 
-/// `fallocate` that leaves the length of the file alone.
+/// `fallocate` that keeps the length of the file.
 pub(crate) fn allocate_keeping_size(fd: &impl AsFd, offset: u64, len: u64) -> Result<(), Errno> {
     rustix::fs::fallocate(lend(fd), FallocateFlags::KEEP_SIZE, offset, len).map_err(errno)
 }
 
-/// Sets access and modification time to the start of time.
+/// Sets access and modification time to the start of 1970.
 pub(crate) fn reset_times(fd: &impl AsFd) -> Result<(), Errno> {
     let start = rustix::fs::Timespec {
         tv_sec: 0,
@@ -302,7 +302,7 @@ pub(crate) fn receive(socket: &impl AsFd) -> Result<OwnedFd, Errno> {
 
 // Limits and settings.
 
-/// Sets a soft limit of this process, as far as the hard one allows.
+/// Sets a soft limit of this process, at most to the hard limit.
 pub(crate) fn limit(resource: Resource, to: u64) -> Result<(), Errno> {
     let maximum = rustix::process::getrlimit(resource).maximum;
     let new = Rlimit {
@@ -323,9 +323,9 @@ pub(crate) fn renounce_privileges() -> Result<(), Errno> {
     rustix::thread::set_capabilities(None, sets).map_err(errno)
 }
 
-/// Becomes a user with no rights but everybody's.
+/// Becomes a user who has only everybody's rights.
 pub(crate) fn become_nobody() -> Result<(), Errno> {
-    // As which the kernel shows who has no number.
+    // The user that the kernel shows for users without a number.
     const NOBODY: u32 = 65_534;
 
     rustix::thread::set_thread_groups(&[]).map_err(errno)?;
@@ -333,28 +333,28 @@ pub(crate) fn become_nobody() -> Result<(), Errno> {
     rustix::thread::set_thread_uid(Uid::from_raw(NOBODY)).map_err(errno)
 }
 
-/// Lets a claim that only wants to know make a file of any length.
+/// Allows this process to make files of any length.
 pub(crate) fn allow_any_length() -> Result<(), Errno> {
     limit(Resource::Fsize, u64::MAX)
 }
 
-/// Leaves no room in the table of descriptors, as long as nothing is closed.
+/// Fills the table of descriptors: the next one fails until one is closed.
 pub(crate) fn fill_the_table() -> Result<(), Errno> {
     let lowest_free = number(&sealable()?);
     limit(Resource::Nofile, lowest_free as u64)
 }
 
-/// The file that this program, or its emulator, came from: the one that is always there.
+/// The executable file of this program, or of its emulator: one that always exists.
 pub(crate) fn program() -> Result<OwnedFd, Errno> {
     let program = open(c"/proc/self/exe", OFlags::RDONLY)?;
-    // As process 1, it has gone on from a memory file.
+    // Process 1 runs from a memory file, which is not an ordinary file.
     if link_of(&program, &mut [0; 512])?.starts_with(b"/memfd:") {
         return open(c"/init", OFlags::RDONLY);
     }
     Ok(program)
 }
 
-/// Reads a number from a file of the kernel's.
+/// Reads a number from a file in `/proc` or `/sys`.
 pub(crate) fn read_number(path: &CStr) -> Result<u64, Errno> {
     let file = open(path, OFlags::RDONLY)?;
     let mut text = [0; 32];
@@ -365,7 +365,7 @@ pub(crate) fn read_number(path: &CStr) -> Result<u64, Errno> {
         .ok_or(Errno::EINVAL)
 }
 
-/// How much memory this machine could still give, in bytes.
+/// How much memory is available, in bytes.
 pub(crate) fn free_memory() -> u64 {
     let mut text = [0; 2048];
     let available = open(c"/proc/meminfo", OFlags::RDONLY)
@@ -376,14 +376,14 @@ pub(crate) fn free_memory() -> u64 {
         .and_then(|(_, rest)| rest.split_once("kB"))
         .and_then(|(number, _)| number.trim().parse::<u64>().ok())
         .map(|kilobytes| kilobytes * 1024);
-    // Without /proc: less than there is, since what caches hold is not in it.
+    // Without /proc: free memory, which is less, because it does not include caches.
     available.unwrap_or_else(|| {
         let memory = rustix::system::sysinfo();
         memory.freeram as u64 * u64::from(memory.mem_unit)
     })
 }
 
-/// Writes a number to a file of the kernel's.
+/// Writes a number to a file in `/proc` or `/sys`.
 pub(crate) fn write_number(path: &CStr, value: impl fmt::Display) -> Result<(), Errno> {
     let file = open(path, OFlags::WRONLY)?;
     write(&file, Text::of(value).as_str().as_bytes()).map(|_| ())

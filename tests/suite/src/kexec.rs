@@ -1,9 +1,8 @@
 //! Claims about loading another kernel.
 //!
-//! What is loaded is the whole machine's, so that all but the refusals of who asks is claimed
-//! only where the machine is the suite's own; and no claim depends on what another one has
-//! left loaded. That the kernel runs is claimed by who goes on with it: the driver that is
-//! process 1.
+//! A loaded kernel belongs to the whole machine. So all claims but those about permissions run
+//! only if the machine is the suite's own. No claim depends on what another one left loaded. The
+//! driver that is process 1 claims that the loaded kernel runs.
 
 use crate::{Stop, Verdict, World, kernel, raw, world};
 use core::ffi::CStr;
@@ -27,7 +26,7 @@ claims!(
     no_kernel_is_loaded_by_a_kernel_that_cannot,
 );
 
-/// A kernel of this machine, where its owner has put one.
+/// A kernel for this machine, if its owner has put one there.
 const KERNEL: &CStr = c"/boot/vmlinuz";
 const COMMAND_LINE: &CStr = c"panic=-1";
 
@@ -36,7 +35,7 @@ const NO_KERNEL: &str = "there is no /boot/vmlinuz";
 const ANY_LENGTH: &str = "only on x86_64 has a kernel's header the length that it takes";
 const KEXEC: &str = "this kernel has kexec_file_load";
 
-/// Nothing is loaded.
+/// Unloads a loaded kernel. Skips the claim if the machine must not change.
 fn ready(world: &World) -> Verdict {
     needs!(world.machine, world::NO_OWN_MACHINE);
     needs!(world.kexec, world::NO_KEXEC);
@@ -45,7 +44,7 @@ fn ready(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A kernel, and nothing is loaded.
+/// A memory file with a kernel, while no kernel is loaded.
 fn kernel(world: &World) -> Result<SealedMemFd, Stop> {
     ready(world)?;
     let Ok(source) = kernel::open(KERNEL, OFlags::RDONLY) else {
@@ -56,7 +55,7 @@ fn kernel(world: &World) -> Result<SealedMemFd, Stop> {
     Ok(ok!(file.seal()))
 }
 
-/// What no kernel looks into before it runs.
+/// An initrd. No kernel looks into it before it runs.
 fn initrd() -> Result<OwnedMemFd, Errno> {
     kernel::holding(&[0; 512])
 }
@@ -65,7 +64,7 @@ fn is_loaded() -> Result<bool, Errno> {
     Ok(kernel::read_number(c"/sys/kernel/kexec_loaded")? != 0)
 }
 
-/// The kernel is not loaded, for this reason.
+/// Loading the kernel fails for this reason.
 fn is_refused(kernel: &SealedMemFd, initrd: Option<&SealedMemFd>, expected: Errno) -> Verdict {
     same!(kexec_file_load(kernel, initrd, COMMAND_LINE), Err(expected));
     same!(is_loaded(), Ok(false));
@@ -92,7 +91,7 @@ fn a_kernel_is_loaded_without_an_initrd(world: &World) -> Verdict {
 
 fn a_kernel_that_is_refused_leaves_the_one_before(world: &World) -> Verdict {
     let kernel = kernel(world)?;
-    // Nor need there be a command line.
+    // The command line can be empty.
     same!(kexec_file_load(&kernel, None, c""), Ok(()));
     let other = ok!(ok!(kernel::holding(b"no kernel")).seal());
     holds!(kexec_file_load(&other, None, COMMAND_LINE).is_err());
@@ -139,7 +138,7 @@ fn an_empty_kernel_is_einval(world: &World) -> Verdict {
     is_refused(&kernel, None, Errno::EINVAL)
 }
 
-/// A hole, which takes no memory. Older kernels refuse 2 GiB.
+/// A hole of 8 GiB, which takes no memory. Older kernels reject 2 GiB already.
 fn too_large() -> Result<SealedMemFd, Errno> {
     kernel::allow_any_length()?;
     let file = kernel::sealable()?;
@@ -172,7 +171,7 @@ fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
 
 fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
     ready(world)?;
-    // Among them what a bzImage, an Image, an ELF file and one that is compressed begin with.
+    // These include the magic numbers of a bzImage, an Image, an ELF file and a compressed file.
     let starts: [&[u8]; 5] = [b"no kernel", b"MZ", b"\x7fELF", b"\x1f\x8b\x08", b"MZ@\xfa"];
     for start in starts {
         for len in [start.len(), 100_000] {

@@ -1,12 +1,12 @@
-//! Claims about transfers and sizes that meet an end: of the numbers, of the process's
-//! limits, of one call's count, of a file that must not grow, of patience with signals.
+//! Claims about transfers and sizes that reach a limit: of the number types, of the process, of
+//! one call, of a file that must not grow, and of repeated signals.
 
 use crate::{
     Verdict, World,
     attacks::{LARGEST_PAGE, NoMemory},
-    children::{self, Overseer},
+    children::{self, Supervisor},
     kernel::{self, PAGE},
-    raw::{self, Alarms, Answer, Buffer, Interrupted, Which},
+    raw::{self, Alarms, Buffer, Interrupted, Response, Which},
     world,
 };
 use core::time::Duration;
@@ -39,7 +39,7 @@ claims!(
 
 const MAX: u64 = i64::MAX as u64;
 
-/// The most that one call moves, on pages of 4 KiB; on larger ones it is less.
+/// The most that one call transfers, with pages of 4 KiB. With larger pages it is less.
 const MOST: usize = 0x7fff_f000;
 
 fn the_largest_length_is_that_of_the_kernels_type(_: &World) -> Verdict {
@@ -82,7 +82,8 @@ fn a_length_beyond_the_kernels_type_is_refused_before_the_call(world: &World) ->
     needs!(world.filters, world::NO_FILTERS);
     ok!(kernel::allow_any_length());
     let file = ok!(kernel::sealable());
-    // Of a kernel that has none of these calls, none is asked for.
+    // With this filter the kernel's error would be ENOSYS. EINVAL shows that the library made no
+    // call.
     for number in [sc::nr::FTRUNCATE, sc::nr::FALLOCATE, sc::nr::LSEEK] {
         ok!(raw::refuse(Which::All(number), Errno::ENOSYS));
     }
@@ -129,7 +130,8 @@ fn an_end_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
     Ok(())
 }
 
-/// Lets this process's files become `len` bytes long, and it survive the attempt to do more.
+/// Limits the length of this process's files to `len` bytes, and ignores the signal that exceeding
+/// the limit sends.
 fn limit_files_to(len: u64) -> Result<(), Errno> {
     raw::ignore(linux_raw_sys::general::SIGXFSZ)?;
     kernel::limit(Resource::Fsize, len)
@@ -142,7 +144,7 @@ fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
     refused!(file.write_at(b"x", 10_000), Errno::EFBIG);
     refused!(file.write_at(b"x", 20_000), Errno::EFBIG);
     same!(file.len(), Ok(10_000));
-    // All or a count of how much, which is true.
+    // The error says how much was written.
     ok!(file.set_len(0));
     let stopped = TransferError {
         done: 10_000,
@@ -190,66 +192,66 @@ fn more_than_one_call_moves_is_written_by_several(world: &World) -> Verdict {
 }
 
 fn a_short_count_is_carried_on(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"--------"));
     children::apart(|| {
-        // The kernel says that it wrote 3 bytes and then 1, and writes the rest.
-        let answers = [Answer::Value(3), Answer::Value(1)];
-        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        // The kernel reports 3 bytes written and then 1, and really writes the rest.
+        let responses = [Response::Value(3), Response::Value(1)];
+        let supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &responses)?;
         ok!(file.write_all_at(b"01234567", 0));
-        same!(overseer.calls(), 3);
+        same!(supervisor.calls(), 3);
         same!(kernel::holds_exactly(&file, b"----4567"), Ok(true));
         Ok(())
     })?;
     children::apart(|| {
-        let answers = [Answer::Value(3), Answer::Value(1)];
-        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        let responses = [Response::Value(3), Response::Value(1)];
+        let supervisor = Supervisor::of(Which::All(sc::nr::PREAD64), &responses)?;
         let mut buffer = *b"........";
         ok!(file.read_exact_at(&mut buffer, 0));
-        same!(overseer.calls(), 3);
+        same!(supervisor.calls(), 3);
         same!(&buffer, b"....4567");
         Ok(())
     })?;
     children::apart(|| {
-        let answers = [Answer::Value(3), Answer::Value(1)];
-        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        let responses = [Response::Value(3), Response::Value(1)];
+        let supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &responses)?;
         ok!(file.write_all(b"01234567"));
-        same!(overseer.calls(), 3);
-        // The calls that were not made did not move the offset.
+        same!(supervisor.calls(), 3);
+        // The first two calls did not reach the kernel, so they did not move the offset.
         same!(file.seek(SeekFrom::Current(0)), Ok(4));
         Ok(())
     })
 }
 
 fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"--------"));
-    let answers = [Answer::Value(3), Answer::Value(0)];
+    let responses = [Response::Value(3), Response::Value(0)];
     let stopped = Err(TransferError {
         done: 3,
         errno: None,
     });
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &responses)?;
         same!(file.write_all_at(b"01234567", 0), stopped);
-        same!(overseer.calls(), 2);
+        same!(supervisor.calls(), 2);
         Ok(())
     })?;
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::PREAD64), &responses)?;
         same!(file.read_exact_at(&mut [0; 8], 0), stopped);
-        same!(overseer.calls(), 2);
+        same!(supervisor.calls(), 2);
         Ok(())
     })?;
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &responses)?;
         same!(file.write_all(b"01234567"), stopped);
-        same!(overseer.calls(), 2);
+        same!(supervisor.calls(), 2);
         Ok(())
     })
 }
 
-/// A file of two pages of zeros that can no longer grow.
+/// A file of two pages of zeros that cannot grow any more.
 fn closed_at_two_pages() -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.set_len(2 * PAGE as u64)?;
@@ -307,17 +309,17 @@ fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
         let by_position = ok!(closed_at_two_pages());
         let at_the_offset = ok!(closed_at_two_pages());
         same!(at_the_offset.seek(SeekFrom::Start(offset)), Ok(offset));
-        for (file, answer) in [
+        for (file, result) in [
             (&by_position, by_position.write_all_at(bytes, offset)),
             (&at_the_offset, at_the_offset.write_all(bytes)),
         ] {
-            let Err(TransferError { done, errno }) = answer else {
+            let Err(TransferError { done, errno }) = result else {
                 fail!("{len} bytes at {offset} of {end} are said to be written");
             };
             same!(errno, Some(Errno::EPERM));
             holds!(done <= fits, "{done} of {fits} that fit");
             same!(file.len(), Ok(end));
-            // What is said to be written is there, and whatever follows it is not.
+            // The bytes reported as written are in the file, and no others.
             let mut piece = [0; 2 * PAGE];
             ok!(file.read_exact_at(&mut piece, 0));
             let start = offset as usize;
@@ -334,33 +336,33 @@ fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
 }
 
 fn interrupted_transfers_carry_on(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"--------"));
-    let answers = [
-        Answer::Error(Errno::EINTR),
-        Answer::Error(Errno::EINTR),
-        Answer::Value(2),
-        Answer::Error(Errno::EINTR),
+    let responses = [
+        Response::Error(Errno::EINTR),
+        Response::Error(Errno::EINTR),
+        Response::Value(2),
+        Response::Error(Errno::EINTR),
     ];
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::PWRITE64), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &responses)?;
         ok!(file.write_all_at(b"01234567", 0));
-        same!(overseer.calls(), 5);
+        same!(supervisor.calls(), 5);
         same!(kernel::holds_exactly(&file, b"--234567"), Ok(true));
         Ok(())
     })?;
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::WRITE), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &responses)?;
         ok!(file.write_all(b"01234567"));
-        same!(overseer.calls(), 5);
+        same!(supervisor.calls(), 5);
         same!(kernel::holds_exactly(&file, b"23456767"), Ok(true));
         Ok(())
     })?;
     children::apart(|| {
-        let overseer = Overseer::of(Which::All(sc::nr::PREAD64), &answers)?;
+        let supervisor = Supervisor::of(Which::All(sc::nr::PREAD64), &responses)?;
         let mut buffer = *b"........";
         ok!(file.read_exact_at(&mut buffer, 0));
-        same!(overseer.calls(), 5);
+        same!(supervisor.calls(), 5);
         same!(&buffer, b"..456767");
         Ok(())
     })
@@ -386,13 +388,13 @@ fn single_calls_report_an_interruption(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A pipe has what a memory file has not: it makes a writer wait, so that a real signal can
-/// interrupt it. What `write_all` does then is the same.
+/// Unlike a memory file, a pipe makes a writer wait, so a real signal can interrupt it.
+/// `write_all` reacts the same.
 fn a_write_that_is_interrupted_all_the_time_arrives_whole(_: &World) -> Verdict {
     const TOTAL: usize = 1 << 20;
     const PIECE: usize = 1 << 14;
     let (read_end, write_end) = ok!(kernel::pipe());
-    // Reads slowly enough to keep the writer waiting, and counts.
+    // The child reads slowly enough to keep the writer waiting, and counts.
     let reader = ok!(children::Child::start(raw::Descriptors::Copied, || {
         let mut buffer = [0; PIECE];
         let mut total = 0;
@@ -422,19 +424,19 @@ fn a_write_that_is_interrupted_all_the_time_arrives_whole(_: &World) -> Verdict 
 }
 
 fn an_allocation_under_a_timer_ends(world: &World) -> Verdict {
-    // Enough for many ticks, and not too much for a small machine.
+    // Large enough for many ticks of the timer, and not too large for a small machine.
     let len = (world.free_memory / 8).clamp(16 << 20, 256 << 20);
     let file = ok!(kernel::sealable());
     for calls in [Interrupted::Restarts, Interrupted::Fails] {
         ok!(file.set_len(0));
         let alarms = ok!(Alarms::every(Duration::from_millis(1), calls));
-        let answer = file.allocate(0, len);
+        let result = file.allocate(0, len);
         let interruptions = alarms.count();
         drop(alarms);
-        ok!(answer);
+        ok!(result);
         same!(file.len(), Ok(len));
         holds!(ok!(kernel::memory_of(&file)) >= len);
-        // Signals that wait for the end of a call are one.
+        // Several signals that are pending when a call ends count as one.
         holds!(interruptions > 0, "no signal came");
     }
     Ok(())
@@ -442,7 +444,7 @@ fn an_allocation_under_a_timer_ends(world: &World) -> Verdict {
 
 fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
     const LEN: u64 = 1 << 20;
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::sealable());
     children::apart(|| {
         ok!(raw::refuse(Which::All(sc::nr::FALLOCATE), Errno::EINTR));
@@ -451,12 +453,12 @@ fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
         Ok(())
     })?;
     same!(file.len(), Ok(0));
-    // And one that is interrupted a few times does not, nor leave a part out.
+    // A call that is interrupted a few times succeeds, and leaves no part out.
     children::apart(|| {
-        let answers = [Answer::Error(Errno::EINTR); 10];
-        let overseer = Overseer::of(Which::All(sc::nr::FALLOCATE), &answers)?;
+        let responses = [Response::Error(Errno::EINTR); 10];
+        let supervisor = Supervisor::of(Which::All(sc::nr::FALLOCATE), &responses)?;
         ok!(file.allocate(PAGE as u64, LEN));
-        holds!(overseer.calls() > 10);
+        holds!(supervisor.calls() > 10);
         Ok(())
     })?;
     same!(file.len(), Ok(PAGE as u64 + LEN));
@@ -469,7 +471,7 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     let file = ok!(kernel::sealable());
     let grown = ok!(kernel::sealable());
     ok!(grown.set_len(PAGE as u64));
-    // Each has room for one page more, and is to take two.
+    // Each file has room for one page more, and each copy needs two.
     let filling = || -> Result<OwnedMemFd, Errno> {
         let file = kernel::sealable()?;
         file.allocate(0, LARGEST_PAGE as u64)?;
@@ -530,7 +532,7 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
         same!(bytes, [7; PAGE]);
         same!(file.len(), Ok(LARGEST_PAGE as u64));
     }
-    // It was the memory.
+    // With memory available again, the write succeeds, so memory was the cause.
     ok!(file.write_all(b"x"));
     Ok(())
 }

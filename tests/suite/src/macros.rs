@@ -1,7 +1,7 @@
-//! How a claim says what it claims, and ends where that is not so; and how a module lists its
-//! claims.
+//! The macros that a claim states its conditions with, and `claims!`, which lists the claims of a
+//! module.
 
-/// The failure of a claim, as an answer.
+/// A failure of the claim, as a `Verdict`.
 macro_rules! failure {
     ($($text:tt)+) => {
         Err($crate::Stop::Failed($crate::Failure::new(
@@ -12,14 +12,14 @@ macro_rules! failure {
     };
 }
 
-/// Fails the claim here, saying so.
+/// Fails the claim with this message.
 macro_rules! fail {
     ($($text:tt)+) => {
         return failure!($($text)+)
     };
 }
 
-/// The condition is true.
+/// Fails the claim unless the condition is true.
 macro_rules! holds {
     ($condition:expr) => {
         holds!($condition, "not so: {}", stringify!($condition))
@@ -31,7 +31,7 @@ macro_rules! holds {
     };
 }
 
-/// Both values are equal.
+/// Fails the claim unless both values are equal.
 macro_rules! same {
     ($left:expr, $right:expr) => {
         match (&$left, &$right) {
@@ -44,7 +44,7 @@ macro_rules! same {
     };
 }
 
-/// The operation succeeds; its value.
+/// The value of an operation. Fails the claim if the operation fails.
 macro_rules! ok {
     ($operation:expr) => {
         match $operation {
@@ -54,7 +54,7 @@ macro_rules! ok {
     };
 }
 
-/// The operation is refused with this error, or with one of these.
+/// Fails the claim unless the operation fails with this error, or with one of these.
 macro_rules! refused {
     ($operation:expr, $($error:pat_param)|+) => {
         match $operation {
@@ -73,7 +73,7 @@ macro_rules! refused {
     };
 }
 
-/// Skips the claim, naming what is missing, where the condition is false.
+/// Skips the claim if the condition is false. `$missing` says what this machine lacks.
 macro_rules! needs {
     ($condition:expr, $missing:expr) => {
         if !$condition {
@@ -82,7 +82,7 @@ macro_rules! needs {
     };
 }
 
-/// Lists the claims of the module that it stands in, each named `module::claim`.
+/// Lists the claims of the module, each with the name `module::claim`.
 macro_rules! claims {
     ($($claim:ident),+ $(,)?) => {
         pub(crate) const CLAIMS: &[$crate::Claim] = &[$($crate::Claim::new(

@@ -1,4 +1,5 @@
-//! Claims about `SealedMap`: exactly the bytes, for exactly as long, and nothing beside them.
+//! Claims about `SealedMap`: it shows exactly the file's bytes, exists exactly as long as it
+//! should, and affects no memory beside it.
 
 use crate::{
     Stop, Verdict, World, attacks,
@@ -49,12 +50,12 @@ claims!(
     a_hole_is_a_signal_where_memory_has_run_out,
 );
 
-/// What a file of this suite has at an index: no two pages are alike.
+/// The byte of a test file at an index. No two pages are alike.
 fn byte(index: usize) -> u8 {
     (index % 251 + index / PAGE) as u8
 }
 
-/// A sealed file of that length with all its bytes told apart.
+/// A sealed file of `len` such bytes.
 fn numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
     SealedMemFd::create_with(c"numbered", len, number)
 }
@@ -65,7 +66,7 @@ fn number(bytes: &mut [u8]) {
     }
 }
 
-/// The map holds what the numbered file has from `offset` on.
+/// The map holds the bytes of such a file from `offset` on.
 fn is_numbered(map: &SealedMap, offset: usize, len: usize) -> Verdict {
     same!(map.len(), len);
     for (index, found) in map.iter().enumerate() {
@@ -77,7 +78,7 @@ fn is_numbered(map: &SealedMap, offset: usize, len: usize) -> Verdict {
     Ok(())
 }
 
-/// What this process has mapped, in a form that can be compared.
+/// The mappings of this process, in a form that can be compared.
 fn mappings() -> Result<(usize, u64), Errno> {
     let file = kernel::open(c"/proc/self/maps", OFlags::RDONLY)?;
     let (mut len, mut hash) = (0, 0xcbf2_9ce4_8422_2325_u64);
@@ -98,7 +99,7 @@ fn a_map_is_the_content(_: &World) -> Verdict {
     let sealed = ok!(numbered(3 * PAGE));
     let map = ok!(sealed.map());
     is_numbered(&map, 0, 3 * PAGE)?;
-    // In each form in which it gives its bytes.
+    // Every way to get the map's bytes returns the same memory.
     let bytes: &[u8] = map.as_ref();
     same!(bytes.as_ptr(), map.as_ptr());
     same!(bytes.len(), map.len());
@@ -144,7 +145,7 @@ fn a_map_is_private_and_read_only(world: &World) -> Verdict {
     let sealed = ok!(numbered(PAGE));
     let map = ok!(sealed.map());
     if world.proc {
-        // As the kernel lists it.
+        // /proc lists the mapping's permissions.
         let at = crate::claim::Text::of(format_args!("{:x}-", map.as_ptr().addr()));
         let file = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
         let mut found = None;
@@ -163,7 +164,7 @@ fn a_map_is_private_and_read_only(world: &World) -> Verdict {
         }
         same!(found, Some(&b"r--p"[..]));
     }
-    // As the kernel sees it when it is to write there.
+    // The kernel cannot write there.
     same!(attacks::is_writable(map.as_ptr()), Ok(false));
     is_numbered(&map, 0, PAGE)
 }
@@ -171,7 +172,7 @@ fn a_map_is_private_and_read_only(world: &World) -> Verdict {
 fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let sealed = ok!(numbered(PAGE));
-    // As on the kernels that take any shared mapping for one that may write.
+    // Some kernels treat every shared mapping as one that may write.
     let shared = Which::WithBits(sc::nr::MMAP, 3, linux_raw_sys::general::MAP_SHARED);
     ok!(raw::refuse(shared, Errno::EPERM));
     refused!(
@@ -206,7 +207,7 @@ fn a_map_is_there_in_a_child_and_goes_alone(_: &World) -> Verdict {
 
 fn a_map_without_room_is_refused(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
-    // More than any address space.
+    // More than any address space has.
     let file = ok!(kernel::sealable());
     ok!(file.set_len(1 << 62));
     let sealed = ok!(file.seal());
@@ -215,7 +216,7 @@ fn a_map_without_room_is_refused(_: &World) -> Verdict {
         sealed.map_range(1, 1 << 61),
         MapError::Kernel(Errno::ENOMEM)
     );
-    // But a part of it, anywhere.
+    // A part of the file can be mapped, wherever it is.
     same!(*ok!(sealed.map_range((1 << 61) + 1, PAGE)), [0; PAGE]);
     Ok(())
 }
@@ -248,7 +249,7 @@ fn a_range_may_begin_and_end_anywhere(_: &World) -> Verdict {
 fn a_range_out_of_bounds_is_refused_without_a_call(world: &World) -> Verdict {
     const LEN: usize = PAGE + 100;
     let sealed = ok!(numbered(LEN));
-    // Neither what the last page still has, nor the page, nor what wraps around.
+    // Not the rest of the last page, not a whole page, and no range that wraps around.
     let out = [
         (0, LEN + 1),
         (1, LEN),
@@ -292,14 +293,14 @@ fn a_range_of_nothing_maps_nothing(world: &World) -> Verdict {
     Ok(())
 }
 
-/// What stands right before and right behind a mapping from `start` to `end` is still there
-/// when the map is gone, and the mapping is not.
+/// The pages directly before `start` and directly after `end` stay mapped when the map is dropped,
+/// and the mapping between them does not.
 fn leaves_its_neighbours(map: SealedMap, start: usize, end: usize) -> Verdict {
     let at = |address: usize| map.as_ptr().with_addr(address);
     let mut neighbours = 0;
     let (before, behind) = (at(start - PAGE), at(end));
     let ours = [Neighbour::at(before), Neighbour::at(behind)];
-    // Where somebody else's stands already, that one must stay.
+    // A page that was mapped there already must stay, too.
     let others = [
         ok!(attacks::is_mapped(before)),
         ok!(attacks::is_mapped(behind)),
@@ -327,7 +328,7 @@ fn leaves_its_neighbours(map: SealedMap, start: usize, end: usize) -> Verdict {
 
 fn what_stands_beside_a_map_stays(_: &World) -> Verdict {
     let page = ok!(attacks::page_size());
-    // Below, at and above what a rounding to a wrong size of pages would give.
+    // Lengths below, at and above a page, where rounding to a wrong page size would show.
     for len in [1, page - 1, page, page + 1, 2 << 20, (2 << 20) + 1] {
         let sealed = ok!(numbered(len));
         let map = ok!(sealed.map());
@@ -344,7 +345,7 @@ fn what_stands_beside_a_range_stays(_: &World) -> Verdict {
         for len in [1, page, page + 1, LARGEST_PAGE] {
             let map = ok!(sealed.map_range(offset, len));
             let start = map.as_ptr().addr();
-            // It begins where any page size allows it.
+            // The mapping starts at a multiple of the largest page size.
             let first = start - offset % LARGEST_PAGE;
             leaves_its_neighbours(map, first, (start + len).next_multiple_of(page))?;
         }
@@ -353,20 +354,20 @@ fn what_stands_beside_a_range_stays(_: &World) -> Verdict {
 }
 
 fn a_map_is_unmapped_once(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let sealed = ok!(numbered(PAGE));
     children::apart(|| {
-        let overseer = children::Overseer::of(Which::All(sc::nr::MUNMAP), &[])?;
+        let supervisor = children::Supervisor::of(Which::All(sc::nr::MUNMAP), &[])?;
         let map = ok!(sealed.map());
         let range = ok!(sealed.map_range(10, 10));
         let nothing = ok!(sealed.map_range(10, 0));
-        let none = overseer.calls();
+        let none = supervisor.calls();
         drop(map);
-        let one = overseer.calls();
+        let one = supervisor.calls();
         drop((range, nothing));
-        let two = overseer.calls();
-        // To end it takes such a call itself, which it would wait for.
-        core::mem::forget(overseer);
+        let two = supervisor.calls();
+        // Dropping the supervisor would make such a call, and wait for itself.
+        core::mem::forget(supervisor);
         same!((none, one, two), (0, 1, 2));
         Ok(())
     })
@@ -384,7 +385,7 @@ fn cycle(
     let map = ok!(received.map());
     let range = ok!(received.map_range(1, received.len() - 1));
     same!(map[1], range[0]);
-    // What is refused leaves nothing behind either.
+    // Failed calls leave nothing behind either.
     holds!(received.map_range(2, usize::MAX).is_err());
     holds!(SealedMemFd::verify(ok!(kernel::dup(&received)), 0).is_err());
     Ok(())
@@ -396,7 +397,7 @@ fn leave_nothing_behind(
     make: impl Fn() -> Result<OwnedMemFd, Errno>,
 ) -> Verdict {
     let (ours, theirs) = ok!(kernel::socket_pair());
-    // The stack grows where it grows in the first ones.
+    // These first cycles let the stack grow.
     for _ in 0..3 {
         cycle(&ours, &theirs, &make)?;
         ok!(mappings());
@@ -407,7 +408,7 @@ fn leave_nothing_behind(
     }
     same!(kernel::open_descriptors(), descriptors);
     same!(mappings(), Ok(mapped));
-    // Which tells a mapping when there is one.
+    // This check does notice one mapping more.
     let _one = ok!(Mapping::of(&ok!(make()), len, Stores::Private, READ));
     holds!(ok!(mappings()) != mapped);
     Ok(())
@@ -415,13 +416,13 @@ fn leave_nothing_behind(
 
 fn many_cycles_leave_nothing_behind(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    // What is left is counted exactly, and one cycle's is seen: a tenth is enough on an emulated
-    // machine, which takes ten times as long.
+    // The count is exact, so one cycle's leftover shows. A tenth of the cycles is enough on an
+    // emulated machine, which takes ten times as long.
     let cycles = if world.machine { 1_000 } else { 10_000 };
     leave_nothing_behind(cycles, PAGE, || kernel::holding(&[7; PAGE + 1]))
 }
 
-/// A sealed file that is one hole.
+/// A sealed file that is a single hole.
 fn hole(len: u64) -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.set_len(len)?;
@@ -437,12 +438,12 @@ fn populating_makes_every_page_present(world: &World) -> Verdict {
     same!(attacks::allocated(&sealed), Ok(0));
     let part = ok!(sealed.map_range(3, 1));
     ok!(part.populate());
-    // Large pages may stand for small ones.
+    // The file may be on large pages, so one call can allocate more than a page.
     holds!(ok!(attacks::allocated(&sealed)) > 0);
     ok!(map.populate());
     holds!(ok!(attacks::allocated(&sealed)) >= LEN as u64);
     holds!(map.iter().all(|byte| *byte == 0));
-    // A length that ends within a page.
+    // The length is not a multiple of the page size.
     let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64 + 1))));
     ok!(ok!(sealed.map()).populate());
     holds!(ok!(attacks::allocated(&sealed)) > LEN as u64);
@@ -459,7 +460,7 @@ fn populating_says_what_the_kernel_says(world: &World) -> Verdict {
             is_numbered(&map, 0, PAGE)
         })?;
     }
-    // Without the advice, and without the right to lock.
+    // Without `MADV_POPULATE_READ` and without permission to lock memory.
     let map = ok!(ok!(numbered(PAGE)).map());
     ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
     ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::ENOMEM));
@@ -475,7 +476,7 @@ fn populating_without_the_advice_is_the_same(world: &World) -> Verdict {
     ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
     ok!(map.populate());
     holds!(ok!(attacks::allocated(&sealed)) >= LEN as u64);
-    // Nothing stays locked: there is room for as much again, and again.
+    // Nothing stays locked: the limit allows to lock the same amount again and again.
     ok!(kernel::limit(Resource::Memlock, LEN as u64));
     for _ in 0..4 {
         ok!(ok!(sealed.map()).populate());
@@ -515,7 +516,7 @@ fn a_map_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     is_numbered(&map, 0, 2 * size)?;
     ok!(map.populate());
-    // No page is wanted for a second map of the same ones.
+    // A second map of the same pages needs no more pages.
     let all = ok!(attacks::take_all_huge_pages(size));
     is_numbered(&ok!(sealed.map()), 0, 2 * size)?;
     drop((sealed, all));
@@ -592,7 +593,7 @@ fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     ok!(file.set_len(size as u64));
     let sealed = ok!(file.seal());
     let all = ok!(attacks::take_all_huge_pages(size));
-    // A hostile sender's file, all of it a hole: touching it would kill.
+    // A hostile sender's file is one hole: touching it would kill the process.
     refused!(sealed.map(), Errno::EFAULT | Errno::ENOMEM);
     refused!(
         sealed.map_range(1, 1),
@@ -610,19 +611,19 @@ fn populating_where_memory_has_run_out_is_an_error(world: &World) -> Verdict {
     let sealed = ok!(SealedMemFd::try_from(ok!(hole(4 * LARGEST_PAGE as u64))));
     let map = ok!(sealed.map());
     ok!(machine.begin());
-    let answer = map.populate();
+    let result = map.populate();
     let read = sealed.read_at(&mut [1; 16], LARGEST_PAGE);
     drop(machine);
-    // Without the advice of Linux 5.14 it is `mlock` that says so.
-    refused!(answer, Errno::EFAULT | Errno::ENOMEM);
-    // Reading by position takes no memory.
+    // Before `MADV_POPULATE_READ` of Linux 5.14, `mlock` reports the error.
+    refused!(result, Errno::EFAULT | Errno::ENOMEM);
+    // Reading at an offset allocates no memory.
     same!(read, Ok(16));
     ok!(map.populate());
     same!(map[LARGEST_PAGE], 0);
     Ok(())
 }
 
-// This is what `populate` is for.
+// `populate` exists to prevent this.
 fn a_hole_is_a_signal_where_memory_has_run_out(world: &World) -> Verdict {
     const SIGBUS: i32 = linux_raw_sys::general::SIGBUS as i32;
     let machine = attacks::NoMemory::prepare(world)?;

@@ -1,12 +1,12 @@
-//! Claims about `MemFdOptions`: what is asked for holds on every kernel. Kernels that this
-//! one is not are played by a filter that answers their refusals.
+//! Claims about `MemFdOptions`: what a caller requests holds on every kernel. A filter plays the
+//! kernels that this one is not, by failing calls as they do.
 
 use crate::{
     Verdict, World,
-    children::{self, Overseer},
+    children::{self, Supervisor},
     flags::NAMED,
     kernel,
-    raw::{self, Answer, Which},
+    raw::{self, Response, Which},
     world,
 };
 use owned_memfd::{CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, Seals};
@@ -33,7 +33,7 @@ claims!(
     sealable_huge_pages_have_all_that_was_asked_for,
 );
 
-/// What can be seen of a file: mode, seals, close-on-exec.
+/// The visible properties of a file: mode, seals, close-on-exec.
 type Seen = (u32, Seals, bool);
 
 fn seen(options: MemFdOptions) -> Result<Seen, CreateError> {
@@ -45,7 +45,7 @@ fn seen(options: MemFdOptions) -> Result<Seen, CreateError> {
     ))
 }
 
-/// The seal of a file that was made not executable, where the kernel knows it.
+/// The seal of a file that is created as not executable, if the kernel knows that seal.
 fn exec_seal(world: &World) -> Seals {
     if world.exec_flags {
         Seals::EXEC
@@ -83,7 +83,7 @@ fn each_option_does_what_it_says_and_nothing_else(world: &World) -> Verdict {
     same!(seen(new().sealable(true)), Ok((0o666, exec, true)));
     same!(seen(new().close_on_exec(false)), Ok((0o666, exec, false)));
     same!(seen(new().close_on_exec(true)), Ok((0o666, exec, true)));
-    // The last word counts.
+    // The last call of each option counts.
     same!(
         seen(new().executable(true).executable(false)),
         Ok((0o666, exec, true))
@@ -108,7 +108,7 @@ fn not_sealable_is_true_of_every_file(world: &World) -> Verdict {
             refused!(file.add_seals(seal), Errno::EPERM);
         }
         same!(file.seals(), Ok(before));
-        // It can still be written: that is what "not sealable" promises its readers.
+        // The file can still be written: "not sealable" promises this to its users.
         ok!(file.write_all(b"x"));
     }
     Ok(())
@@ -164,7 +164,7 @@ fn names_are_strings_with_and_without_an_end(world: &World) -> Verdict {
     Ok(())
 }
 
-/// From now on the kernel makes no memory file and says so in a way that it never does.
+/// From now on `memfd_create` fails, with an error that it never returns otherwise.
 fn refuse_creation() -> Result<(), Errno> {
     raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO)
 }
@@ -178,7 +178,7 @@ fn a_nul_inside_a_name_is_refused_before_the_call(world: &World) -> Verdict {
     for (name, at) in [("\0", 0), ("a\0b", 1), ("end\0", 3), ("two\0nul\0", 3)] {
         same!(create(name), Some(CreateError::NameHasNul { at }));
     }
-    // The last byte that a name may have.
+    // The NUL is the last byte of a name of the greatest length.
     let mut bytes = [b'n'; 249];
     bytes[248] = 0;
     let name = core::str::from_utf8(&bytes).unwrap_or_default();
@@ -219,7 +219,7 @@ fn a_longer_name_is_refused_before_the_call(world: &World) -> Verdict {
 
 fn kernels_without_the_exec_flags_get_none_and_the_mode_is_set(world: &World) -> Verdict {
     if world.exec_flags {
-        // A kernel before Linux 6.3, as far as creation shows.
+        // The filter makes file creation look like a kernel before Linux 6.3.
         needs!(world.filters, world::NO_FILTERS);
         needs!(world.exec_is_free, world::NOEXEC_SET);
         let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
@@ -240,24 +240,24 @@ fn kernels_without_the_exec_flags_get_none_and_the_mode_is_set(world: &World) ->
 }
 
 fn a_refusal_that_is_not_of_the_exec_flags_comes_back(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
-    let answers = [Answer::Error(Errno::EINVAL); 8];
-    let overseer = Overseer::of(Which::All(sc::nr::MEMFD_CREATE), &answers)?;
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let responses = [Response::Error(Errno::EINVAL); 8];
+    let supervisor = Supervisor::of(Which::All(sc::nr::MEMFD_CREATE), &responses)?;
     for executable in [false, true] {
-        let before = overseer.calls();
+        let before = supervisor.calls();
         let options = MemFdOptions::new().executable(executable);
         same!(
             options.create("x").err(),
             Some(CreateError::Kernel(Errno::EINVAL))
         );
-        let calls = overseer.calls() - before;
+        let calls = supervisor.calls() - before;
         holds!(calls <= 2, "{calls} calls");
     }
     Ok(())
 }
 
 fn only_einval_is_tried_again(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let errors = [
         Errno::EACCES,
         Errno::EPERM,
@@ -269,28 +269,28 @@ fn only_einval_is_tried_again(world: &World) -> Verdict {
         Errno::EFAULT,
         Errno::EINTR,
     ];
-    let answers = errors.map(Answer::Error);
-    let overseer = Overseer::of(Which::All(sc::nr::MEMFD_CREATE), &answers)?;
+    let responses = errors.map(Response::Error);
+    let supervisor = Supervisor::of(Which::All(sc::nr::MEMFD_CREATE), &responses)?;
     for (calls, error) in (1..).zip(errors) {
         let options = MemFdOptions::new().executable(calls % 2 == 0);
         same!(options.create("x").err(), Some(CreateError::Kernel(error)));
-        same!(overseer.calls(), calls);
+        same!(supervisor.calls(), calls);
     }
-    // And what works at once is one call.
-    let before = overseer.calls();
+    // A creation that works at once takes one call.
+    let before = supervisor.calls();
     ok!(MemFdOptions::new().create("x"));
     if world.exec_flags {
-        same!(overseer.calls(), before + 1);
+        same!(supervisor.calls(), before + 1);
     }
     Ok(())
 }
 
 fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
-    // Claim::run sees to it that no descriptor is left behind.
+    // `Claim::run` checks that no descriptor is left open.
     needs!(world.filters, world::NO_FILTERS);
     let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
     let unknown = Which::WithBits(sc::nr::MEMFD_CREATE, 1, exec.bits());
-    // The mode cannot be set.
+    // Setting the mode fails.
     children::apart(|| {
         let before = kernel::open_descriptors();
         ok!(raw::refuse(unknown, Errno::EINVAL));
@@ -302,7 +302,7 @@ fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
         same!(kernel::open_descriptors(), before);
         Ok(())
     })?;
-    // Sealing cannot be closed.
+    // Adding `F_SEAL_SEAL` fails.
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     children::apart(|| {
         let before = kernel::open_descriptors();
@@ -319,7 +319,8 @@ fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
     })
 }
 
-/// Runs `body` where `vm.memfd_noexec` is `value`, without touching the machine's.
+/// Runs `body` in a pid namespace in which `vm.memfd_noexec` is `value`. The machine's own setting
+/// stays.
 fn with_exec_setting(world: &World, value: u32, body: impl FnOnce() -> Verdict) -> Verdict {
     needs!(world.own_noexec, world::NO_OWN_NOEXEC);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -343,7 +344,7 @@ fn the_exec_setting_refuses_and_the_refusal_comes_back(world: &World) -> Verdict
         same!(seen(MemFdOptions::new()), Ok((0o666, Seals::EXEC, true)));
         Ok(())
     })?;
-    // Under 1 an executable file has to be asked for, and options do.
+    // With 1, a file is executable only if that is requested, which the options do.
     with_exec_setting(world, 1, || {
         let executable = MemFdOptions::new().executable(true);
         same!(seen(executable), Ok((0o777, Seals::empty(), true)));
@@ -359,7 +360,7 @@ fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> 
                 c"plain",
                 MemFdFlags::empty()
             ));
-            // The kernel's trap: a file for which sealing was not asked is sealable.
+            // The kernel makes a file sealable although that was not requested.
             let expected = if setting == 0 {
                 Seals::SEAL
             } else {
@@ -385,7 +386,7 @@ fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
     let executable = || MemFdOptions::new().executable(true).create("x").err();
     let steps = ok!(children::Steps::new());
     with_exec_setting(world, 1, || {
-        // Beneath this one, a second namespace with a process that looks at it in turns.
+        // A second namespace below this one, with a process that checks the setting in turns.
         let mut inner = ok!(children::Child::start(raw::Descriptors::Copied, || {
             ok!(raw::unshare(UnshareFlags::NEWPID));
             children::apart(|| {
@@ -396,11 +397,11 @@ fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
                 same!(mode(), Ok(0o666));
                 steps.reach(1);
                 steps.wait_for(2)?;
-                // The parent has tightened.
+                // The parent namespace has tightened the setting.
                 same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
                 steps.reach(3);
                 steps.wait_for(4)?;
-                // The parent has loosened; this namespace keeps its own.
+                // The parent namespace has loosened the setting; this one keeps its own.
                 same!(executable(), None);
                 same!(mode(), Ok(0o666));
                 ok!(kernel::write_number(world::NOEXEC, 2));
@@ -418,7 +419,7 @@ fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
         same!(mode(), Ok(0o777));
         steps.reach(4);
         inner.finish(children::PATIENCE)?;
-        // The child's tightening was its own.
+        // The child's setting did not affect the parent.
         same!(executable(), None);
         Ok(())
     })
@@ -426,7 +427,7 @@ fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
 
 fn a_size_of_huge_pages_that_is_not_there_is_enodev(world: &World) -> Verdict {
     needs!(world.huge_pages, world::NO_HUGE_PAGES);
-    // No CPU's page has 2, 2 KiB or 2^63 bytes.
+    // No CPU has pages of 2, 2 KiB or 2^63 bytes.
     for bytes in [2, 2048, 1 << 63] {
         let Some(size) = HugePageSize::from_bytes(bytes) else {
             fail!("no size of {bytes} bytes");
@@ -437,7 +438,7 @@ fn a_size_of_huge_pages_that_is_not_there_is_enodev(world: &World) -> Verdict {
             Some(CreateError::Kernel(Errno::ENODEV))
         );
     }
-    // Each named one works or is not there.
+    // Each named size works or is not available.
     for (size, _) in NAMED {
         match MemFdOptions::new().huge_pages(size).create("x") {
             Ok(_) | Err(CreateError::Kernel(Errno::ENODEV)) => {}

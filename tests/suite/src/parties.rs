@@ -1,5 +1,5 @@
-//! The other party of a hand-over: a sender that sends what the library never would, a socket
-//! that brings more than descriptors, and a program small enough to be written here.
+//! The other side of a transfer: a sender that sends what the library never would, a socket that
+//! delivers more than descriptors, and a small program, written in machine code.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -38,13 +38,13 @@ pub(crate) const NO_DEV_FD: &str = "/dev/fd is not there";
 
 // Sockets.
 
-/// Sends bytes and any number of descriptors, not by way of the library.
+/// Sends bytes and any number of descriptors, without the library.
 pub(crate) fn send(
     socket: &impl AsFd,
     bytes: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<usize, Errno> {
-    // One more than a kernel takes.
+    // One more than a kernel accepts.
     const MOST: usize = 254;
 
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
@@ -73,12 +73,12 @@ pub(crate) fn end_writing(socket: &impl AsFd) -> Result<(), Errno> {
     rustix::net::shutdown(lend(socket), rustix::net::Shutdown::Write).map_err(errno)
 }
 
-/// From now on the socket brings the sender's credentials with each message.
+/// From now on the socket delivers the sender's credentials with each message.
 pub(crate) fn pass_credentials(socket: &impl AsFd) -> Result<(), Errno> {
     sockopt::set_socket_passcred(lend(socket), true).map_err(errno)
 }
 
-/// From now on the socket brings a descriptor of the sender's process with each message.
+/// From now on the socket delivers a pidfd of the sender with each message.
 pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
     let on = 1_i32;
     // SAFETY: the kernel reads one `int`.
@@ -98,8 +98,8 @@ pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Whether descriptors of the sender's process arrive: the call may be known to an emulator
-/// that does not know what then comes.
+/// Whether pidfds of the sender arrive. An emulator may know the socket option but not the
+/// message.
 pub(crate) fn brings_pidfds() -> bool {
     let Ok((one, other)) = kernel::socket_pair() else {
         return false;
@@ -127,8 +127,8 @@ pub(crate) fn brings_pidfds() -> bool {
     .is_ok()
 }
 
-/// Whether descriptors that do not fit are closed, as every kernel does, when a receiver with
-/// room for one or two gets ten.
+/// Whether descriptors that do not fit are closed, as every kernel does: a receiver with room for
+/// one or two gets ten.
 pub(crate) fn closes_what_does_not_fit() -> bool {
     children::apart(|| {
         let (one, other) = ok!(kernel::socket_pair());
@@ -153,7 +153,7 @@ pub(crate) fn internet_socket() -> Result<OwnedFd, Errno> {
     .map_err(errno)
 }
 
-/// A signal is again what it was at the start of the world: not ignored.
+/// Restores the default action of a signal, which ends the process.
 pub(crate) fn stop_ignoring(signal: u32) -> Result<(), Errno> {
     // SAFETY: all fields are integers or optional pointers, for which zero is valid; a handler
     // of zero is SIG_DFL.
@@ -177,23 +177,23 @@ pub(crate) fn stop_ignoring(signal: u32) -> Result<(), Errno> {
 
 // Programs.
 
-/// A program that writes its arguments and its environment, each with its NUL, to descriptor 1
-/// and exits with the number of its arguments. It starts with nothing but what the kernel has
-/// put on its stack: the number, the arguments, the environment, and the auxiliary vector,
-/// whose `AT_EXECFN` (31) is the string behind the last of the environment.
+/// A program that writes its arguments and its environment, each with its NUL, to descriptor 1,
+/// and exits with the number of its arguments. It uses only what the kernel leaves on its stack:
+/// the number, the arguments, the environment, and the auxiliary vector. The entry `AT_EXECFN`
+/// (31) of that vector is the string that follows the last string of the environment.
 ///
-/// One for each CPU, since an emulator's kernel runs programs of another.
+/// There is one for each CPU, since an emulator's kernel runs programs of another CPU.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     machine: u16,
     code: &'static [u8],
 }
 
-/// Where the program is in memory, above `vm.mmap_min_addr` and on a border of any page.
+/// Where the program is loaded: above `vm.mmap_min_addr` and at a multiple of every page size.
 const ADDRESS: u64 = 0x40_0000;
 const HEADER: usize = 64;
 const PART: usize = 56;
-/// Room for the whole file.
+/// The space for the whole file.
 const PROGRAM: usize = 512;
 
 const PROGRAMS: [Program; 3] = [
@@ -274,13 +274,13 @@ const PROGRAMS: [Program; 3] = [
 ];
 
 impl Program {
-    /// The one that this machine's kernel executes, found out by doing, not by way of the
-    /// library: one that does not work must not look like a machine that lacks something.
+    /// The program that this machine's kernel executes, found by trying. This does not use the
+    /// library: a library that does not work must not look like a machine that lacks something.
     pub(crate) fn of_this_machine() -> Option<Self> {
         PROGRAMS.into_iter().find(|program| {
             let mut room = [0; PROGRAM];
             let image = program.image(None, &mut room);
-            // With MFD_EXEC where that is known.
+            // With MFD_EXEC if the kernel knows it.
             let Ok(file) = raw::memfd_create(c"probe".as_ptr().cast(), 0x10)
                 .or_else(|_| raw::memfd_create(c"probe".as_ptr().cast(), 0))
             else {
@@ -313,19 +313,19 @@ impl Program {
             .map_err(|stopped| stopped.errno.unwrap_or(Errno::ENOSPC))
     }
 
-    /// The same, if it were to be started by a dynamic linker of this name.
+    /// The same program, if it needed a dynamic linker of this name.
     pub(crate) fn linked_by(self, linker: &CStr) -> Result<OwnedMemFd, Errno> {
         let mut room = [0; PROGRAM];
         executable(self.image(Some(linker), &mut room))
     }
 
-    /// The first `len` bytes of it.
+    /// The first `len` bytes of the program's file.
     pub(crate) fn cut_to(self, len: usize) -> Result<OwnedMemFd, Errno> {
         let mut room = [0; PROGRAM];
         executable(&self.image(None, &mut room)[..len])
     }
 
-    /// The ELF file: a header, one part or two, and the code.
+    /// The ELF file: a header, one segment or two, and the code.
     fn image<'a>(self, linker: Option<&CStr>, room: &'a mut [u8; PROGRAM]) -> &'a [u8] {
         // PT_LOAD and PT_INTERP, PF_R and PF_X, of elf.h.
         const LOAD: u32 = 1;
@@ -373,7 +373,7 @@ impl Program {
     }
 }
 
-/// The shortest way to put an ELF file together.
+/// Appends to the bytes of an ELF file.
 struct Writer<'a> {
     room: &'a mut [u8; PROGRAM],
     at: usize,
@@ -398,7 +398,7 @@ pub(crate) fn executable(content: &[u8]) -> Result<OwnedMemFd, Errno> {
     }
 }
 
-/// Executes a file with one argument, not by way of the library.
+/// Executes a file with one argument, without the library.
 fn execute(file: &impl AsFd) {
     let args = [c"probe".as_ptr(), core::ptr::null()];
     let path = Text::of(format_args!("/proc/self/fd/{}\0", number(file)));
@@ -418,17 +418,16 @@ fn execute(file: &impl AsFd) {
     };
 }
 
-/// Whether `execveat` is there at all.
+/// Whether `execveat` exists.
 pub(crate) fn has_execveat() -> bool {
-    // There is no such file.
+    // No descriptor has this number.
     execveat(-1) != Errno::ENOSYS
 }
 
-/// What the kernel says when it is asked to execute a descriptor's file without arguments, if
-/// it refuses.
+/// Executes a descriptor's file without arguments, and returns the error if the kernel refuses.
 pub(crate) fn execveat(number: i32) -> Errno {
     // SAFETY: the kernel reads an empty path.
-    let answer = unsafe {
+    let result = unsafe {
         call(
             sc::nr::EXECVEAT,
             [
@@ -441,23 +440,23 @@ pub(crate) fn execveat(number: i32) -> Errno {
             ],
         )
     };
-    // It answers nothing else.
-    answer.err().unwrap_or(Errno::EINVAL)
+    // A successful call does not return.
+    result.err().unwrap_or(Errno::EINVAL)
 }
 
-/// Whether `/dev/fd` is there, by which the kernel names what it executes.
+/// Whether `/dev/fd` exists, by which the kernel names the file that it executes.
 pub(crate) fn dev_fd() -> bool {
     kernel::open(c"/dev/fd", rustix::fs::OFlags::DIRECTORY).is_ok()
 }
 
-/// A list as the kernel has it.
+/// A list in the kernel's form.
 pub(crate) fn args<const N: usize>(list: &[*const c_char; N]) -> Args<'_> {
     assert!(list.last().is_some_and(|last| last.is_null()));
     // SAFETY: it ends in null; its strings are the claim's own, and static.
     unsafe { Args::from_ptr(list.as_ptr()) }
 }
 
-/// `dup2`, to a number that the process is going to be executed with.
+/// `dup2` to a number that the executed program will use.
 pub(crate) fn give_number(fd: &impl AsFd, to: i32) -> Result<(), Errno> {
     // SAFETY: this is done in a child, which uses the number for nothing else.
     unsafe { call(sc::nr::DUP3, [number(fd) as usize, to as usize, 0, 0, 0, 0]) }.map(drop)
@@ -470,7 +469,7 @@ pub(crate) enum Ended {
     Killed(i32),
 }
 
-/// Waits for a process, which is killed if it takes too long.
+/// Waits for a process, and kills it if it takes too long.
 pub(crate) fn wait(pid: Pid) -> Result<Ended, Errno> {
     let deadline = raw::now() + PATIENCE;
     loop {
@@ -483,7 +482,7 @@ pub(crate) fn wait(pid: Pid) -> Result<Ended, Errno> {
                     .ok_or(Errno::ECHILD);
             }
             Ok(None) if raw::now() > deadline => {
-                // What it was killed by is then the answer.
+                // The outcome then names the signal.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
@@ -493,23 +492,23 @@ pub(crate) fn wait(pid: Pid) -> Result<Ended, Errno> {
     }
 }
 
-/// What became of an attempt to execute something.
+/// The outcome of an attempt to execute a file.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It was executed, and ended so.
+    /// The file was executed, and ended like this.
     Ran(Ended),
-    /// It was refused, and the process that tried went on.
+    /// The attempt failed, and the process continued.
     Refused(ExecError),
 }
 
-/// A process that has been told to execute something.
+/// A process that executes a file.
 pub(crate) struct Execution {
     pid: Pid,
     error: Shared<Handover<ExecError>>,
 }
 
 impl Execution {
-    /// In a process of its own, with `output` as descriptor 1.
+    /// Starts a process with `output` as descriptor 1.
     pub(crate) fn start(
         output: &impl AsFd,
         exec: impl FnOnce() -> Result<Infallible, ExecError>,
@@ -536,7 +535,7 @@ impl Execution {
     }
 }
 
-/// Executes a file and says what became of it.
+/// Executes a file in a new process and returns the outcome.
 pub(crate) fn outcome(
     output: &impl AsFd,
     file: &OwnedMemFd,
@@ -548,7 +547,7 @@ pub(crate) fn outcome(
 
 // Mounts.
 
-/// Hides a directory under an empty one, in this process only.
+/// Mounts an empty file system over a directory, for this process only.
 pub(crate) fn hide(path: &CStr) -> Result<(), Errno> {
     use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 

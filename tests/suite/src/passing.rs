@@ -1,9 +1,9 @@
-//! Claims about descriptors over Unix sockets: that what is sent arrives and nothing else
-//! does, and that whatever a stranger sends leaves no descriptor open.
+//! Claims about descriptors over Unix sockets: exactly what was sent arrives, and no message of a
+//! stranger leaves a descriptor open.
 
 use crate::{
     Verdict, World,
-    children::{self, Child, Overseer, PATIENCE, Steps},
+    children::{self, Child, PATIENCE, Steps, Supervisor},
     claim::Text,
     kernel,
     parties::{self, Ended},
@@ -75,10 +75,10 @@ const KINDS: [SocketType; 3] = [
     SocketType::SeqPacket,
 ];
 
-/// Those of which the kernel keeps the messages apart.
+/// The kinds of sockets that keep messages apart.
 const MESSAGES: [SocketType; 2] = [SocketType::Datagram, SocketType::SeqPacket];
 
-/// Those whose end shows.
+/// The kinds of sockets that show when the other end is closed.
 const CONNECTIONS: [SocketType; 2] = [SocketType::Stream, SocketType::SeqPacket];
 
 fn do_not_wait(socket: &OwnedFd) -> Verdict {
@@ -86,7 +86,7 @@ fn do_not_wait(socket: &OwnedFd) -> Verdict {
     Ok(())
 }
 
-/// Both descriptors are of one file.
+/// Both descriptors refer to the same file.
 fn same_file(one: &impl AsFd, other: &impl AsFd) -> Verdict {
     same!(kernel::identity(one), kernel::identity(other));
     Ok(())
@@ -143,7 +143,7 @@ fn a_pair_of_sockets_that_cannot_be_made_leaves_nothing_open(_: &World) -> Verdi
     ok!(kernel::fill_the_table());
     drop(place);
     let before = kernel::open_descriptors();
-    // One place, where two are needed.
+    // One number is free, and two are needed.
     same!(
         socket::socket_pair(SocketType::Stream).err(),
         Some(Errno::EMFILE)
@@ -191,7 +191,7 @@ fn bytes_arrive_without_descriptors(_: &World) -> Verdict {
         same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 5);
         same!(&room[..5], b"bytes");
         same!(descriptors.len(), 0);
-        // No room for any is room enough.
+        // A receiver without room for descriptors can receive bytes.
         same!(socket::send(&one, b"bytes", &[]), Ok(5));
         let mut none = ReceivedFds::<0>::new();
         same!(ok!(socket::receive(&other, &mut room, &mut none)), 5);
@@ -205,7 +205,7 @@ fn a_descriptor_that_is_sent_stays_ours(_: &World) -> Verdict {
     let file = ok!(sealed(b"ours"));
     ok!(file.send(&one));
     same!(&ok!(file.map())[..], b"ours");
-    // Also once the other side has closed its own.
+    // This is so even after the other side has closed its descriptor.
     drop(ok!(SealedMemFd::receive(&other, 4)));
     same!(&ok!(file.map())[..], b"ours");
     same!(raw::is_open(number(&file)), true);
@@ -213,7 +213,7 @@ fn a_descriptor_that_is_sent_stays_ours(_: &World) -> Verdict {
 }
 
 fn descriptors_arrive_close_on_exec(_: &World) -> Verdict {
-    // Not so where they come from: it is the receiver who decides.
+    // The sender's descriptors are not close-on-exec. The receiver decides.
     let file = ok!(kernel::dup(&ok!(kernel::sealable())));
     same!(kernel::close_on_exec(&file), Ok(false));
     for kind in KINDS {
@@ -249,7 +249,7 @@ fn descriptors_arrive_in_their_order(_: &World) -> Verdict {
         same_file(&received, sent)?;
     }
     same!(descriptors.size_hint(), (0, Some(0)));
-    // It stays at its end.
+    // The iterator keeps returning `None`.
     same!(descriptors.next().is_none(), true);
     same!(descriptors.next().is_none(), true);
     Ok(())
@@ -265,14 +265,14 @@ fn descriptors_that_are_not_taken_are_closed(_: &World) -> Verdict {
         ok!(socket::receive(&other, &mut [0], &mut descriptors));
         holds!(kernel::open_descriptors() != before);
         for kept in descriptors.by_ref().take(taken) {
-            // Taken, it is the taker's and open.
+            // A descriptor that was taken belongs to whoever took it, and is open.
             same!(raw::is_open(number(&kept)), true);
         }
         same!(descriptors.len(), 4 - taken);
         drop(descriptors);
         same!(kernel::open_descriptors(), before);
     }
-    // One that is taken outlives the room.
+    // A descriptor that was taken outlives `descriptors`.
     ok!(socket::send(&one, b"x", &[file.as_fd(); 4]));
     let mut descriptors = ReceivedFds::<4>::new();
     ok!(socket::receive(&other, &mut [0], &mut descriptors));
@@ -292,7 +292,7 @@ fn room_is_emptied_before_it_is_filled(_: &World) -> Verdict {
     let mut descriptors = ReceivedFds::<2>::new();
     ok!(socket::send(&one, b"x", &[first.as_fd(); 2]));
     ok!(socket::receive(&other, &mut [0], &mut descriptors));
-    // As one that was used half.
+    // Here the list still holds one descriptor.
     drop(descriptors.next());
     for _ in 0..3 {
         ok!(socket::send(&one, b"x", &[second.as_fd(); 2]));
@@ -304,7 +304,7 @@ fn room_is_emptied_before_it_is_filled(_: &World) -> Verdict {
     }
     ok!(socket::send(&one, b"x", &[second.as_fd(); 2]));
     ok!(socket::receive(&other, &mut [0], &mut descriptors));
-    // As one that is not used at all, when nothing comes with the next message.
+    // Here it still holds both, and the next message brings none.
     ok!(socket::send(&one, b"x", &[]));
     ok!(socket::receive(&other, &mut [0], &mut descriptors));
     same!(descriptors.len(), 0);
@@ -322,32 +322,33 @@ fn an_error_leaves_the_room_empty(_: &World) -> Verdict {
         ok!(socket::receive(&other, &mut [0], room));
         Ok(())
     };
-    // Too many, too long, nothing there, and the end.
+    // The errors: too many descriptors, a message that is too long, no message, and a closed
+    // connection.
     put_two_into(&mut descriptors)?;
     ok!(socket::send(&one, b"x", &[file.as_fd(); 3]));
-    let answer = socket::receive(&other, &mut [0], &mut descriptors);
-    refused!(answer, ReceiveError::TooManyDescriptors);
+    let result = socket::receive(&other, &mut [0], &mut descriptors);
+    refused!(result, ReceiveError::TooManyDescriptors);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
     ok!(socket::send(&one, b"xx", &[file.as_fd(); 2]));
-    let answer = socket::receive(&other, &mut [0], &mut descriptors);
-    refused!(answer, ReceiveError::DataTruncated);
+    let result = socket::receive(&other, &mut [0], &mut descriptors);
+    refused!(result, ReceiveError::DataTruncated);
     same!(descriptors.next().is_none(), true);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
     do_not_wait(&other)?;
-    let answer = socket::receive(&other, &mut [0], &mut descriptors);
-    refused!(answer, ReceiveError::Kernel(Errno::EAGAIN));
+    let result = socket::receive(&other, &mut [0], &mut descriptors);
+    refused!(result, ReceiveError::Kernel(Errno::EAGAIN));
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
 
     put_two_into(&mut descriptors)?;
     ok!(parties::end_writing(&one));
-    let answer = socket::receive(&other, &mut [0], &mut descriptors);
-    refused!(answer, ReceiveError::Closed);
+    let result = socket::receive(&other, &mut [0], &mut descriptors);
+    refused!(result, ReceiveError::Closed);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
     Ok(())
@@ -360,7 +361,7 @@ fn the_descriptors_of_two_messages_never_come_together(_: &World) -> Verdict {
         same!(socket::send(&one, b"aa", &[first.as_fd()]), Ok(2));
         same!(socket::send(&one, b"bb", &[second.as_fd()]), Ok(2));
         for (expected, sent) in [(b"aa", &first), (b"bb", &second)] {
-            // Room for both.
+            // Each receive has room for both messages.
             let (mut room, mut descriptors) = ([0; 64], ReceivedFds::<4>::new());
             same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 2);
             same!(&room[..2], expected);
@@ -388,7 +389,7 @@ fn as_many_descriptors_pass_as_the_kernel_takes(_: &World) -> Verdict {
             same_file(&received, &file)?;
             same!(kernel::close_on_exec(&received), Ok(true));
         }
-        // One more, which the library does not compile.
+        // One more fails. The library does not compile such a call.
         refused!(
             parties::send(&one, b"x", &[file.as_fd(); MOST + 1]),
             Errno::EINVAL
@@ -404,7 +405,7 @@ const CONTENT: &[u8] = b"what one process gives another, proven not to change";
 fn another_process_gets_a_file_and_maps_it(_: &World) -> Verdict {
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
-        // Made after the process is there: nothing is inherited.
+        // The file is created after the process, which therefore inherits no descriptor of it.
         let steps = ok!(Steps::new());
         let child = ok!(Child::start(Table::Copied, || {
             steps.wait_for(1)?;
@@ -441,7 +442,7 @@ fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
     let received = ok!(SealedMemFd::receive(&other, 7));
     let ours = file.into_memfd();
     same!(ours.seek(owned_memfd::SeekFrom::Start(3)), Ok(3));
-    // It is one offset, and reading the proven file neither follows nor moves it.
+    // Both share one offset. Reading the proven file neither uses nor moves it.
     same!(&ok!(received.map())[..], b"content");
     let mut room = [0; 7];
     same!(received.read_at(&mut room, 0), Ok(7));
@@ -456,7 +457,7 @@ fn a_received_file_shares_the_offset_which_nobody_needs(_: &World) -> Verdict {
 
 // What a stranger sends.
 
-/// After too many, all are closed and the next message arrives as if nothing had been.
+/// After too many descriptors, all are closed, and the next message arrives as usual.
 fn too_many<const N: usize>(kind: SocketType, sent: usize) -> Verdict {
     const MOST: usize = socket::MAX_DESCRIPTORS;
 
@@ -467,8 +468,8 @@ fn too_many<const N: usize>(kind: SocketType, sent: usize) -> Verdict {
     same!(parties::send(&one, b"x", &many[..sent]), Ok(1));
     same!(socket::send(&one, b"y", &[]), Ok(1));
     let (mut byte, mut descriptors) = ([0], ReceivedFds::<N>::new());
-    let answer = socket::receive(&other, &mut byte, &mut descriptors);
-    refused!(answer, ReceiveError::TooManyDescriptors);
+    let result = socket::receive(&other, &mut byte, &mut descriptors);
+    refused!(result, ReceiveError::TooManyDescriptors);
     same!(descriptors.len(), 0);
     same!(kernel::open_descriptors(), before);
     same!(ok!(socket::receive(&other, &mut byte, &mut descriptors)), 1);
@@ -484,14 +485,15 @@ fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
         let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
         same!(parties::send(&one, b"x", &[file.as_fd(); 10]), Ok(1));
-        let answer = SealedMemFd::receive(&other, 10);
-        refused!(answer, ReceiveError::TooManyDescriptors);
+        let result = SealedMemFd::receive(&other, 10);
+        refused!(result, ReceiveError::TooManyDescriptors);
         same!(kernel::open_descriptors(), before);
     }
     Ok(())
 }
 
-/// The control data of an odd number of descriptors is padded to where one more has room.
+/// The kernel pads the control data of an odd number of descriptors, which leaves room for one
+/// more.
 fn one_descriptor_more_than_there_is_room_for_is_too_many(_: &World) -> Verdict {
     for kind in KINDS {
         too_many::<0>(kind, 1)?;
@@ -512,7 +514,7 @@ fn more_descriptors_than_any_room_are_too_many(_: &World) -> Verdict {
     Ok(())
 }
 
-/// Each kind of receiving, when `free` numbers are left for the descriptors that come.
+/// Receives in each way while `free` numbers are left for descriptors.
 fn with_room_in_the_table(free: usize) -> Verdict {
     let file = ok!(sealed(b"content"));
     for kind in KINDS {
@@ -528,16 +530,16 @@ fn with_room_in_the_table(free: usize) -> Verdict {
             let before = kernel::open_descriptors();
             for _ in 0..3 {
                 let mut descriptors = ReceivedFds::<2>::new();
-                let answer = socket::receive(&other, &mut [0], &mut descriptors);
-                refused!(answer, ReceiveError::ControlTruncated);
+                let result = socket::receive(&other, &mut [0], &mut descriptors);
+                refused!(result, ReceiveError::ControlTruncated);
                 same!(descriptors.len(), 0);
                 same!(kernel::open_descriptors(), before);
             }
-            let answer = SealedMemFd::receive(&other, 7);
+            let result = SealedMemFd::receive(&other, 7);
             if free > 0 {
-                same!(&ok!(ok!(answer).map())[..], b"content");
+                same!(&ok!(ok!(result).map())[..], b"content");
             } else {
-                refused!(answer, ReceiveError::ControlTruncated);
+                refused!(result, ReceiveError::ControlTruncated);
             }
             Ok(())
         })?;
@@ -562,11 +564,11 @@ fn a_message_that_is_too_long_is_cut_and_says_so(_: &World) -> Verdict {
             same!(socket::send(&one, b"four", &[file.as_fd()]), Ok(4));
             same!(socket::send(&one, b"next", &[]), Ok(4));
             let (mut room, mut descriptors) = ([0; 4], ReceivedFds::<1>::new());
-            let answer = socket::receive(&other, &mut room[..len], &mut descriptors);
-            refused!(answer, ReceiveError::DataTruncated);
+            let result = socket::receive(&other, &mut room[..len], &mut descriptors);
+            refused!(result, ReceiveError::DataTruncated);
             same!(descriptors.len(), 0);
             same!(kernel::open_descriptors(), before);
-            // What was cut is gone; what follows is whole.
+            // The rest of a message that did not fit is lost; the next message is complete.
             same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 4);
             same!(&room, b"next");
         }
@@ -582,7 +584,7 @@ fn a_stream_keeps_what_there_was_no_room_for(_: &World) -> Verdict {
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     same!(socket::send(&one, b"first", &[file.as_fd()]), Ok(5));
     let (mut room, mut descriptors) = ([0; 3], ReceivedFds::<1>::new());
-    // The descriptor comes with the first byte, and once.
+    // The descriptor arrives with the first byte, and only once.
     same!(ok!(socket::receive(&other, &mut room, &mut descriptors)), 3);
     same!(&room, b"fir");
     same!(descriptors.len(), 1);
@@ -600,8 +602,8 @@ fn the_end_of_a_connection_shows(_: &World) -> Verdict {
         drop(one);
         for _ in 0..2 {
             let mut descriptors = ReceivedFds::<1>::new();
-            let answer = socket::receive(&other, &mut [0], &mut descriptors);
-            refused!(answer, ReceiveError::Closed);
+            let result = socket::receive(&other, &mut [0], &mut descriptors);
+            refused!(result, ReceiveError::Closed);
             refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
         }
     }
@@ -614,7 +616,7 @@ fn half_a_connection_ends_too(_: &World) -> Verdict {
         ok!(parties::end_writing(&one));
         refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
         refused!(socket::send(&one, b"x", &[]), Errno::EPIPE);
-        // The other half goes on.
+        // The other direction keeps working.
         ok!(ok!(sealed(b"back")).send(&other));
         same!(ok!(SealedMemFd::receive(&one, 4)).len(), 4);
     }
@@ -662,7 +664,7 @@ fn an_empty_message_alone_looks_like_the_end(_: &World) -> Verdict {
         let (one, other) = ok!(socket::socket_pair(kind));
         same!(socket::send(&one, b"", &[]), Ok(0));
         refused!(SealedMemFd::receive(&other, 1), ReceiveError::Closed);
-        // And is not.
+        // But the socket is still connected.
         ok!(ok!(sealed(b"more")).send(&one));
         same!(ok!(SealedMemFd::receive(&other, 4)).len(), 4);
     }
@@ -684,7 +686,7 @@ fn a_stream_needs_a_byte_for_descriptors(_: &World) -> Verdict {
 fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
     const SIGPIPE: u32 = linux_raw_sys::general::SIGPIPE;
 
-    // A test driver of std's ignores it.
+    // A program that uses std ignores the signal.
     ok!(parties::stop_ignoring(SIGPIPE));
     let file = ok!(sealed(b"content"));
     for kind in CONNECTIONS {
@@ -696,12 +698,12 @@ fn a_closed_peer_is_an_error_and_no_signal(_: &World) -> Verdict {
             same!(file.send(&one), Err(Errno::EPIPE));
         }
     }
-    // This notices once, and is then without a peer.
+    // A datagram socket reports this once, and has no peer afterwards.
     let (one, other) = ok!(socket::socket_pair(SocketType::Datagram));
     drop(other);
     same!(file.send(&one), Err(Errno::ECONNREFUSED));
     same!(file.send(&one), Err(Errno::ENOTCONN));
-    // The signal would have come: it does to who does not refuse it.
+    // A plain `write`, which does not suppress the signal, does get it.
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     drop(other);
     let pid = ok!(raw::fork(Table::Copied, || i32::from(
@@ -764,9 +766,9 @@ fn a_socket_that_does_not_wait_says_so(_: &World) -> Verdict {
                 Err(errno) => break errno,
             }
         };
-        // Who is not privileged may first have too many descriptors under way.
+        // A process without privileges may first have too many descriptors in flight.
         holds!(matches!(refusal, Errno::EAGAIN | Errno::ETOOMANYREFS));
-        // Each that was sent arrives, and none besides.
+        // Each descriptor that was sent arrives, and no other.
         for _ in 0..sent {
             same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
         }
@@ -794,7 +796,7 @@ fn a_full_stream_takes_a_part_and_the_descriptor_once(_: &World) -> Verdict {
         let mut descriptors = ReceivedFds::<1>::new();
         received += ok!(socket::receive(&other, &mut room, &mut descriptors));
         files += descriptors.len();
-        // The rest goes without.
+        // The rest is sent without descriptors.
         while sent < LEN {
             match socket::send(&one, &bytes[sent..], &[]) {
                 Ok(count) => sent += count,
@@ -817,8 +819,8 @@ fn a_message_longer_than_the_socket_allows_is_refused(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     for kind in MESSAGES {
         let (one, other) = ok!(socket::socket_pair(kind));
-        let answer = socket::send(&one, &zeros, &[file.as_fd()]);
-        same!(answer, Err(Errno::EMSGSIZE));
+        let result = socket::send(&one, &zeros, &[file.as_fd()]);
+        same!(result, Err(Errno::EMSGSIZE));
         is_drained(&other)?;
     }
     Ok(())
@@ -845,7 +847,7 @@ fn a_signal_interrupts_what_is_bare(_: &World) -> Verdict {
     Ok(())
 }
 
-/// Sends until there is no room, on a socket that waits for some again afterwards.
+/// Fills the socket, and makes sending wait for room again.
 fn fill(socket: &OwnedFd) -> Verdict {
     do_not_wait(socket)?;
     for piece in [4096, 1] {
@@ -917,7 +919,7 @@ fn credentials_are_skipped(_: &World) -> Verdict {
             same_file(&received, &file)?;
         }
 
-        // They alone are no descriptor.
+        // Credentials alone do not count as a descriptor.
         ok!(socket::send(&one, b"x", &[]));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
     }
@@ -939,7 +941,7 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
             drop(received);
             same!(kernel::open_descriptors(), before);
         }
-        // It does not count as one that was sent.
+        // The pidfd does not count as a descriptor that was sent.
         ok!(socket::send(&one, b"x", &[]));
         refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
         ok!(socket::send(&one, b"x", &[file.as_fd(); 3]));
@@ -953,11 +955,11 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
     Ok(())
 }
 
-/// Where the kernel cannot make it, it says why in its place: a negative number, which is
-/// nobody's descriptor.
+/// If the kernel cannot create the pidfd, the message has an error in its place: a negative
+/// number, which is no descriptor.
 fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Verdict {
     needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_pidfd(&other));
@@ -965,18 +967,18 @@ fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Ver
         let file = ok!(kernel::sealable());
         ok!(socket::send(&one, b"y", &[file.as_fd()]));
         children::apart(|| {
-            // Who takes it for a descriptor closes it.
+            // Code that takes the error for a descriptor would close it.
             let number = Errno::EMFILE.raw_os_error().wrapping_neg() as u32;
             let which = Which::Equal(sc::nr::CLOSE, 0, number);
-            let overseer = Overseer::of(which, &[])?;
+            let supervisor = Supervisor::of(which, &[])?;
             ok!(kernel::fill_the_table());
             let mut descriptors = ReceivedFds::<1>::new();
             same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
             same!(descriptors.len(), 0);
-            let answer = socket::receive(&other, &mut [0], &mut descriptors);
-            refused!(answer, ReceiveError::ControlTruncated);
+            let result = socket::receive(&other, &mut [0], &mut descriptors);
+            refused!(result, ReceiveError::ControlTruncated);
             same!(descriptors.len(), 0);
-            same!(overseer.calls(), 0);
+            same!(supervisor.calls(), 0);
             Ok(())
         })?;
     }
@@ -985,7 +987,7 @@ fn a_descriptor_of_the_senders_process_that_failed_is_none(world: &World) -> Ver
 
 // What a file must be.
 
-/// A file that must not be accepted, and why; the descriptor comes back, as it came.
+/// Receiving the file fails for this reason. The error returns the descriptor unchanged.
 fn is_refused(fd: BorrowedFd<'_>, max_len: usize, expected: VerifyErrorKind) -> Verdict {
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));

@@ -1,5 +1,5 @@
-//! Claims about the proof: what is accepted as unchangeable, and what a stranger may hand in
-//! that is not.
+//! Claims about the proof that a file cannot change: which files are accepted, and which files of
+//! a stranger are not.
 
 use crate::{
     Verdict, World, attacks,
@@ -57,16 +57,16 @@ claims!(
 
 const WHOLE: usize = usize::MAX;
 
-/// The seals without which nothing is proven.
+/// The seals that every proof needs.
 const PROOF: Seals = Seals::WRITE.union(Seals::SHRINK);
 
-/// The seals of a file that was executable when it was sealed so.
+/// The seals of a file that had an execute bit when `F_SEAL_EXEC` was added.
 const DOUBTFUL: Seals = PROOF
     .union(Seals::GROW)
     .union(Seals::FUTURE_WRITE)
     .union(Seals::EXEC);
 
-/// The file is proven, with this content.
+/// The file is proven to be immutable, and has this content.
 fn is_proven(fd: OwnedFd, content: &[u8]) -> Verdict {
     let number = fd.as_raw_fd();
     match SealedMemFd::verify(fd, WHOLE) {
@@ -82,8 +82,8 @@ fn is_proven(fd: OwnedFd, content: &[u8]) -> Verdict {
     }
 }
 
-/// The descriptor is refused for this reason by each way in, and comes back open, unchanged
-/// and the same.
+/// Every function that verifies rejects the descriptor for this reason. The error returns it open
+/// and unchanged.
 fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     let number = fd.as_raw_fd();
     let before = (
@@ -119,7 +119,7 @@ fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     Ok(())
 }
 
-/// What a right judgement of a set of seals is.
+/// The correct result for a set of seals.
 fn judgement(seals: Seals, forgeable: bool) -> Result<(), VerifyErrorKind> {
     if seals.contains(PROOF) {
         if forgeable && seals.contains(Seals::EXEC | Seals::FUTURE_WRITE) {
@@ -135,10 +135,11 @@ fn judgement(seals: Seals, forgeable: bool) -> Result<(), VerifyErrorKind> {
 
 fn every_set_of_seals_is_judged_by_what_it_promises(world: &World) -> Verdict {
     let all = Seals::SEAL | Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE;
-    // The seal against changing the execute bits comes with the file.
+    // `F_SEAL_EXEC` is set when the file is created.
     let ordinary = MemFdFlags::CLOEXEC | MemFdFlags::ALLOW_SEALING;
     let flags = [ordinary, ordinary | MemFdFlags::NOEXEC_SEAL];
-    // Only a file with an execute bit can be forged, but who sees the seals cannot tell.
+    // Only a file with an execute bit can have forged seals, but the seals alone do not show
+    // whether it had one.
     let forgeable = world.exec_flags && world.exec_is_free && ok!(attacks::forge(b"x")).is_some();
     let (mut proven, mut refused) = (0, 0);
     for flags in flags {
@@ -166,14 +167,14 @@ fn every_set_of_seals_is_judged_by_what_it_promises(world: &World) -> Verdict {
             }
         }
     }
-    // A quarter of all sets has both seals.
+    // Both seals are in a quarter of all sets.
     if world.future_write && !forgeable {
         same!(refused, 3 * proven);
     }
     Ok(())
 }
 
-/// A file with the two seals that make a proof, and no other.
+/// A file with the two seals that a proof needs, and no other.
 fn proof() -> Result<OwnedMemFd, Errno> {
     let file = kernel::holding(b"0123")?;
     file.add_seals(PROOF)?;
@@ -274,7 +275,7 @@ fn a_descriptor_without_access_is_refused(world: &World) -> Verdict {
         VerifyErrorKind::PathOnly,
     )?;
     needs!(world.proc, world::NO_PROC);
-    // Even of a file that is sealed.
+    // This is so even if the file is sealed.
     let path = ok!(kernel::reopen(&ok!(proof()), OFlags::PATH));
     is_refused(path, VerifyErrorKind::PathOnly)
 }
@@ -285,7 +286,7 @@ fn a_descriptor_that_is_not_open_is_refused(_: &World) -> Verdict {
         fail!("a number that is not open is proven");
     };
     same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBADF));
-    // There is nothing to close.
+    // The number is not open, so nothing must close it.
     same!(refused.into_inner().into_raw_fd(), number);
     Ok(())
 }
@@ -308,7 +309,7 @@ fn a_file_that_is_too_long_is_refused(_: &World) -> Verdict {
 
 fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     ok!(kernel::allow_any_length());
-    // A longer one than a slice can be does not exist where both have 64 bits.
+    // A file cannot be longer than a slice: both have 64-bit lengths.
     let most = i64::MAX as u64;
     let file = ok!(kernel::sealable());
     ok!(file.set_len(most));
@@ -320,8 +321,8 @@ fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     let sealed = ok!(SealedMemFd::try_from(refused.into_inner()));
     same!(sealed.len(), isize::MAX as usize);
     refused!(sealed.map(), Errno::ENOMEM);
-    // What is near the end is as good as any other part; within the last page, which ends
-    // behind all numbers of the kernel's, it can only be read.
+    // A part near the end can be mapped like any other. The last page ends beyond the kernel's
+    // largest offset, so it can only be read.
     let near = ok!(sealed.map_range(sealed.len() - 2 * attacks::LARGEST_PAGE, 10));
     same!(*near, [0; 10]);
     same!(sealed.read_at(&mut [9; 9], sealed.len() - 4), Ok(4));
@@ -360,7 +361,7 @@ fn a_sender_that_keeps_a_writable_mapping_is_refused(world: &World) -> Verdict {
     let sender = ok!(Child::start(Descriptors::Copied, || {
         let file = ok!(kernel::holding(&[7; PAGE]));
         let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
-        // It seals all that can be sealed while it can write.
+        // The sender adds every seal that it can add while it can still write.
         refused!(file.add_seals(PROOF), Errno::EBUSY);
         ok!(file.add_seals(Seals::SHRINK | Seals::GROW));
         ok!(kernel::send(&theirs, &file));
@@ -387,7 +388,7 @@ fn a_sender_that_keeps_a_writable_mapping_is_refused(world: &World) -> Verdict {
         VerifyErrorKind::MissingSeals(Seals::WRITE)
     };
     is_refused(ok!(kernel::dup(&received)), reason)?;
-    // And for a good reason.
+    // The rejection is right: the content still changes.
     same!(kernel::holds_exactly(&received, &[7; PAGE]), Ok(true));
     steps.reach(3);
     steps.wait_for(4)?;
@@ -402,7 +403,7 @@ fn a_sender_that_can_still_cut_is_refused(_: &World) -> Verdict {
         ok!(kernel::dup(&file)),
         VerifyErrorKind::MissingSeals(Seals::SHRINK),
     )?;
-    // And for a good reason.
+    // The rejection is right: the content still changes.
     ok!(file.set_len(0));
     same!(file.len(), Ok(0));
     Ok(())
@@ -429,7 +430,7 @@ fn the_length_is_that_of_the_proof_whatever_the_file_becomes(_: &World) -> Verdi
     same!(sealed.read_at(&mut found, 2 * PAGE - 3), Ok(3));
     same!(found, [7, 7, 7, 1, 1, 1, 1, 1]);
     ok!(map.populate());
-    // A new proof is one of the new length.
+    // A new verification uses the new length.
     let Err(refused) = SealedMemFd::verify(sealed.into(), 2 * PAGE) else {
         fail!("4 GiB are proven to be two pages");
     };
@@ -444,7 +445,7 @@ fn the_length_is_that_of_the_proof_while_huge_pages_grow(world: &World) -> Verdi
     ok!(file.set_len(size as u64));
     let sealed = ok!(file.seal());
     holds!(ok!(sealed.seals()).contains(Seals::GROW));
-    // On some kernels this lengthens even a file that is sealed against growing.
+    // On some kernels, this lengthens even a file that is sealed against growing.
     ok!(attacks::map_privately_and_beyond(&sealed, 4 * size));
     same!(sealed.len(), size);
     same!(ok!(sealed.map()).len(), size);
@@ -453,8 +454,8 @@ fn the_length_is_that_of_the_proof_while_huge_pages_grow(world: &World) -> Verdi
     Ok(())
 }
 
-/// Does something in a second process whenever this one makes such a call, before the kernel
-/// does: `action` gets the number of the call, from 1.
+/// Runs `action` in a second process before each call of this process that `which` selects.
+/// `action` gets the number of the call, from 1.
 fn before_each(
     which: Which,
     action: impl Fn(u32) -> Verdict,
@@ -463,9 +464,9 @@ fn before_each(
     let child = ok!(Child::start(Descriptors::Copied, || {
         for call in 1.. {
             let mut verdict = Ok(());
-            ok!(held.answer(|| {
+            ok!(held.respond(|| {
                 verdict = action(call);
-                raw::Answer::LetThrough
+                raw::Response::LetThrough
             }));
             verdict?;
         }
@@ -475,16 +476,16 @@ fn before_each(
 }
 
 fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(proof());
     let descriptor = ok!(kernel::dup(&file));
-    // Between the question for the seals and the one for the length.
+    // This runs after the library has asked for the seals, before it asks for the length.
     let _sender = before_each(Which::All(sc::nr::FSTAT), |call| {
         ok!(file.set_len(10 * u64::from(call)));
         Ok(())
     })?;
     let sealed = ok!(SealedMemFd::verify(descriptor, 10));
-    // That question is asked once.
+    // The library asks for the length only once.
     same!(sealed.len(), 10);
     same!(file.len(), Ok(20));
     same!(sealed.len(), 10);
@@ -497,10 +498,11 @@ fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World
 }
 
 fn a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"0123"));
     let descriptor = ok!(kernel::dup(&file));
-    // At the last moment: a length that was asked for before the seals would be wrong.
+    // The file changes at the last moment: a length from before the seals were read would be
+    // wrong.
     let question = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
     let _sender = before_each(question, |call| {
         if call == 1 {
@@ -516,10 +518,10 @@ fn a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left(world: &Worl
 }
 
 fn seals_that_come_between_two_questions_prove_nothing_yet(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"0123"));
     let descriptor = ok!(kernel::dup(&file));
-    // After the first question for the seals, and before the next one.
+    // This runs after the library has asked for the seals once, before it asks again.
     let _sender = before_each(
         Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS),
         |call| {
@@ -538,13 +540,13 @@ fn seals_that_come_between_two_questions_prove_nothing_yet(world: &World) -> Ver
 }
 
 fn a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes(world: &World) -> Verdict {
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     for error in [Errno::EINVAL, Errno::EIO, Errno::EBADF] {
         children::apart(|| {
             let file = ok!(kernel::holding(b"0123"));
             let question = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
-            let answers = [raw::Answer::Error(error)];
-            let _overseer = children::Overseer::of(question, &answers)?;
+            let responses = [raw::Response::Error(error)];
+            let _supervisor = children::Supervisor::of(question, &responses)?;
             match SealedMemFd::verify(file.into(), WHOLE) {
                 Ok(sealed) => fail!("proven with {:?}, after {error:?}", sealed.seals()),
                 Err(refused) => holds!(
@@ -574,17 +576,17 @@ fn a_kernel_that_refuses_to_tell_the_length_is_not_taken_for_a_yes(world: &World
     Ok(())
 }
 
-/// A file with all seals that can be forged, honest on every kernel.
+/// A file with all seals that can be forged. They are genuine on every kernel.
 fn doubtful() -> Result<OwnedMemFd, Errno> {
     let file = attacks::executable(b"0123")?;
     file.add_seals(Seals::EXEC)?;
     Ok(file)
 }
 
-/// What becomes of files with these seals where the kernel forges them, or may.
+/// A kernel that forges these seals, or may forge them: the library rejects the file.
 fn doubtful_seals_are_refused(doubtful: &OwnedMemFd, content: &[u8]) -> Verdict {
     is_refused(ok!(kernel::dup(doubtful)), VerifyErrorKind::ForgeableSeals)?;
-    // Through the other way to a proof.
+    // `seal` rejects it too.
     let file = match OwnedMemFd::try_from(ok!(kernel::dup(doubtful))) {
         Ok(file) => file,
         Err(refused) => fail!("no memory file: {:?}", refused.kind()),
@@ -593,7 +595,7 @@ fn doubtful_seals_are_refused(doubtful: &OwnedMemFd, content: &[u8]) -> Verdict 
         fail!("sealing makes a proof of {:?}", doubtful.seals());
     };
     same!(refused.kind(), VerifyErrorKind::ForgeableSeals);
-    // A copy is none of the sender's business.
+    // A copy does not depend on the sender.
     let copy = ok!(SealedMemFd::verify_or_copy(
         ok!(kernel::dup(doubtful)),
         content.len()
@@ -615,15 +617,15 @@ fn forged_seals_are_refused_where_they_can_be_forged(world: &World) -> Verdict {
     mapping.put(0, 8);
     same!(kernel::holds_exactly(&forged, &[7; PAGE]), Ok(false));
     mapping.put(0, 7);
-    // Nor by adding what is already there: this kernel does not look again.
+    // Adding the same seals again does not help: this kernel does not check again.
     ok!(forged.add_seals(PROOF));
     doubtful_seals_are_refused(&forged, &[7; PAGE])?;
     let copy = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&forged)), PAGE));
     mapping.put(0, 8);
     same!(*ok!(copy.map()), [7; PAGE]);
-    // The honest file cannot be told from it.
+    // A genuine file cannot be told from a forged one.
     doubtful_seals_are_refused(&honest, b"0123")?;
-    // And nobody else suffers.
+    // Files with other seals are still accepted.
     is_proven(ok!(proof()).into(), b"0123")?;
     is_proven(
         ok!(SealedMemFd::copy_from_slice(c"suite", b"0123")).into(),
@@ -642,8 +644,8 @@ fn doubtful_seals_are_proof_where_none_can_be_forged(world: &World) -> Verdict {
     Ok(())
 }
 
-/// From now on the kernel says that it has added the execute seal when it has not, as one
-/// does that has the bug.
+/// From now on the kernel reports that it added the execute seal when it did not, like a kernel
+/// that has the bug.
 fn forge_from_now_on() -> Result<(), Errno> {
     let nothing = Errno::from_raw_os_error(0);
     raw::refuse(Which::Equal(sc::nr::FCNTL, 2, Seals::EXEC.bits()), nothing)
@@ -663,7 +665,7 @@ fn a_kernel_that_forges_seals_is_not_believed(world: &World) -> Verdict {
     )
 }
 
-/// Runs `body` where executable memory files are forbidden.
+/// Runs `body` in a pid namespace that forbids executable memory files.
 fn where_nothing_is_executable(world: &World, body: impl FnOnce() -> Verdict) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -676,7 +678,7 @@ fn where_nothing_is_executable(world: &World, body: impl FnOnce() -> Verdict) ->
     })
 }
 
-/// With the seals that some kernels forge, where the kernel has those seals at all.
+/// A file with the seals that some kernels forge, if this kernel has those seals.
 fn doubtful_if_it_can_be(world: &World) -> Result<OwnedMemFd, Errno> {
     if world.exec_flags {
         doubtful()
@@ -709,11 +711,11 @@ fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
 fn a_kernel_is_tried_once_and_only_where_it_matters(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
-    needs!(world.overseers, world::NO_OVERSEERS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(doubtful());
     let forges = ok!(attacks::forge(b"x")).is_some();
     let which = Which::WithBits(sc::nr::MEMFD_CREATE, 1, MemFdFlags::EXEC.bits());
-    let overseer = children::Overseer::of(which, &[])?;
+    let supervisor = children::Supervisor::of(which, &[])?;
     is_proven(ok!(proof()).into(), b"0123")?;
     is_proven(
         ok!(SealedMemFd::copy_from_slice(c"suite", b"0123")).into(),
@@ -723,11 +725,11 @@ fn a_kernel_is_tried_once_and_only_where_it_matters(world: &World) -> Verdict {
         ok!(kernel::holding(b"x")).into(),
         VerifyErrorKind::MissingSeals(PROOF),
     )?;
-    same!(overseer.calls(), 0);
+    same!(supervisor.calls(), 0);
     for _ in 0..3 {
         let sealed = SealedMemFd::verify(ok!(kernel::dup(&file)), WHOLE);
         same!(sealed.is_err(), forges);
-        same!(overseer.calls(), 1);
+        same!(supervisor.calls(), 1);
     }
     Ok(())
 }

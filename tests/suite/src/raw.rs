@@ -1,7 +1,7 @@
-//! The system calls of the claims that rustix has not or holds to be unsafe, each behind a
-//! function that is safe to call, and the bridge between rustix's descriptors and the
-//! library's. What only the claims about proven files need, or those about other processes and
-//! programs, stands in `attacks` and `parties`; there is no other unsafe code in the suite.
+//! The system calls that the claims need and rustix lacks or marks unsafe, each in a function that
+//! is safe to call, and conversions between rustix's descriptors and the library's. `attacks` and
+//! `parties` have those that only the claims about sealed files and about other processes and
+//! programs need. There is no other unsafe code in the suite.
 #![allow(unsafe_code)]
 
 use core::{
@@ -25,8 +25,8 @@ use rustix::{
 
 /// Issues one system call.
 ///
-/// Never inlined, since `sc` does not declare the vector registers that the kernel destroys
-/// on aarch64 and riscv64, and which no caller expects to survive a real call.
+/// Never inlined: the kernel overwrites vector registers on aarch64 and riscv64, and `sc` does not
+/// declare that. Callers do not expect vector registers to survive a real function call.
 ///
 /// # Safety
 /// The arguments are what this call takes, and its pointers are valid for what it does.
@@ -34,10 +34,10 @@ use rustix::{
 pub(crate) unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
     let [first, second, third, fourth, fifth, sixth] = arguments;
     // SAFETY: the caller's own promise.
-    let answer = unsafe { sc::syscall6(number, first, second, third, fourth, fifth, sixth) };
-    match answer as isize {
+    let result = unsafe { sc::syscall6(number, first, second, third, fourth, fifth, sixth) };
+    match result as isize {
         error @ -4095..=-1 => Err(Errno::from_raw_os_error(-(error as i32))),
-        _ => Ok(answer),
+        _ => Ok(result),
     }
 }
 
@@ -51,43 +51,43 @@ macro_rules! call {
     }};
 }
 
-/// Issues a system call that has no arguments and cannot fail in the midst of its caller, as
-/// nobody should: what the caller has in vector registers may be lost.
+/// Issues a system call inline, which nobody should do: the caller may lose what it has in vector
+/// registers. The call has no arguments and cannot fail.
 #[inline(always)]
 #[allow(clippy::inline_always)]
 pub(crate) fn call_inlined() -> bool {
-    // SAFETY: no pointers. What becomes of the caller's computations is for it to see.
+    // SAFETY: no pointers. What happens to its registers is for the caller to check.
     let parent = unsafe { sc::syscall!(GETPPID) };
     parent > 0
 }
 
 // Descriptors.
 
-/// rustix's errors as the library's.
+/// Converts rustix's error to the library's.
 pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw_os_error(error.raw_os_error())
 }
 
-/// A library's descriptor, lent to rustix.
+/// Lends a descriptor of the library to rustix.
 pub(crate) fn lend<T: AsFd + ?Sized>(fd: &T) -> rustix::fd::BorrowedFd<'_> {
-    // SAFETY: `fd` is borrowed for as long as the answer lives, and so is what it lends.
+    // SAFETY: `fd` is borrowed for as long as the result lives, and so is what it lends.
     unsafe { rustix::fd::BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
 }
 
-/// rustix's descriptor, given to the library.
+/// Gives a descriptor of rustix to the library.
 pub(crate) fn adopt(fd: rustix::fd::OwnedFd) -> OwnedFd {
     take(rustix::fd::IntoRawFd::into_raw_fd(fd))
 }
 
-/// A number that was given away before: by `into_raw_fd`, or by the kernel.
+/// Takes a number that `into_raw_fd` or the kernel gave away.
 ///
-/// Not unsafe, since a wrong number costs the suite a failed claim and no memory.
+/// Not marked unsafe: a wrong number can fail a claim, but cannot affect memory.
 pub(crate) fn take(number: RawFd) -> OwnedFd {
-    // SAFETY: the number comes from somebody who gave it away.
+    // SAFETY: the number comes from code that gave it away.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// A descriptor that claims to be a memory file, whatever it is.
+/// A descriptor as a memory file, whatever it really is.
 pub(crate) fn disguise(fd: OwnedFd) -> OwnedMemFd {
     let number = owned_memfd::fd::IntoRawFd::into_raw_fd(fd);
     // SAFETY: the number was just given away. Nothing in the library that is safe to call
@@ -95,14 +95,13 @@ pub(crate) fn disguise(fd: OwnedFd) -> OwnedMemFd {
     unsafe { OwnedMemFd::from_raw_fd(number) }
 }
 
-/// `duplicate_onto` a number that no descriptor of this process has, or that the claim itself
-/// is the owner of.
+/// `duplicate_onto` for a number that is closed in this process, or that the claim itself owns.
 pub(crate) fn duplicate_onto(file: &OwnedMemFd, number: RawFd) -> Result<(), Errno> {
     // SAFETY: the claim keeps the number for this.
     unsafe { file.duplicate_onto(number) }
 }
 
-/// Closes a number behind the back of its owner, if it has one.
+/// Closes a number without asking its owner, if it has one.
 pub(crate) fn close(number: RawFd) {
     // SAFETY: the claims do this in a process that ends without using the number again.
     let _ = unsafe { call!(CLOSE, number) };
@@ -113,42 +112,42 @@ pub(crate) fn number(fd: &impl AsFd) -> RawFd {
     fd.as_fd().as_raw_fd()
 }
 
-/// Whether a number is open, whoever owns it.
+/// Whether a number is open, whatever owns it.
 pub(crate) fn is_open(number: RawFd) -> bool {
     // SAFETY: no pointer is passed.
     unsafe { call!(FCNTL, number, general::F_GETFD) }.is_ok()
 }
 
-// Calls whose arguments the library's types do not let through.
+// Calls with arguments that the library's types do not allow.
 
 /// `memfd_create` with any pointer and any register content.
 pub(crate) fn memfd_create(name: *const u8, flags: usize) -> Result<OwnedFd, Errno> {
-    // SAFETY: the kernel only reads the name, and answers EFAULT where it cannot.
+    // SAFETY: the kernel only reads the name, and returns EFAULT where it cannot.
     let number = unsafe { call!(MEMFD_CREATE, name.expose_provenance(), flags) }?;
     Ok(take(number as RawFd))
 }
 
-/// `memfd_secret`: not a memory file in the library's sense, although it looks like one.
+/// `memfd_secret`: it looks like a memory file, but is none in the library's sense.
 pub(crate) fn memfd_secret() -> Result<OwnedFd, Errno> {
     // SAFETY: no pointer is passed.
     let number = unsafe { call(general::__NR_memfd_secret as usize, [0; 6]) }?;
     Ok(take(number as RawFd))
 }
 
-/// `F_GET_SEALS`, not by way of the library.
+/// `F_GET_SEALS`, without the library.
 pub(crate) fn seals(fd: &impl AsFd) -> Result<u32, Errno> {
     // SAFETY: no pointer is passed.
     let seals = unsafe { call!(FCNTL, number(fd), general::F_GET_SEALS) }?;
     Ok(seals as u32)
 }
 
-/// Whether this process may open files by their handles: it tries to, with a handle that no
-/// file has, and is told so or refused.
+/// Whether this process may open files by their handles. The handle that it tries belongs to no
+/// file, so the error tells.
 pub(crate) fn may_open_by_handle(fd: &impl AsFd) -> bool {
     // A file_handle of 8 bytes of type 1 (linux/fs.h).
     let handle: [u32; 4] = [8, 1, 0, 0];
     // SAFETY: the kernel reads one handle.
-    let answer = unsafe {
+    let result = unsafe {
         call!(
             OPEN_BY_HANDLE_AT,
             number(fd),
@@ -156,15 +155,15 @@ pub(crate) fn may_open_by_handle(fd: &impl AsFd) -> bool {
             general::O_CLOEXEC
         )
     };
-    matches!(answer, Err(Errno::ESTALE | Errno::EINVAL))
+    matches!(result, Err(Errno::ESTALE | Errno::EINVAL))
 }
 
-/// Whether `openat` opens a descriptor's own file again by an empty path.
+/// Whether `openat` with an empty path reopens a descriptor's own file.
 pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
     // include/uapi/asm-generic/fcntl.h, since Linux 7.2.
     const O_EMPTYPATH: u32 = 1 << 26;
     // SAFETY: the path is static and ends in NUL.
-    let answer = unsafe {
+    let result = unsafe {
         call!(
             OPENAT,
             number(fd),
@@ -172,13 +171,13 @@ pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
             general::O_CLOEXEC | O_EMPTYPATH
         )
     };
-    answer.map(|number| take(number as RawFd)).is_ok()
+    result.map(|number| take(number as RawFd)).is_ok()
 }
 
-/// Whether the kernel has modules: it is asked to load one from no file.
+/// Whether the kernel has modules. It is asked to load one from no file.
 pub(crate) fn has_modules() -> bool {
     // SAFETY: the parameters are static and end in NUL; nothing is loaded.
-    let answer = unsafe {
+    let result = unsafe {
         call!(
             FINIT_MODULE,
             usize::MAX,
@@ -186,17 +185,17 @@ pub(crate) fn has_modules() -> bool {
             0
         )
     };
-    answer != Err(Errno::ENOSYS)
+    result != Err(Errno::ENOSYS)
 }
 
-/// Whether the kernel can load another one from files: it is asked to load one from no file.
+/// Whether the kernel can load another kernel. It is asked to load one from no file.
 pub(crate) fn has_kexec() -> bool {
     // SAFETY: no pointer is passed, and nothing is loaded.
-    let answer = unsafe { call!(KEXEC_FILE_LOAD, usize::MAX, usize::MAX, 0, 0, 0) };
-    answer != Err(Errno::ENOSYS)
+    let result = unsafe { call!(KEXEC_FILE_LOAD, usize::MAX, usize::MAX, 0, 0, 0) };
+    result != Err(Errno::ENOSYS)
 }
 
-/// Forgets the kernel that is loaded, if one is.
+/// Unloads the kernel that `kexec_file_load` loaded, if there is one.
 pub(crate) fn unload_kernel() -> Result<(), Errno> {
     // `KEXEC_FILE_UNLOAD`, linux/kexec.h.
     // SAFETY: no pointer is passed.
@@ -204,14 +203,14 @@ pub(crate) fn unload_kernel() -> Result<(), Errno> {
     Ok(())
 }
 
-/// `F_ADD_SEALS`, not by way of the library.
+/// `F_ADD_SEALS`, without the library.
 pub(crate) fn add_seals(fd: &impl AsFd, seals: u32) -> Result<(), Errno> {
     // SAFETY: no pointer is passed.
     unsafe { call!(FCNTL, number(fd), general::F_ADD_SEALS, seals) }?;
     Ok(())
 }
 
-/// Gives the process a descriptor table, mounts or the like of its own.
+/// Gives the process its own descriptor table, mounts, or the like.
 pub(crate) fn unshare(what: rustix::thread::UnshareFlags) -> Result<(), Errno> {
     // SAFETY: a claim's process has one thread, which alone uses its descriptors.
     unsafe { rustix::thread::unshare_unsafe(what) }.map_err(errno)
@@ -224,32 +223,32 @@ pub(crate) fn now() -> Duration {
         tv_nsec: 0,
     };
     // SAFETY: the kernel writes one timespec.
-    let answer = unsafe {
+    let result = unsafe {
         call!(
             CLOCK_GETTIME,
             general::CLOCK_MONOTONIC,
             (&raw mut time).expose_provenance()
         )
     };
-    debug_assert!(answer.is_ok());
+    debug_assert!(result.is_ok());
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 // Processes.
 
-/// Whether a new process has a copy of the descriptors or the same ones.
+/// Whether a new process gets a copy of the descriptor table or shares it.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Descriptors {
     Copied,
     Shared,
 }
 
-/// Starts a copy of this process that runs `body` and exits with its answer.
+/// Starts a copy of this process, which runs `body` and exits with what it returns.
 ///
-/// `body` must do nothing but compute and make system calls: the parent may have had other
-/// threads, which held locks.
+/// `body` must only compute and make system calls: other threads of the parent may have held
+/// locks.
 pub(crate) fn fork(descriptors: Descriptors, body: impl FnOnce() -> i32) -> Result<Pid, Errno> {
-    /// Ends the child even where `body` unwinds, which must not reach the parent's callers.
+    /// Ends the child even if `body` unwinds, which must not reach the callers of the parent.
     struct Exit(i32);
     impl Drop for Exit {
         fn drop(&mut self) {
@@ -263,7 +262,7 @@ pub(crate) fn fork(descriptors: Descriptors, body: impl FnOnce() -> i32) -> Resu
     if descriptors == Descriptors::Shared {
         flags |= general::CLONE_FILES;
     }
-    // SAFETY: without CLONE_VM the child has its own memory and goes on on a copy of this
+    // SAFETY: without CLONE_VM the child has its own memory and continues on a copy of this
     // stack; the other arguments are not read.
     let pid = unsafe { call!(CLONE, flags) }?;
     if let Some(pid) = Pid::from_raw(pid as i32) {
@@ -275,7 +274,7 @@ pub(crate) fn fork(descriptors: Descriptors, body: impl FnOnce() -> i32) -> Resu
     unreachable!("exit_group returned");
 }
 
-/// A value in memory that this process shares with the children that it starts later.
+/// A value in memory that this process shares with the children that it starts afterwards.
 pub(crate) struct Shared<T> {
     at: NonNull<T>,
 }
@@ -333,7 +332,7 @@ impl<T> Handover<T> {
         }
     }
 
-    /// Leaves the value, once.
+    /// Leaves the value. Only the first call has an effect.
     pub(crate) fn put(&self, value: T) {
         if !self.there.load(Ordering::Acquire) {
             // SAFETY: nobody reads before `there` is true, and only one process puts.
@@ -342,7 +341,7 @@ impl<T> Handover<T> {
         }
     }
 
-    /// Fetches the value, if there is one.
+    /// Takes the value, if there is one.
     pub(crate) fn take(&self) -> Option<T> {
         if !self.there.swap(false, Ordering::AcqRel) {
             return None;
@@ -363,8 +362,8 @@ pub(crate) enum Stores {
     Private,
 }
 
-/// A mapping, unmapped when dropped. Its bytes may change at any time, so that each is read
-/// and written as a volatile one.
+/// A mapping, which is unmapped when dropped. Its bytes may change at any time, so every access is
+/// volatile.
 pub(crate) struct Mapping {
     at: NonNull<u8>,
     len: usize,
@@ -387,7 +386,7 @@ impl Mapping {
         Self::at(at, len)
     }
 
-    /// Maps zeros that belong to no file and take no memory until they are written.
+    /// Maps zeros that belong to no file. They take no memory until they are written.
     pub(crate) fn zeros(len: usize) -> Result<Self, Errno> {
         // SAFETY: a new mapping, where the kernel finds room.
         let at = unsafe {
@@ -429,13 +428,13 @@ impl Mapping {
         unsafe { at.write_volatile(value) };
     }
 
-    /// Changes what the mapping allows.
+    /// Changes the mapping's permissions.
     pub(crate) fn allow(&self, allowed: MprotectFlags) -> Result<(), Errno> {
         // SAFETY: exactly this mapping, into which there are no references.
         unsafe { mm::mprotect(self.at.as_ptr().cast(), self.len, allowed) }.map_err(errno)
     }
 
-    /// Makes what follows byte `start`, which is at a page's start, as if nothing were mapped.
+    /// Makes the mapping inaccessible from byte `start` on, which must be the start of a page.
     pub(crate) fn forbid_from(&self, start: usize) -> Result<(), Errno> {
         assert!(start <= self.len);
         // SAFETY: within the mapping.
@@ -445,19 +444,19 @@ impl Mapping {
         unsafe { mm::mprotect(at.as_ptr().cast(), self.len - start, nothing) }.map_err(errno)
     }
 
-    /// `mremap` with an old size of 0: a second mapping of the same pages.
+    /// `mremap` with an old size of 0, which makes a second mapping of the same pages.
     pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
         // SAFETY: the old mapping stays as it is.
         let at = unsafe { mm::mremap(self.at.as_ptr().cast(), 0, self.len, MremapFlags::MAYMOVE) };
         Self::at(at, self.len)
     }
 
-    /// Keeps the mapping out of the children that are started later.
+    /// Keeps the mapping out of children that are started afterwards.
     pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
         self.advise(mm::Advice::LinuxDontFork)
     }
 
-    /// Frees the pages and their place in the file.
+    /// Frees the pages, in the file too.
     pub(crate) fn remove(&self) -> Result<(), Errno> {
         self.advise(mm::Advice::LinuxRemove)
     }
@@ -467,7 +466,7 @@ impl Mapping {
         unsafe { mm::madvise(self.at.as_ptr().cast(), self.len, advice) }.map_err(errno)
     }
 
-    /// `madvise` with an advice that no kernel knows.
+    /// `madvise` with advice that no kernel knows.
     pub(crate) fn advise_nonsense(&self) -> Result<usize, Errno> {
         // SAFETY: a kernel refuses this and does nothing.
         unsafe {
@@ -505,7 +504,7 @@ impl Drop for Mapping {
     }
 }
 
-/// Zeros that take no memory until they are written, as bytes of this process's own.
+/// Zeros in this process's own memory, as a slice. They take no memory until they are written.
 pub(crate) struct Buffer(Mapping);
 
 impl Buffer {
@@ -538,7 +537,7 @@ extern "C" fn count_alarm(_signal: i32) {
     ALARMS.fetch_add(1, Ordering::Relaxed);
 }
 
-// x86_64 alone asks the program for the way back from a handler.
+// Only x86_64 requires the program to provide the code that returns from a handler.
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".pushsection .text.suite_return_from_handler,\"ax\",@progbits",
@@ -558,7 +557,7 @@ pub(crate) enum Interrupted {
     Restarts,
 }
 
-/// SIGALRM at an interval, caught and counted, until dropped.
+/// Catches SIGALRM at an interval and counts it, until dropped.
 pub(crate) struct Alarms(());
 
 impl Alarms {
@@ -592,7 +591,7 @@ impl Alarms {
         Ok(Self(()))
     }
 
-    /// How many there were.
+    /// How many signals there were.
     #[allow(clippy::unused_self)]
     pub(crate) fn count(&self) -> u32 {
         ALARMS.load(Ordering::Relaxed)
@@ -646,16 +645,16 @@ pub(crate) fn ignore(signal: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-// Seccomp: a kernel that answers differently, for what this one never answers.
+// Seccomp: it makes this kernel behave as it otherwise never does.
 
-/// Which calls are answered differently. Only the low 32 bits of an argument are looked at.
+/// The calls that a filter selects. It looks only at the low 32 bits of an argument.
 #[derive(Clone, Copy)]
 pub(crate) enum Which {
     /// Every call of that number.
     All(usize),
-    /// Where the argument of that index has one of these bits.
+    /// Calls whose argument of that index has one of these bits.
     WithBits(usize, u32, u32),
-    /// Where the argument of that index is this.
+    /// Calls whose argument of that index is equal to this.
     Equal(usize, u32, u32),
 }
 
@@ -665,8 +664,8 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_BITS: u16 = 0x45;
 const RETURN: u16 = 0x06;
 
-/// From now on, and in this process and its children only, answers the calls that `which`
-/// names with `verdict`. The descriptor is a listener's, where `flags` ask for one.
+/// Applies `verdict` to the selected calls of this process and its future children. Returns a
+/// listener's descriptor if `flags` request one.
 fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
     let load = |offset: usize| (LOAD_WORD, 0, 0, offset as u32);
     let argument = |index: u32| load(offset_of!(ptrace::seccomp_data, args) + index as usize * 8);
@@ -705,14 +704,14 @@ fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
     }
 }
 
-/// From now on this process's kernel refuses these calls.
+/// From now on the selected calls fail with `error`, in this process and its future children.
 pub(crate) fn refuse(which: Which, error: Errno) -> Result<(), Errno> {
     let error = error.raw_os_error() as u32;
     filter(which, ptrace::SECCOMP_RET_ERRNO | error, 0)?;
     Ok(())
 }
 
-/// From now on these calls wait for what `answer` says about them.
+/// From now on the selected calls wait until `Held::respond` decides about them.
 pub(crate) fn hold(which: Which) -> Result<Held, Errno> {
     let listener = filter(
         which,
@@ -722,23 +721,23 @@ pub(crate) fn hold(which: Which) -> Result<Held, Errno> {
     Ok(Held(take(listener as RawFd)))
 }
 
-/// The calls that wait for an answer.
+/// The calls that wait for a decision.
 pub(crate) struct Held(OwnedFd);
 
-/// What becomes of a call.
+/// The decision about a call.
 #[derive(Clone, Copy)]
-pub(crate) enum Answer {
-    /// It is refused.
+pub(crate) enum Response {
+    /// It fails with this error.
     Error(Errno),
-    /// It is not made, and answers this.
+    /// The kernel does not execute it. It returns this value.
     Value(i64),
-    /// It is made.
+    /// The kernel executes it.
     LetThrough,
 }
 
 impl Held {
-    /// Waits for the next call and answers it.
-    pub(crate) fn answer(&self, choose: impl FnOnce() -> Answer) -> Result<(), Errno> {
+    /// Waits for the next call and decides about it.
+    pub(crate) fn respond(&self, choose: impl FnOnce() -> Response) -> Result<(), Errno> {
         // _IOWR('!', number, size), from linux/seccomp.h and asm-generic/ioctl.h.
         const fn request(number: u32, size: usize) -> u32 {
             (3 << 30) | ((size as u32) << 16) | ((b'!' as u32) << 8) | number
@@ -754,24 +753,24 @@ impl Held {
                 (&raw mut question).expose_provenance()
             )
         }?;
-        let mut answer = ptrace::seccomp_notif_resp {
+        let mut response = ptrace::seccomp_notif_resp {
             id: question.id,
             val: 0,
             error: 0,
             flags: 0,
         };
         match choose() {
-            Answer::Error(error) => answer.error = -error.raw_os_error(),
-            Answer::Value(value) => answer.val = value,
-            Answer::LetThrough => answer.flags = ptrace::SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+            Response::Error(error) => response.error = -error.raw_os_error(),
+            Response::Value(value) => response.val = value,
+            Response::LetThrough => response.flags = ptrace::SECCOMP_USER_NOTIF_FLAG_CONTINUE,
         }
-        // SAFETY: the kernel reads one answer.
+        // SAFETY: the kernel reads one response.
         unsafe {
             call!(
                 IOCTL,
                 self.0.as_raw_fd(),
                 request(1, size_of::<ptrace::seccomp_notif_resp>()),
-                (&raw const answer).expose_provenance()
+                (&raw const response).expose_provenance()
             )
         }?;
         Ok(())

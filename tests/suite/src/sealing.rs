@@ -1,5 +1,4 @@
-//! Claims about what each seal forbids and what it does not, from every side from which a
-//! file can be changed here.
+//! Claims about what each seal forbids and what it still allows, for every way to change a file.
 
 use crate::{
     Verdict, World,
@@ -51,7 +50,7 @@ fn two_pages() -> Result<OwnedMemFd, Errno> {
     kernel::holding(&[7; 2 * PAGE])
 }
 
-/// What a write seal does to those who write.
+/// The effect of a write seal on writing.
 fn refuses_writes(file: &OwnedMemFd, len: u64) -> Verdict {
     let stopped = Err(TransferError {
         done: 0,
@@ -165,7 +164,7 @@ fn write_forbids_punching_holes(world: &World) -> Verdict {
         );
     }
     is_untouched(&file)?;
-    // Without the seal it does something.
+    // Without the seal, the same call succeeds.
     let file = ok!(two_pages());
     ok!(file.punch_hole(0, 2 * PAGE as u64));
     same!(kernel::holds_exactly(&file, &[0; 2 * PAGE]), Ok(true));
@@ -329,17 +328,17 @@ fn future_write_leaves_old_mappings_alone(world: &World) -> Verdict {
     let mut byte = [0];
     ok!(file.read_exact_at(&mut byte, 0));
     same!(byte, [8]);
-    // A mapping from before the seal even becomes writable after it.
+    // A mapping from before the seal can even become writable afterwards.
     ok!(reading.allow(MprotectFlags::READ | MprotectFlags::WRITE));
     reading.put(0, 9);
     ok!(file.read_exact_at(&mut byte, 0));
     same!(byte, [9]);
-    // And while it can, there is no write seal to be had.
+    // While that mapping exists, the write seal cannot be added.
     refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
     Ok(())
 }
 
-/// What the seal against future writes forbids to a descriptor.
+/// The effect of the future-write seal on a descriptor.
 fn refuses_future_writes(file: &OwnedMemFd) -> Verdict {
     let map = |stores, allowed| Mapping::of(file, PAGE, stores, allowed);
     refuses_writes(file, 2 * PAGE as u64)?;
@@ -572,7 +571,7 @@ fn a_file_made_not_executable_stays_so(world: &World) -> Verdict {
         same!(file.seals(), Ok(Seals::EXEC));
         refused!(file.set_mode(0o777), Errno::EPERM);
         same!(kernel::mode(&file), Ok(0o666));
-        // Sealing is allowed by either, and works.
+        // Both flags allow sealing.
         ok!(file.write_all(b"x"));
         ok!(file.add_seals(Seals::WRITE));
         refused!(file.write(b"x"), Errno::EPERM);

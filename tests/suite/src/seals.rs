@@ -1,5 +1,5 @@
-//! Claims about which seals a file has and which can be added, whoever asks; and about why
-//! one was refused. What the seals then forbid is in `sealing`.
+//! Claims about which seals a file has, which can be added by whom, and why adding one failed.
+//! `sealing` is about what the seals then forbid.
 
 use crate::{
     Verdict, World,
@@ -56,7 +56,7 @@ fn a_file_made_without_sealing_has_the_seal_of_seals(world: &World) -> Verdict {
 fn a_file_made_without_sealing_takes_not_even_no_seal(world: &World) -> Verdict {
     needs!(world.exec_is_free, world::NOEXEC_SET);
     refused!(ok!(closed()).add_seals(Seals::empty()), Errno::EPERM);
-    // While one made for sealing does.
+    // A sealable file accepts it.
     ok!(ok!(kernel::sealable()).add_seals(Seals::empty()));
     Ok(())
 }
@@ -67,7 +67,7 @@ fn a_file_made_for_sealing_has_none(world: &World) -> Verdict {
     Ok(())
 }
 
-/// The seals that a new file has here, of which `vm.memfd_noexec` may make one.
+/// The seals of a new file on this machine: `vm.memfd_noexec` may add one.
 fn first_seals() -> Result<Seals, Errno> {
     kernel::sealable()?.seals()
 }
@@ -171,7 +171,7 @@ fn each_seal_is_added_alone_and_reported(world: &World) -> Verdict {
             continue;
         }
         let file = ok!(kernel::sealable());
-        // With execute bits the kernel adds more than F_SEAL_EXEC.
+        // If the file has execute bits, the kernel adds more than F_SEAL_EXEC.
         ok!(file.set_mode(0o600));
         ok!(file.add_seals(seal));
         same!(file.seals(), Ok(first | seal));
@@ -199,7 +199,7 @@ fn duplicates_share_the_seals(_: &World) -> Verdict {
     }
     ok!(late.add_seals(Seals::SEAL));
     refused!(file.add_seals(Seals::empty()), Errno::EPERM);
-    // Another file has none of it.
+    // Another file is not affected.
     ok!(ok!(kernel::holding(b"0123")).set_len(3));
     Ok(())
 }
@@ -213,7 +213,7 @@ fn a_file_opened_again_shares_the_seals(world: &World) -> Verdict {
     refused!(file.set_len(3), Errno::EPERM);
     ok!(file.add_seals(Seals::WRITE));
     refused!(again.write(b"x"), Errno::EPERM);
-    // Opening a sealed file for writing is allowed; writing is not.
+    // A sealed file can be opened for writing, but not written.
     let late = raw::disguise(ok!(kernel::reopen(&file, OFlags::RDWR)));
     same!(late.seals(), file.seals());
     refused!(late.write(b"x"), Errno::EPERM);
@@ -236,7 +236,7 @@ fn a_child_sees_the_seals_of_its_parent_and_the_reverse(_: &World) -> Verdict {
     ok!(file.add_seals(Seals::SHRINK));
     steps.reach(1);
     child.finish(PATIENCE)?;
-    // What the child did stays, although it is gone.
+    // The child's seals remain after it has exited.
     let seals = ok!(file.seals());
     holds!(seals.contains(Seals::SHRINK | Seals::SEAL), "{seals}");
     holds!(!seals.contains(Seals::WRITE), "{seals}");
@@ -251,7 +251,7 @@ fn a_reader_sees_the_seals_and_adds_none(world: &World) -> Verdict {
     let reader = ok!(file.reopen_read_only());
     same!(reader.seals(), file.seals());
     refused!(reader.add_seals(Seals::WRITE), Errno::EPERM);
-    // Even of an unknown seal, and of no seal.
+    // This is so even for an unknown seal, and for no seal.
     refused!(
         reader.add_seals(Seals::from_bits_retain(0x40)),
         Errno::EPERM
@@ -259,7 +259,7 @@ fn a_reader_sees_the_seals_and_adds_none(world: &World) -> Verdict {
     refused!(reader.add_seals(Seals::empty()), Errno::EPERM);
     ok!(file.add_seals(Seals::WRITE));
     same!(reader.seals(), file.seals());
-    // A descriptor that can only write may seal.
+    // A write-only descriptor can add seals.
     let writer = raw::disguise(ok!(kernel::reopen(&file, OFlags::WRONLY)));
     ok!(writer.add_seals(Seals::GROW));
     holds!(ok!(reader.seals()).contains(Seals::GROW));
@@ -281,11 +281,11 @@ fn seals_read_as_the_kernel_has_them(_: &World) -> Verdict {
     Ok(())
 }
 
-/// Adds seals, expects the refusal, and explains it.
+/// Adds seals, which must fail, and returns the explanation.
 fn explained(file: &OwnedMemFd, seals: Seals, expected: Errno) -> Result<SealError, crate::Stop> {
     match file.add_seals(seals) {
         Err(errno) if errno == expected => Ok(file.explain_seal_error(errno)),
-        answer => fail!("{seals}: {answer:?}, not {expected:?}"),
+        result => fail!("{seals}: {result:?}, not {expected:?}"),
     }
 }
 
@@ -297,7 +297,7 @@ fn refusals_are_told_apart_read_only(world: &World) -> Verdict {
         explained(&reader, Seals::WRITE, Errno::EPERM)?,
         SealError::ReadOnly
     );
-    // Of two causes the one that the kernel saw first.
+    // If there are two causes, the explanation is the one that the kernel checks first.
     ok!(file.add_seals(Seals::SEAL));
     same!(
         explained(&reader, Seals::WRITE, Errno::EPERM)?,
@@ -350,7 +350,7 @@ fn refusals_are_told_apart_pinned(_: &World) -> Verdict {
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
     same!(mapping.pin_into(&write_end), Ok(PAGE));
     drop(mapping);
-    // Nobody maps it, and the pipe still uses its page.
+    // No mapping is left, but the pipe still uses the page.
     same!(
         explained(&file, Seals::WRITE, Errno::EBUSY)?,
         SealError::MappedOrPinned
@@ -399,7 +399,7 @@ fn what_is_no_refusal_of_a_seal_is_passed_on(_: &World) -> Verdict {
 }
 
 fn an_explanation_that_no_longer_holds_is_not_given(_: &World) -> Verdict {
-    // A filter may answer EPERM where no cause of the kernel's is there to be found.
+    // A filter may return EPERM although none of the kernel's causes applies.
     let file = ok!(kernel::sealable());
     same!(
         file.explain_seal_error(Errno::EPERM),

@@ -1,5 +1,5 @@
-//! Claims about memory that others write at the same time: its length stays, its bytes are
-//! seen as they are, and a proof is not to be had of it until it is over.
+//! Claims about memory that others write at the same time: its length is fixed, its bytes are read
+//! as they are, and the file cannot be proven immutable until the sharing ends.
 
 use crate::{
     Verdict, World, attacks,
@@ -38,7 +38,7 @@ claims!(
     shared_huge_pages_are_like_any_other,
 );
 
-/// A file of that length that is shared.
+/// A shared mapping of a new file of `len` bytes.
 fn shared(len: usize) -> Result<SharedMapMut, crate::Stop> {
     let file = ok!(kernel::sealable());
     ok!(file.set_len(len as u64));
@@ -48,7 +48,7 @@ fn shared(len: usize) -> Result<SharedMapMut, crate::Stop> {
     }
 }
 
-/// What is refused for this reason comes back as it was, but for the seal.
+/// Sharing fails for this reason. The error returns the file, changed at most by the seal.
 fn is_not_shared(file: OwnedMemFd, reason: VerifyErrorKind) -> Result<OwnedMemFd, crate::Stop> {
     let number = file.as_raw_fd();
     let len = file.len();
@@ -79,7 +79,7 @@ fn what_is_shared_cannot_be_cut(world: &World) -> Verdict {
             Errno::EPERM
         );
     }
-    // Its content can be anything, but is there.
+    // The content can be anything, but can be read.
     ok!(other.punch_hole(0, PAGE as u64));
     let mut found = [9; 2];
     same!(shared.read_at(&mut found, PAGE - 1), 2);
@@ -108,11 +108,11 @@ fn what_one_side_writes_the_other_reads(_: &World) -> Verdict {
     let mut found = [9; 6];
     same!(shared.read_at(&mut found, PAGE - 2), 6);
     same!(&found, b"\x000x23\0");
-    // And so do those who read the file.
+    // Reading the file returns the same bytes.
     let mut found = [9; 4];
     same!(kernel::pread(&shared, &mut found, PAGE as u64 - 1), Ok(4));
     same!(&found, b"0x23");
-    // The caller's own access is to the same bytes.
+    // The pointer leads to mapped memory.
     holds!(ok!(attacks::is_mapped(shared.as_ptr())));
     steps.reach(3);
     other.finish(PATIENCE)
@@ -140,7 +140,7 @@ fn transfers_are_bounded_by_the_length(_: &World) -> Verdict {
     same!(found[LEN..], [9; LEN]);
     same!(shared.write_at(b"", 5), 0);
     same!(shared.read_at(&mut [], 5), 0);
-    // What the last page has behind the file is nobody's: it would show when the file grows.
+    // The rest of the last page must stay zero: it shows when the file grows.
     let file = shared.unmap();
     ok!(file.set_len(2 * LEN as u64));
     let mut behind = [9; LEN];
@@ -237,7 +237,7 @@ fn what_is_no_memory_file_is_not_shared(world: &World) -> Verdict {
 fn what_is_shared_is_sealed_only_when_it_is_no_longer(_: &World) -> Verdict {
     let shared = shared(4)?;
     same!(shared.write_at(b"0123", 0), 4);
-    // Not even by way of another descriptor.
+    // Another descriptor of the file cannot be sealed either.
     let Err(refused) = raw::disguise(ok!(kernel::dup(&shared))).seal() else {
         fail!("sealed while it is shared");
     };
@@ -259,7 +259,7 @@ fn unmapping_gives_the_file_back_and_leaves_nothing_mapped(_: &World) -> Verdict
     let file = shared.unmap();
     same!(file.as_raw_fd(), number);
     holds!(!ok!(attacks::is_mapped(at)));
-    // Once more, and dropped.
+    // The file is shared again, and dropped.
     let Ok(again) = file.map_shared_mut() else {
         fail!("not shared again");
     };
@@ -307,7 +307,7 @@ fn sealed_for_readers_only_what_is_mapped_writes(world: &World) -> Verdict {
     same!(shared.write_at(b"0123", 0), 4);
     same!(view.read_at(&mut found, 0), 4);
     same!(&found, b"0123");
-    // Twice is no harm.
+    // A second call succeeds too.
     ok!(shared.seal_for_readers());
     let file = shared.unmap();
     is_not_shared(file, VerifyErrorKind::Kernel(Errno::EPERM))?;
@@ -323,12 +323,12 @@ fn sealed_for_readers_it_is_no_proof_until_it_is_over(world: &World) -> Verdict 
     };
     same!(refused.kind(), VerifyErrorKind::FutureWriteOnly);
     same!(shared.write_at(b"0123", 0), 4);
-    // This file never had an execute bit that anybody sealed.
+    // No execute bit of this file was ever sealed.
     let sealed = ok!(shared.unmap().seal());
     same!(*ok!(sealed.map()), *b"0123");
     holds!(ok!(sealed.seals()).contains(Seals::FUTURE_WRITE | Seals::WRITE));
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
-    // This one has, and shows what a forgery does.
+    // The execute bits of this file are sealed, and it has all the seals that a forgery shows.
     let file = ok!(owned_memfd::MemFdOptions::new().create(c"suite"));
     ok!(file.write_all(b"0123"));
     let Ok(shared) = file.map_shared_mut() else {
@@ -403,7 +403,7 @@ fn a_view_of_a_readers_descriptor_does_not_hinder_sealing(world: &World) -> Verd
     let mut found = [0; 4];
     same!(view.read_at(&mut found, 0), 4);
     same!(&found, b"0123");
-    // One that was open for writing does.
+    // A view through a writable descriptor does prevent sealing.
     let file = ok!(kernel::holding(b"0123"));
     ok!(file.add_seals(Seals::SHRINK));
     let view = ok!(file.map_shared());

@@ -1,5 +1,5 @@
-//! Claims about sealing once more, while another process has the very same descriptors: not a
-//! copy of them, as after a fork, but the one table.
+//! The claims about seals and sealing once more, while another process shares the descriptor
+//! table. It has not a copy of the table, as after a fork, but the same one.
 
 use crate::{
     Verdict, World,

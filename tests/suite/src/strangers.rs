@@ -1,4 +1,4 @@
-//! Descriptors that are none of a memory file, each shown to a claim in turn.
+//! Descriptors of files that are not memory files. Each is shown to a claim in turn.
 
 use crate::{Stop, Verdict, World, claim::Text, kernel, raw, world};
 use core::ffi::CStr;
@@ -24,27 +24,27 @@ pub(crate) fn ordinary_files(world: &World, show: impl Fn(OwnedFd) -> Verdict) -
     for path in [c"/proc/version", c"/proc/self/fd"] {
         show(ok!(kernel::open(path, OFlags::RDONLY)))?;
     }
-    // Deleted, or never linked: as nameless as a memory file, and still none.
+    // A file that was deleted or never linked has no name, like a memory file, but is not one.
     if let Ok(file) = kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR) {
         show(file)?;
     }
     Ok(())
 }
 
-/// Files that answer the question for seals, and are of a file system that somebody mounted.
+/// Files of a tmpfs, mounted by somebody: the kernel returns seals for them, too.
 pub(crate) fn files_of_a_tmpfs(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     needs!(world.tmpfs, world::NO_TMPFS);
     files_of_a_mount(c"/dev/shm", show)
 }
 
-/// The same on huge pages.
+/// The same for a hugetlbfs, whose files are on huge pages.
 pub(crate) fn files_of_a_hugetlbfs(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     needs!(world.hugetlbfs, world::NO_HUGETLBFS);
     files_of_a_mount(c"/dev/hugepages", show)
 }
 
 fn files_of_a_mount(directory: &CStr, show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
-    // It answers the question for seals.
+    // The kernel returns a seal for it.
     let nameless = ok!(kernel::open(directory, OFlags::TMPFILE | OFlags::RDWR));
     same!(raw::seals(&nameless), Ok(1));
     same!(kernel::links(&nameless), Ok(0));
@@ -78,7 +78,7 @@ pub(crate) fn devices(world: &World, show: impl Fn(OwnedFd) -> Verdict) -> Verdi
     Ok(())
 }
 
-/// Memory that has no seals.
+/// `memfd_secret` memory, which has no seals.
 pub(crate) fn secret_memory(show: impl Fn(OwnedFd) -> Verdict) -> Verdict {
     match raw::memfd_secret() {
         Ok(fd) => show(fd),

@@ -1,13 +1,13 @@
-//! Claims about what stands in the caller's vector registers while the library enters the
-//! kernel, which on aarch64 and riscv64 keeps little of it. A loop that the compiler turns
-//! into vector instructions keeps its constants there from round to round: its bytes are
-//! right around every system call that the library makes.
+//! Claims about the caller's vector registers around system calls. On aarch64 and riscv64 the
+//! kernel preserves little of them. If the compiler turns a loop into vector instructions, the
+//! loop keeps constants in these registers from round to round. Around each system call of the
+//! library, such a loop must still compute the right bytes.
 //!
-//! Without options of the compiler's there are no such registers, or only those that every
-//! kernel keeps: what can be lost is lost in a program that is built with `--cfg vectors`, as
-//! `claims_about_vectors` in `ci/common.sh` does, and on a real kernel. What rustix and `sc`
-//! inline into the suite is not safe in such a program: none but these claims runs there, and
-//! the loops call nothing but the library.
+//! Without special compiler options, programs use no such registers, or only those that every
+//! kernel preserves. To lose any, a program must be built with `--cfg vectors`, as
+//! `claims_about_vectors` in `ci/common.sh` does, and run on a real kernel. The code that rustix
+//! and `sc` inline into the suite is not safe in such a program. So only these claims run there,
+//! and their loops call only the library.
 
 use crate::{
     Verdict, World, kernel, parties,
@@ -41,24 +41,25 @@ claims!(
     a_bare_inlined_call_loses_the_vector_state,
 );
 
-/// A multiple of every vector's length.
+/// A multiple of every vector length.
 const LEN: usize = 4096;
 const ROUNDS: usize = 3;
 
-/// One byte of one round: of its own place too, so that a vector of places is computed.
+/// Computes one byte of one round. The result depends on the byte's position, so the compiler
+/// computes a vector of positions.
 #[inline]
 fn step(byte: u8, at: usize, key: u8) -> u8 {
     (byte ^ key).wrapping_mul(7).wrapping_add(at as u8)
 }
 
-/// Changes every byte, makes the call, and so on; answers whether the call did each time
-/// what it should.
+/// Changes every byte, makes the call, and repeats that. Returns whether every call did what it
+/// should.
 ///
-/// Each call gets a loop of its own, which nothing else is inlined into.
+/// Each call gets a loop of its own, into which nothing else is inlined.
 #[inline(never)]
 fn around(bytes: &mut [u8; LEN], key: &[u8; LEN], mut call: impl FnMut() -> bool) -> bool {
     let mut done = true;
-    // As many as the compiler does not know, so that the rounds stay a loop.
+    // The compiler does not know this number, so the rounds remain a loop.
     for _ in 0..black_box(ROUNDS) {
         for at in 0..LEN {
             bytes[at] = step(bytes[at], at, key[at]);
@@ -68,7 +69,8 @@ fn around(bytes: &mut [u8; LEN], key: &[u8; LEN], mut call: impl FnMut() -> bool
     done
 }
 
-/// How many bytes the loop around `call` gets wrong, or that the call did not what it should.
+/// How many bytes the loop around `call` computes wrong. Fails if the call did not do what it
+/// should.
 fn wrong_bytes(call: impl FnMut() -> bool) -> Option<usize> {
     let mut key = [0; LEN];
     for (at, key) in key.iter_mut().enumerate() {
@@ -80,14 +82,14 @@ fn wrong_bytes(call: impl FnMut() -> bool) -> Option<usize> {
     }
     let mut wrong = 0;
     for at in 0..LEN {
-        // One by one: nothing here becomes a vector.
+        // This checks byte by byte, without vector instructions.
         let right = (0..ROUNDS).fold(0, |byte, _| black_box(step(byte, at, key[at])));
         wrong += usize::from(black_box(bytes[at]) != right);
     }
     Some(wrong)
 }
 
-/// Each of these calls does what it should, and the loop around it is right.
+/// Each of these calls does what it should, and the loop around it computes the right bytes.
 macro_rules! right_around {
     ($($call:expr),+ $(,)?) => {$(
         match wrong_bytes(|| $call) {
@@ -144,7 +146,7 @@ fn a_loop_is_right_around_lengths_and_modes(_: &World) -> Verdict {
 fn a_loop_is_right_around_copying(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let source = ok!(kernel::holding(&[7; LEN]));
-    // What the other ways to copy refuse, in the end splice does.
+    // `splice` copies what the other calls reject.
     let (pipe, writer) = ok!(kernel::pipe());
     same!(kernel::write(&writer, &[7; ROUNDS]), Ok(ROUNDS));
     right_around!(
@@ -173,7 +175,7 @@ fn a_loop_is_right_around_descriptors(_: &World) -> Verdict {
         file.set_close_on_exec(true).is_ok(),
         file.try_clone().is_ok(),
         raw::duplicate_onto(&file, onto).is_ok(),
-        // A file that cannot be sealed is looked at closely.
+        // For a file that cannot be sealed, the library makes more checks.
         OwnedMemFd::create(c"suite", MemFdFlags::CLOEXEC)
             .is_ok_and(|file| OwnedMemFd::try_from(OwnedFd::from(file)).is_ok()),
     );
@@ -239,7 +241,7 @@ fn a_loop_is_right_around_passing(_: &World) -> Verdict {
 }
 
 fn a_loop_is_right_around_executing(_: &World) -> Verdict {
-    // Its mode does not allow it.
+    // The file is not executable.
     let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     right_around!(
         sealed.exec(Args::EMPTY, Args::EMPTY).is_err(),
@@ -250,14 +252,14 @@ fn a_loop_is_right_around_executing(_: &World) -> Verdict {
 
 fn a_loop_is_right_around_booting(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    // Neither a module nor a kernel.
+    // The file is neither a module nor a kernel.
     let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", b"x"));
     right_around!(
         file.load_module(c"").is_err(),
         kexec_file_load(&sealed, None, c"").is_err(),
     );
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-    // What makes loop devices is an ordinary file, which takes no such request.
+    // An ordinary file takes the place of /dev/loop-control, and does not support its requests.
     ok!(parties::hide(c"/dev"));
     drop(ok!(kernel::open(c"/dev/loop-control", OFlags::CREATE)));
     right_around!(file.attach_loop().err() == Some(Errno::ENOTTY));
@@ -281,13 +283,14 @@ fn a_loop_is_right_around_what_older_kernels_need(world: &World) -> Verdict {
         file.reopen_read_only().is_ok() == world.handles,
         // execve.
         sealed.exec(Args::EMPTY, Args::EMPTY).is_err(),
-        // nanosleep, between the attempts.
+        // `nanosleep`, between two attempts.
         SealedMemFd::copy_from_slice(c"suite", b"x").is_err(),
     );
     Ok(())
 }
 
-/// What all this is about happens: with the instruction itself in the loop, bytes are wrong.
+/// These claims can fail: if the loop contains the system call instruction itself, bytes are
+/// wrong.
 fn a_bare_inlined_call_loses_the_vector_state(world: &World) -> Verdict {
     needs!(!cfg!(target_arch = "x86_64"), world::VECTORS_KEPT);
     needs!(cfg!(vectors), world::NO_VECTORS);

@@ -1,18 +1,18 @@
-//! What this machine is like, found out once by doing. Claims that need what is missing here
-//! are skipped, and say so with the reasons below; nothing else is skipped.
+//! What this machine can do, found out once by trying. A claim that needs something that is
+//! missing is skipped, for one of the reasons below and for no other kind of reason.
 //!
-//! Much of it is true of every kernel and false of emulators of the system calls only.
+//! Every kernel can do much of this; only emulators of system calls cannot.
 
 use crate::{
-    children::{self, Child, Overseer},
+    children::{self, Child, Supervisor},
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Answer, Descriptors, Mapping, Stores, Which},
+    raw::{self, Descriptors, Mapping, Response, Stores, Which},
 };
 use owned_memfd::{Errno, MemFdFlags, Seals};
 use rustix::{fs::OFlags, thread::UnshareFlags};
 
-/// What this machine has.
-// Each is a fact of its own.
+/// What this machine can do.
+// Each field is a separate fact.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug)]
 pub struct World {
@@ -24,44 +24,43 @@ pub struct World {
     pub(crate) tmpfs: bool,
     /// `/dev/hugepages` is a hugetlbfs in which files can be made.
     pub(crate) hugetlbfs: bool,
-    /// `vm.memfd_noexec` leaves creation as it was before there was such a setting.
+    /// `vm.memfd_noexec` does not change how files are created.
     pub(crate) exec_is_free: bool,
-    /// The flags and the seal of Linux 6.3 about execution.
+    /// The flags and the seal about execution of Linux 6.3.
     pub(crate) exec_flags: bool,
-    /// The seal of Linux 5.1.
+    /// `F_SEAL_FUTURE_WRITE` of Linux 5.1.
     pub(crate) future_write: bool,
-    /// `memfd_create` looks at the flags first, and at a name byte by byte.
+    /// `memfd_create` checks the flags first, and reads the name byte by byte.
     pub(crate) kernel_reads_names: bool,
-    /// `madvise` does something.
+    /// `madvise` has an effect.
     pub(crate) advice: bool,
-    /// `mremap` makes second mappings.
+    /// `mremap` can make a second mapping of the same pages.
     pub(crate) duplicate_mappings: bool,
-    /// Two processes can have one descriptor table.
+    /// Two processes can share a descriptor table.
     pub(crate) shared_descriptors: bool,
-    /// A filter can answer system calls in the kernel's place.
+    /// A seccomp filter can decide the result of a system call.
     pub(crate) filters: bool,
-    /// ... and a process can.
-    pub(crate) overseers: bool,
-    /// This process may have mounts of its own.
+    /// Another process can decide it.
+    pub(crate) supervisors: bool,
+    /// This process may get mounts of its own.
     pub(crate) own_mounts: bool,
-    /// This process may have a process namespace of its own, with its own
-    /// `vm.memfd_noexec`.
+    /// This process may get a pid namespace of its own, with its own `vm.memfd_noexec`.
     pub(crate) own_noexec: bool,
     /// Files can be opened by their handles.
     pub(crate) handles: bool,
     /// `openat` opens a descriptor's own file again by an empty path.
     pub(crate) empty_path: bool,
-    /// Memory files on huge pages can be made, and read.
+    /// Memory files on huge pages can be created and read.
     pub(crate) huge_pages: bool,
     /// `/sys` lists the sizes of huge pages.
     pub(crate) huge_page_list: bool,
-    /// So much memory could be had, in bytes.
+    /// How much memory is available, in bytes.
     pub(crate) free_memory: u64,
     /// The kernel has modules.
     pub(crate) modules: bool,
-    /// The kernel can load another one from files.
+    /// The kernel has `kexec_file_load`.
     pub(crate) kexec: bool,
-    /// The machine is there for the claims alone: what belongs to all of it may be changed.
+    /// The machine exists only for the claims, which may change settings of the whole machine.
     pub(crate) machine: bool,
 }
 
@@ -79,7 +78,7 @@ pub(crate) const NO_DUPLICATES: &str = "the emulator's mremap makes no second ma
 pub(crate) const NO_SHARED_DESCRIPTORS: &str =
     "the emulator's processes cannot share descriptors without sharing memory";
 pub(crate) const NO_FILTERS: &str = "no seccomp filters";
-pub(crate) const NO_OVERSEERS: &str = "no seccomp user notification";
+pub(crate) const NO_SUPERVISORS: &str = "no seccomp user notification";
 pub(crate) const NO_OWN_MOUNTS: &str = "not privileged to have mounts of its own";
 pub(crate) const NO_OWN_NOEXEC: &str =
     "not privileged to set vm.memfd_noexec in a process namespace of its own, or no such setting";
@@ -100,7 +99,7 @@ pub(crate) const NO_KEXEC: &str = "no kexec_file_load in this kernel";
 pub(crate) const NOEXEC: &core::ffi::CStr = c"/proc/sys/vm/memfd_noexec";
 
 impl World {
-    /// The machine is a test's own, and over with it.
+    /// The same, for a machine that exists only for the claims.
     #[must_use]
     pub fn of_own_machine(self) -> Self {
         Self {
@@ -109,21 +108,22 @@ impl World {
         }
     }
 
-    /// Whether a kernel answers, and no emulator of its calls: those do nothing in `madvise`.
+    /// Whether a real kernel executes the system calls, and not an emulator. An emulator's
+    /// `madvise` has no effect.
     pub(crate) fn is_of_a_kernel(&self) -> bool {
         self.advice
     }
 
-    /// Whether a mapping can be kept out of a forked child.
+    /// Whether a mapping can be kept out of children.
     #[must_use]
     pub fn keeps_from_children(&self) -> bool {
         self.advice
     }
 
-    /// Finds out.
+    /// Tries everything.
     #[must_use]
     pub fn probe() -> Self {
-        // Nothing here goes by way of what the claims are about: a library that does not work
+        // This does not use the functions that the claims are about: a library that does not work
         // must not look like a machine that lacks something.
         let create = |flags: MemFdFlags| {
             let flags = flags | MemFdFlags::CLOEXEC;
@@ -162,13 +162,13 @@ impl World {
                 ok!(raw::refuse(Which::All(sc::nr::GETPPID), Errno::EIO));
                 Ok(())
             }),
-            overseers: works(|| {
-                let answers = [Answer::Error(Errno::EIO)];
-                let overseer = Overseer::of(Which::All(sc::nr::FTRUNCATE), &answers)?;
+            supervisors: works(|| {
+                let responses = [Response::Error(Errno::EIO)];
+                let supervisor = Supervisor::of(Which::All(sc::nr::FTRUNCATE), &responses)?;
                 let file = ok!(sealable());
                 refused!(kernel::truncate(&file, 1), Errno::EIO);
                 ok!(kernel::truncate(&file, 1));
-                same!(overseer.calls(), 2);
+                same!(supervisor.calls(), 2);
                 Ok(())
             }),
             own_mounts: works(|| {
@@ -200,7 +200,7 @@ impl World {
     }
 }
 
-/// Whether something works, tried in a process that is then over.
+/// Whether something works, tried in a process that ends afterwards.
 fn works(body: impl FnOnce() -> crate::Verdict) -> bool {
     children::apart(body).is_ok()
 }
