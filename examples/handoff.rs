@@ -1,14 +1,14 @@
-//! Hands a file's content to another process so that both can rely on it never changing.
+//! Passes a file's content to another process, so that both can rely on it never changing.
 //!
 //! ```text
 //! cargo run --example handoff [FILE]
 //! ```
 //!
-//! Loads FILE (this crate's README if none is given) into a memory file, seals it, and
-//! starts itself as a child, which gets the file twice. It inherits the descriptor, checks
-//! the seals, tries to break them, and reads the content. And it receives the descriptor
-//! over a socket, as from somebody whom it does not trust, proves that the file cannot
-//! change, and maps it.
+//! It loads FILE (by default this crate's README) into a memory file, seals it, and starts
+//! itself as a child, which gets the file in two ways. First, the child inherits the
+//! descriptor, checks the seals, tries to break them, and reads the content. Second, it
+//! receives the descriptor over a socket, as from a process that it does not trust, verifies
+//! that the file cannot change, and maps it.
 
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
@@ -26,10 +26,10 @@ use std::{
     process::{Command, ExitCode, Stdio},
 };
 
-/// Tells the child the descriptor that it inherits and the digest of its content.
+/// The variable that tells the child which descriptor it inherits, and the content's digest.
 const INHERITED: &str = "OWNED_MEMFD_HANDOFF";
 
-/// Immutable: neither content nor length can change, and no seal can be added.
+/// With these seals, neither content nor length can change, and no seal can be added.
 const IMMUTABLE: Seals = Seals::WRITE
     .union(Seals::SHRINK)
     .union(Seals::GROW)
@@ -70,9 +70,10 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     let mut child = Command::new(env::current_exe()?);
     let inherited = sealed.try_clone()?.into_memfd();
     child.env(INHERITED, format!("{} {digest}", inherited.as_raw_fd()));
-    // Close-on-exec is cleared in the child alone: cleared here, it would hand the file to
-    // every other program that this process starts meanwhile.
-    // SAFETY: between fork and exec this makes one system call and allocates nothing.
+    // This clears close-on-exec in the child only. If it were cleared here, every other program
+    // that this process starts meanwhile would inherit the file too.
+    // SAFETY: the closure runs between fork and exec. It makes one system call and allocates
+    // nothing.
     unsafe {
         child.pre_exec(move || inherited.set_close_on_exec(false).map_err(into_io));
     }
@@ -93,7 +94,7 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     let (number, expected) = inherited.split_once(' ').ok_or("no digest")?;
     let (number, expected): (RawFd, u64) = (number.parse()?, expected.parse()?);
 
-    // SAFETY: the parent left this descriptor open for us, and nothing else here owns it.
+    // SAFETY: the parent left this descriptor open for the child, and nothing else owns it.
     let inherited = unsafe { OwnedFd::from_raw_fd(number) };
     let file = OwnedMemFd::try_from(inherited)?;
     writeln!(out, "child:  descriptor {number} is a memory file")?;
@@ -101,7 +102,7 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     let content = read(&file)?;
     writeln!(out, "child:  read {} bytes back", content.len())?;
 
-    // SAFETY: the parent made our standard input the socket, and it stays open.
+    // SAFETY: the parent made the socket the standard input, which stays open.
     let socket = unsafe { BorrowedFd::borrow_raw(0) };
     let received = SealedMemFd::receive(socket, 1 << 40)?;
     let bytes = received.map()?;
@@ -133,18 +134,18 @@ fn try_to_break(file: &OwnedMemFd) -> Result<(), Box<dyn Error>> {
     if len > 0 {
         attempts.push(("shrink", file.set_len(len - 1)));
     }
-    for (what, answer) in attempts {
-        match answer {
+    for (what, result) in attempts {
+        match result {
             Err(errno @ Errno::EPERM) => {
                 writeln!(out, "child:  tried to {what}: {errno}")?;
             }
-            answer => return Err(format!("tried to {what}: {answer:?}").into()),
+            result => return Err(format!("tried to {what}: {result:?}").into()),
         }
     }
     Ok(())
 }
 
-/// Reads by position: the offset is shared with the other process.
+/// Reads at a position, since the other process shares the offset.
 fn read(file: &OwnedMemFd) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut content = vec![0; usize::try_from(file.len()?)?];
     file.read_exact_at(&mut content, 0)?;
@@ -157,7 +158,8 @@ fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-// Between std's descriptors and the crate's, which are the same only with its feature `std`.
+// Conversions between std's descriptors and the crate's. With the feature `std`, these are the
+// same types.
 
 fn lend(file: &File) -> BorrowedFd<'_> {
     // SAFETY: the file stays open as long as it is borrowed.
@@ -165,7 +167,7 @@ fn lend(file: &File) -> BorrowedFd<'_> {
 }
 
 fn into_stdio(socket: OwnedFd) -> Stdio {
-    // SAFETY: `into_raw_fd` has given the descriptor up.
+    // SAFETY: `into_raw_fd` gave the descriptor up.
     unsafe { <fd::OwnedFd as fd::FromRawFd>::from_raw_fd(socket.into_raw_fd()) }.into()
 }
 

@@ -1,14 +1,15 @@
-//! Goes on from a sealed copy of its own program, as container runtimes do against
-//! CVE-2019-5736: a process that gets hold of `/proc/PID/exe` then finds something that
-//! nobody can write, instead of the program on the disk.
+//! Re-executes itself from a sealed copy of its own program.
+//!
+//! Container runtimes do this against CVE-2019-5736: a process that opens `/proc/PID/exe` then
+//! gets a file that nobody can write, and not the program on the disk.
 //!
 //! ```text
 //! cargo run --example reexec [ARGUMENT…]
 //! ```
 //!
-//! Whether it already runs from such a copy is asked of the kernel, not of a variable that
-//! somebody else could set; and a second attempt, which a kernel that answers wrongly would
-//! cause, is refused instead of going round for ever.
+//! The program asks the kernel whether it already runs from such a copy, and does not rely on a
+//! variable, which others could set. If the copy is not found to be sealed, it fails and does not
+//! try again for ever.
 
 use owned_memfd::{
     MemFdOptions, SealedMemFd,
@@ -24,12 +25,12 @@ use std::{
     process::{self, ExitCode},
 };
 
-/// Set to the process's number for the second program, so that there is no third. Other
-/// processes may inherit it, and it means nothing to them.
+/// The variable that prevents a third execution: it holds the id of this process. Other
+/// processes may inherit it, but have another id.
 const GUARD: &str = "OWNED_MEMFD_REEXEC";
 
 fn main() -> ExitCode {
-    match go_on_from_a_sealed_copy() {
+    match run_from_a_sealed_copy() {
         Ok(()) => {}
         Err(error) => {
             eprintln!("reexec: {error}");
@@ -42,9 +43,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
+fn run_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
     let exe = File::open("/proc/self/exe")?;
-    // SAFETY: `into_raw_fd` gives the descriptor up.
+    // SAFETY: `into_raw_fd` gave the descriptor up.
     let exe = unsafe { OwnedFd::from_raw_fd(exe.into_raw_fd()) };
     let exe = match SealedMemFd::try_from(exe) {
         Ok(_) => return Ok(()),
@@ -76,7 +77,7 @@ fn go_on_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
         .into())
 }
 
-/// The list with the end by which the kernel knows it.
+/// The list with `None` at its end, as the kernel requires.
 fn ended(list: &[CString]) -> Vec<Option<Arg<'_>>> {
     list.iter()
         .map(|text| Some(Arg::new(text)))

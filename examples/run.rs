@@ -4,8 +4,8 @@
 //! cargo run --example run -- PROGRAM [ARGUMENT…]
 //! ```
 //!
-//! Copies the program into a memory file within the kernel, seals it, and executes it in
-//! place of itself: what runs cannot be changed by anybody, and has no path.
+//! It copies the program into a memory file, seals the file, and replaces itself by the
+//! program. Nobody can change what runs, and it has no path.
 
 use owned_memfd::{
     MemFdOptions, SealedMemFd,
@@ -59,7 +59,7 @@ fn load(program: &Path) -> Result<SealedMemFd, Box<dyn Error>> {
     let lent = unsafe { BorrowedFd::borrow_raw(source.as_raw_fd()) };
     file.copy_from(lent, u64::MAX)?;
 
-    // A script's interpreter opens it by the descriptor, which must then stay open.
+    // A script's interpreter opens the script through the descriptor, which must stay open.
     let mut start = [0; 2];
     if file.read_at(&mut start, 0)? == 2 && &start == b"#!" {
         file.set_close_on_exec(false)?;
@@ -71,7 +71,7 @@ fn c_string(text: OsString) -> Result<CString, NulError> {
     CString::new(text.into_vec())
 }
 
-/// The list with the end by which the kernel knows it.
+/// The list with `None` at its end, as the kernel requires.
 fn ended(list: &[CString]) -> Vec<Option<Arg<'_>>> {
     list.iter()
         .map(|text| Some(Arg::new(text)))

@@ -1,5 +1,7 @@
-//! Puts the program that `init` carries where src/main.rs finds it: the file that `INIT_PROGRAM`
-//! names or, without it, src/program.rs, compiled with the flags that `init` is compiled with.
+//! Provides the program that `init` carries to src/main.rs.
+//!
+//! This is the file that `INIT_PROGRAM` names. Without that variable, it is src/program.rs,
+//! compiled with the same flags as `init`.
 
 use std::{
     env,
@@ -41,7 +43,7 @@ fn compile(carried: &Path) -> Result<(), Box<dyn Error>> {
     let status = Command::new(env::var("RUSTC")?)
         .args(["src/program.rs", "--edition=2024"])
         .args(["--target", &env::var("TARGET")?])
-        // Where there are none, this is one empty one.
+        // Without flags, splitting yields one empty flag.
         .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
         .args([
             "-Cpanic=abort",

@@ -1,16 +1,18 @@
-//! An `/init` that carries a program: it puts it into a memory file, seals that, and runs what
-//! nobody can change any more, in its own place and with its own arguments and environment.
+//! An `/init` that carries a program and runs it from a sealed memory file.
 //!
-//! It needs nothing to be mounted and no descriptor to be open. Where the kernel found no
-//! console, the memory file is descriptor 0, which is as good as any.
+//! It writes the program into a memory file, seals the file so that nobody can change it any
+//! more, and replaces itself by the program, which gets the same arguments and environment.
 //!
-//! If it fails, it says why in one line on the console, and ends with the errno as its status.
-//! Since it is process 1 the kernel then panics: it prints that status too, for those who did
-//! not see the line (`exitcode=0x00000800` is 8, `ENOEXEC`), and waits or restarts as `panic=`
-//! on its command line says. Nobody can take that for success.
+//! It needs no mounted file system and no open descriptor. If the kernel found no console, the
+//! memory file gets descriptor 0, which works like any other.
 //!
-//! The program is in memory twice, in the file `/init` and in the memory file. One that is
-//! large may remove the first.
+//! If it fails, it prints the reason in one line on the console, and exits with the errno as its
+//! status. When process 1 exits, the kernel panics. It prints the status too
+//! (`exitcode=0x00000800` is 8, `ENOEXEC`), and then waits or restarts, as `panic=` on its
+//! command line says.
+//!
+//! The program is in memory twice: in the file `/init` and in the memory file. A large program
+//! may remove `/init`.
 #![no_std]
 #![no_main]
 
@@ -26,20 +28,20 @@ use owned_memfd::{
 };
 use sys::number;
 
-/// What build.rs has put there.
+/// The program that build.rs provides.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program"));
 
-/// Where the kernel starts this program: on top of its stack are the count of the arguments,
-/// the arguments, a null pointer, the environment, and another null pointer.
+/// Runs the program with the arguments and the environment that the kernel left on the stack.
 ///
 /// # Safety
-/// `stack` is that.
+/// `stack` is the stack pointer from the kernel. It points to the number of arguments, which the
+/// arguments, a null pointer, the environment, and another null pointer follow.
 unsafe extern "C" fn start(stack: *const usize) -> ! {
-    // SAFETY: the caller has it from the kernel, which has put the count there.
+    // SAFETY: the caller promises that the number of arguments is there.
     let count = unsafe { stack.read() };
     let arguments: *const *const c_char = stack.wrapping_add(1).cast();
     let environment = arguments.wrapping_add(count).wrapping_add(1);
-    // SAFETY: likewise the list, which nobody changes.
+    // SAFETY: the same holds for the list, which nothing changes.
     let arguments = unsafe { Args::from_ptr(arguments) };
     // SAFETY: as above.
     let environment = unsafe { Args::from_ptr(environment) };
@@ -53,15 +55,16 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
         .unwrap_or_else(|error| fail("cannot create the memory file", error));
     file.write_all(PROGRAM)
         .unwrap_or_else(|error| fail("cannot write the memory file", error));
-    // Proven by asking the kernel: what is looked at from here on is what runs. A program that
-    // came from elsewhere would now have its signature checked, on the bytes of `sealed.map()`.
+    // From here on, the kernel guarantees that the content cannot change. If the program came
+    // from elsewhere, this would be the place to check a signature, on the bytes of
+    // `sealed.map()`.
     let sealed = file
         .seal()
         .unwrap_or_else(|error| fail("cannot seal the memory file", error));
 
     let Err(mut error) = sealed.exec(arguments, environment);
-    // The security module TOMOYO, as in Debian's 5.10, wants a path, which the library finds in
-    // /proc. So early there is none. Whoever is not process 1 leaves the mounts alone.
+    // The security module TOMOYO, as in Debian's 5.10, requires a path, which the library finds
+    // in /proc. That is not mounted so early. Only process 1 mounts it.
     if error == ExecError::NoDevFd && sys::process_id() == 1 {
         mount_proc();
         Err(error) = sealed.exec(arguments, environment);
@@ -75,16 +78,16 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
     }
 }
 
-/// Mounts what the program would mount first of all. If that fails, so does the next attempt
-/// to run it, which then says so.
+/// Mounts `/proc`, which the program would mount first anyway. If that fails, the next attempt
+/// to run the program fails too, and reports it.
 fn mount_proc() {
     /// `MS_NOSUID`, `MS_NODEV` and `MS_NOEXEC`, include/uapi/linux/mount.h.
     const FLAGS: usize = 2 | 4 | 8;
 
     let address = |text: &'static CStr| text.as_ptr().expose_provenance();
     let (path, proc) = (address(c"/proc"), address(c"proc"));
-    // SAFETY: the path ends in NUL and is static; as it is absolute, the directory counts for
-    // nothing.
+    // SAFETY: the path ends in NUL and is static. It is absolute, so the directory has no
+    // effect.
     unsafe { sys::system_call(number::MKDIRAT, 0, path, 0o555, 0, 0) };
     // SAFETY: the three strings end in NUL and are static; there are no options.
     unsafe { sys::system_call(number::MOUNT, proc, path, proc, FLAGS, 0) };
@@ -97,7 +100,7 @@ fn fail(what: &str, errno: impl Into<Errno>) -> ! {
     sys::exit(errno.raw_os_error().unsigned_abs())
 }
 
-/// Not linked as long as nothing panics.
+/// Not linked unless some code can panic.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let file = info.location().map_or("an unknown file", Location::file);

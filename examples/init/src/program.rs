@@ -1,5 +1,6 @@
-//! The program that `init` carries unless `INIT_PROGRAM` names another: it says that it runs,
-//! and as process 1, which must not end, switches the machine off.
+//! The program that `init` carries unless `INIT_PROGRAM` names another.
+//!
+//! It prints that it runs. As process 1, which must not exit, it switches the machine off.
 #![no_std]
 #![no_main]
 
@@ -17,7 +18,7 @@ extern "C" fn start(_: *const usize) -> ! {
     sys::exit(0)
 }
 
-/// Process 1 of a container, where it may do that, ends only the container.
+/// Switches the machine off. For process 1 of a container, this ends only the container.
 fn power_off() {
     /// `LINUX_REBOOT_MAGIC1`, `LINUX_REBOOT_MAGIC2` and `LINUX_REBOOT_CMD_POWER_OFF`,
     /// include/uapi/linux/reboot.h.

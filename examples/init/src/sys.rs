@@ -1,30 +1,44 @@
-//! What both programs here need of the kernel, and what differs between the CPUs: how a
-//! program is entered, how it calls the kernel, and the numbers of the calls.
+//! The system calls that both programs here need, and the code that differs between CPUs: how a
+//! program starts, how it enters the kernel, and the numbers of the system calls.
 #![allow(dead_code, reason = "each of the two programs uses a part")]
 
 use core::{arch::global_asm, mem::MaybeUninit};
 
-// `_start` passes on what the kernel has put on the stack. The outermost frame has no caller:
-// what would point to it is zero.
+// `_start` is where the kernel enters the program. The kernel prepares only the stack: the stack
+// pointer is aligned to 16 bytes, as a call requires on all three CPUs, and points to what
+// `crate::start` describes. All other registers are unspecified.
 //
-// `system_call` is a function and not inlined: on aarch64 and riscv64 the kernel destroys vector
-// registers at every call, which a caller expects of a function and of nothing else.
+// `system_call` is a C function, so its arguments are in the registers for those of a function.
+// It moves them to the registers for a system call. It must not be inlined: on aarch64 and
+// riscv64 the kernel overwrites vector registers, which callers expect of a function only.
 #[cfg(target_arch = "x86_64")]
 global_asm!(
+    // The linker takes this symbol for the entry point.
     ".globl _start",
     "_start:",
+    // Zero the frame pointer: this is the outermost frame, so a debugger that follows frame
+    // pointers ends here.
     "xor ebp, ebp",
+    // First argument of `start`: the stack pointer, as the kernel left it.
     "mov rdi, rsp",
+    // Call `start`, which does not return. This pushes a return address, so `start` finds the
+    // stack 8 bytes below a multiple of 16, as after any call.
     "call {start}",
+    // Never reached. If it were, this would be an illegal instruction.
     "ud2",
     ".globl system_call",
     "system_call:",
+    // The number of the system call.
     "mov eax, edi",
+    // Its first three arguments. Each move reads a register before the next one overwrites it.
     "mov rdi, rsi",
     "mov rsi, rdx",
     "mov rdx, rcx",
+    // The fourth one goes into `r10`, since `syscall` overwrites `rcx`.
     "mov r10, r8",
+    // The fifth one.
     "mov r8, r9",
+    // Enter the kernel, which leaves its result in `rax`, where a function returns it.
     "syscall",
     "ret",
     start = sym crate::start,
@@ -32,21 +46,31 @@ global_asm!(
 
 #[cfg(target_arch = "aarch64")]
 global_asm!(
+    // The linker takes this symbol for the entry point.
     ".globl _start",
     "_start:",
+    // Zero the frame pointer: this is the outermost frame, so a debugger that follows frame
+    // pointers ends here.
     "mov x29, xzr",
+    // Zero the return address too, for a debugger that looks at it before the call.
     "mov x30, xzr",
+    // First argument of `start`: the stack pointer, as the kernel left it.
     "mov x0, sp",
+    // Call `start`, which does not return.
     "bl {start}",
+    // Never reached. If it were, this would be a trap.
     "brk #1",
     ".globl system_call",
     "system_call:",
+    // The number of the system call.
     "mov x8, x0",
+    // Its five arguments. Each move reads a register before the next one overwrites it.
     "mov x0, x1",
     "mov x1, x2",
     "mov x2, x3",
     "mov x3, x4",
     "mov x4, x5",
+    // Enter the kernel, which leaves its result in `x0`, where a function returns it.
     "svc #0",
     "ret",
     start = sym crate::start,
@@ -54,40 +78,53 @@ global_asm!(
 
 #[cfg(target_arch = "riscv64")]
 global_asm!(
+    // The linker takes this symbol for the entry point.
     ".globl _start",
     "_start:",
-    // Small data is addressed from here; the linker must not do so in setting it up.
+    // Point `gp` to the middle of the small data. The linker may shorten the address of any
+    // symbol near it to an offset from `gp`. It must not do so in the instruction that sets
+    // `gp`: `norelax` forbids that, until `pop` restores the options.
     ".option push",
     ".option norelax",
     "la gp, __global_pointer$",
     ".option pop",
+    // Zero the frame pointer: this is the outermost frame, so a debugger that follows frame
+    // pointers ends here.
     "mv s0, zero",
+    // Zero the return address too, for a debugger that looks at it before the call.
     "mv ra, zero",
+    // First argument of `start`: the stack pointer, as the kernel left it.
     "mv a0, sp",
+    // Call `start`, which does not return.
     "call {start}",
+    // Never reached. If it were, this would be an illegal instruction.
     "unimp",
     ".globl system_call",
     "system_call:",
+    // The number of the system call.
     "mv a7, a0",
+    // Its five arguments. Each move reads a register before the next one overwrites it.
     "mv a0, a1",
     "mv a1, a2",
     "mv a2, a3",
     "mv a3, a4",
     "mv a4, a5",
+    // Enter the kernel, which leaves its result in `a0`, where a function returns it.
     "ecall",
     "ret",
     start = sym crate::start,
 );
 
 unsafe extern "C" {
-    /// Makes the system call of this number, and gives the kernel's answer.
+    /// Makes the system call of this number, and returns the kernel's result.
     ///
     /// # Safety
-    /// The arguments are what the call's man page wants, and zero behind those.
+    /// The arguments are those that the call's man page describes, and zero after them.
     pub fn system_call(number: u32, a: usize, b: usize, c: usize, d: usize, e: usize) -> usize;
 }
 
-/// The numbers that `x86_64` has of its own: `unistd_64.h`.
+/// The numbers of the system calls, which `x86_64` does not share with other CPUs:
+/// `unistd_64.h`.
 #[cfg(target_arch = "x86_64")]
 pub mod number {
     pub const WRITE: u32 = 1;
@@ -99,7 +136,7 @@ pub mod number {
     pub const MKDIRAT: u32 = 258;
 }
 
-/// The numbers that all newer CPUs share: `asm-generic/unistd.h`.
+/// The numbers of the system calls, which all newer CPUs share: `asm-generic/unistd.h`.
 #[cfg(not(target_arch = "x86_64"))]
 pub mod number {
     pub const IOCTL: u32 = 29;
@@ -111,13 +148,13 @@ pub mod number {
     pub const GETPID: u32 = 172;
 }
 
-/// Says a line of at most 256 bytes on descriptor 2, which is the console if the kernel found
-/// one. In one call, so that the kernel's own messages do not come in between.
+/// Prints a line of at most 256 bytes on descriptor 2, which is the console if the kernel found
+/// one. It makes a single call, so that no message of the kernel comes in between.
 ///
-/// As process 1, waits until it is out: what is left in a serial line's buffer does not survive
-/// a panic or the power.
+/// Process 1 then waits until the line is sent: the buffer of a serial line is lost when the
+/// kernel panics or the power goes off.
 pub fn say(pieces: &[&str]) {
-    /// include/uapi/asm-generic/ioctls.h; with 1, as `tcdrain(3)`.
+    /// Waits like `tcdrain(3)` if its argument is 1: include/uapi/asm-generic/ioctls.h.
     const TCSBRK: usize = 0x5409;
 
     let mut line = [const { MaybeUninit::<u8>::uninit() }; 256];
