@@ -1,5 +1,5 @@
-//! What every program here has in common: how it starts, how it ends, and that it does not
-//! panic.
+//! What the programs here have in common: how they start and end, a panic handler that does not
+//! link, and the page that they write.
 #![no_std]
 
 use core::panic::PanicInfo;
@@ -8,8 +8,7 @@ use core::panic::PanicInfo;
 pub use start;
 
 unsafe extern "C" {
-    /// Defined nowhere: a program into which any code that can panic is linked does not
-    /// link.
+    /// Defined nowhere: a program that links any code that can panic fails to link.
     fn code_that_panics_is_linked() -> !;
 }
 
@@ -19,7 +18,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     unsafe { code_that_panics_is_linked() }
 }
 
-/// What `core` names where it is not optimized as one with the program. Nothing unwinds.
+/// `core` refers to this symbol if it is not optimized together with the program. Nothing unwinds.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 

@@ -1,8 +1,8 @@
-//! The program as `/init` of a test kernel in QEMU: it goes on from a memory file before
-//! anything is mounted, mounts what the claims need, runs them, and ends the machine with a
-//! status that nothing else ends it with.
+//! The program as `/init` of a test kernel in QEMU. It continues from a memory file before
+//! anything is mounted, mounts what the claims need, runs them, and ends QEMU with a status that
+//! means nothing else.
 //!
-//! Nothing here is done on any other machine: see `looks_like_ours` and `is_ours`.
+//! It does nothing of this on any other machine: see `looks_like_ours` and `is_ours`.
 
 use crate::{
     Tally,
@@ -31,17 +31,16 @@ use suite::{
     },
 };
 
-/// The argument after the first one, if the program already runs from a memory file. The next
-/// one says how it was executed.
+/// The first argument of the program that runs from a memory file. The next one says how it was
+/// executed.
 const FROM_MEMORY: &CStr = c"from-memory";
 const WITHOUT_PROC: &CStr = c"without-proc";
 const BY_PROC: &CStr = c"by-proc";
 
-/// The argument after the first one, in a second kernel. The next one is what the first kernel
-/// called its boot.
+/// The first argument in a second kernel. The next one is the first kernel's boot id.
 const SECOND_KERNEL: &CStr = c"second-kernel";
 
-/// Takes the machine over, to end it; or says why it does not.
+/// Takes the machine over and ends it, or prints why it does not.
 pub fn run(mut arguments: Arguments) -> i32 {
     const NOT_OURS: &str = "not process 1 of a test kernel: this machine stays as it is";
 
@@ -49,7 +48,7 @@ pub fn run(mut arguments: Arguments) -> i32 {
         say!(Stream::Error, "{NOT_OURS}");
         return 2;
     }
-    // Where process 1 ends, the kernel panics, which is no success.
+    // If process 1 ends, the kernel panics, which is no success.
     let first = arguments.next();
     if first != Some(FROM_MEMORY) && first != Some(SECOND_KERNEL) {
         let Err(failure) = bare(first);
@@ -74,8 +73,8 @@ pub fn run(mut arguments: Arguments) -> i32 {
     })
 }
 
-/// Whether this is process 1 and lives in an initramfs: as much as can be seen before anything
-/// is mounted.
+/// Whether this is process 1 in an initramfs: that is all that can be seen before anything is
+/// mounted.
 fn looks_like_ours() -> bool {
     // linux/magic.h: `RAMFS_MAGIC`, `TMPFS_MAGIC`.
     let initramfs = [0x8584_58f6, 0x0102_1994];
@@ -83,8 +82,8 @@ fn looks_like_ours() -> bool {
         && rustix::fs::statfs(c"/").is_ok_and(|root| initramfs.contains(&root.f_type))
 }
 
-/// Whether the kernel was started for this. One that runs a container, whose process 1 may look
-/// so, was not.
+/// Whether the kernel was started for this program. A kernel that runs a container, whose process
+/// 1 may look the same, was not.
 fn is_ours() -> bool {
     let mut line = [0; 512];
     let asked = b" -- machine";
@@ -92,7 +91,7 @@ fn is_ours() -> bool {
         .is_ok_and(|len| line[..len].windows(asked.len()).any(|part| part == asked))
 }
 
-/// What went wrong before the claims could be run.
+/// What failed before the claims could run.
 struct Failure {
     what: &'static str,
     why: Errno,
@@ -104,7 +103,7 @@ impl Failure {
     }
 }
 
-/// That something failed, and what.
+/// Adds to an error what failed.
 trait Failing<T> {
     fn during(self, what: &'static str) -> Result<T, Failure>;
 }
@@ -118,12 +117,12 @@ impl<T, E: Into<Errno>> Failing<T> for Result<T, E> {
     }
 }
 
-/// An error of rustix as one of the library's.
+/// Converts rustix's error to the library's.
 fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw_os_error(error.raw_os_error())
 }
 
-/// Before anything is mounted: goes on from a sealed copy of this very program.
+/// Before anything is mounted: continues from a sealed copy of this program.
 fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
     let options = MemFdOptions::new().executable(true);
     let program = sealed_copy(c"/init", "init", options).during("the copy of /init")?;
@@ -136,7 +135,7 @@ fn bare(filter: Option<&CStr>) -> Result<Infallible, Failure> {
             filter.map(Arg::new),
             None,
         ];
-        // The list has an end.
+        // The list ends with `None`.
         let arguments = Args::new(&arguments).unwrap_or(Args::EMPTY);
         let Err(error) = program.exec(arguments, Args::EMPTY);
         error
@@ -161,7 +160,7 @@ fn sealed_copy(path: &CStr, name: &str, options: MemFdOptions) -> Result<SealedM
     Ok(copy.seal()?)
 }
 
-/// In the program that runs from memory: mounts, and runs the claims.
+/// In the program that runs from memory: mounts file systems, and runs the claims.
 fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
     if let Err(failure) = furnish() {
         failure.say();
@@ -198,8 +197,8 @@ fn mounted(how: Option<&CStr>, filter: Option<&CStr>) -> bool {
     passed
 }
 
-/// Loads the kernel of `/boot` with the disk that is there, and has the machine go on with it:
-/// on this one's command line, but for what it tells `/init`.
+/// Loads the kernel of `/boot` with the initrd there, and starts it. Its command line is that of
+/// this kernel, except for the arguments of `/init`.
 fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
     let options = MemFdOptions::new();
     let kernel = sealed_copy(c"/boot/vmlinuz", "kernel", options).during("the copy of a kernel")?;
@@ -235,7 +234,7 @@ fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
     Err(Errno::ENOSYS).during("not coming back from that")
 }
 
-/// In the second kernel: it is another boot than the one that is named.
+/// In the second kernel: checks that this is not the boot whose id is given.
 fn second_kernel(first: Option<&CStr>) -> bool {
     let mut second = [0; BOOT_ID];
     let mut tally = Tally::default();
@@ -249,10 +248,10 @@ fn second_kernel(first: Option<&CStr>) -> bool {
     tally.conclude()
 }
 
-/// How long a boot's name is, which is a UUID.
+/// The length of a boot id, which is a UUID.
 const BOOT_ID: usize = 36;
 
-/// What the kernel calls this boot, at random.
+/// The random id that the kernel gave this boot.
 fn boot_id(id: &mut [u8; BOOT_ID]) -> Result<(), Errno> {
     match read(c"/proc/sys/kernel/random/boot_id", id)? {
         BOOT_ID => Ok(()),
@@ -260,17 +259,17 @@ fn boot_id(id: &mut [u8; BOOT_ID]) -> Result<(), Errno> {
     }
 }
 
-/// What one `read` gives of a file.
+/// Reads the start of a file with a single `read`.
 fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
     let file =
         rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(errno)?;
     rustix::io::read(&file, buffer).map_err(errno)
 }
 
-/// How many huge pages of the default size the claims about them find.
+/// How many huge pages of the default size are reserved for the claims.
 const HUGE_PAGES: &[u8] = b"16";
 
-/// Mounts what the claims look for, and reserves huge pages.
+/// Mounts the file systems that the claims need, and reserves huge pages.
 fn furnish() -> Result<(), Failure> {
     mount("sysfs", "/sys")?;
     mount("devtmpfs", "/dev")?;
@@ -283,7 +282,7 @@ fn furnish() -> Result<(), Failure> {
     reserve().map_err(errno).during("reserving huge pages")
 }
 
-/// Mounts an empty file system of that kind, or the one that there is.
+/// Mounts a file system of that kind: an empty one, or the kernel's only one.
 fn mount(kind: &'static str, place: &'static str) -> Result<(), Failure> {
     match rustix::fs::mkdir(place, Mode::from(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -294,7 +293,8 @@ fn mount(kind: &'static str, place: &'static str) -> Result<(), Failure> {
         .during(place)
 }
 
-/// Fails where there are fewer than asked for: the claims would be skipped then.
+/// Reserves the huge pages. Fails if there are fewer than requested, since claims would be
+/// skipped.
 fn reserve() -> Result<(), rustix::io::Errno> {
     let pool = rustix::fs::open(
         c"/proc/sys/vm/nr_hugepages",
@@ -311,29 +311,29 @@ fn reserve() -> Result<(), rustix::io::Errno> {
     }
 }
 
-/// The exit status of QEMU if a claim failed; `PASSED` says which are possible.
+/// The exit status of QEMU if a claim failed. The comment of `PASSED` says which are possible.
 const FAILED: u16 = 87;
 
-/// Ends the machine, which is ours.
+/// Ends the machine.
 fn end(passed: bool) -> ! {
     drain();
     stop(if passed { PASSED } else { FAILED });
-    // There was nobody to hear that. The kernel panics now, which is no success.
+    // Nothing reacted. The kernel panics now, which is no success.
     exit(1)
 }
 
-/// What is still in the buffer of the serial line would be lost with the kernel.
+/// Waits until the serial line has sent its buffer, which would be lost with the kernel.
 fn drain() {
-    // SAFETY: nobody closes it.
+    // SAFETY: nothing closes it.
     let console = unsafe { rustix::stdio::stdout() };
     let _ = rustix::termios::tcdrain(console);
 }
 
-/// By the device that `isa-debug-exit` is: it doubles what is written to it, and adds one.
+/// Through the device `isa-debug-exit`, whose exit status is twice what is written, plus one.
 #[cfg(target_arch = "x86_64")]
 fn stop(status: u16) {
     const PORT: u16 = 0xf4;
-    // SAFETY: no pointers; what the port leads to is for this to use, on a machine of its own.
+    // SAFETY: no pointers; this program may use the port of its own machine.
     if unsafe { sc::syscall!(IOPERM, PORT, 4, 1) } != 0 {
         return;
     }
@@ -343,7 +343,7 @@ fn stop(status: u16) {
     };
 }
 
-/// By semihosting: `SYS_EXIT_EXTENDED`, with `ADP_Stopped_ApplicationExit`.
+/// Through semihosting: `SYS_EXIT_EXTENDED` with `ADP_Stopped_ApplicationExit`.
 #[cfg(not(target_arch = "x86_64"))]
 fn stop(status: u16) {
     let request = [0x2_0026, usize::from(status)];

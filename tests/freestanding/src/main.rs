@@ -1,8 +1,8 @@
-//! Runs every claim of the suite in a program that has neither libc nor std, and prints how
-//! each ended. The exit status is 0 if none failed and one at least was true.
+//! Runs every claim of the suite in a program that has neither libc nor std, and prints how each
+//! ended. The exit status is 0 if at least one passed and none failed.
 //!
-//! With an argument, only the claims whose names begin so; with `--list`, their names alone.
-//! As `/init` of a test kernel, see `machine`.
+//! With an argument, it runs only the claims whose names begin with it. With `--list`, it prints
+//! the names. As `/init` of a test kernel, see `machine`.
 #![no_std]
 #![no_main]
 
@@ -16,7 +16,7 @@ use entry::Arguments;
 use output::{Stream, exit};
 use suite::{Stop, World};
 
-/// What the program does; the answer is its exit status.
+/// Runs the program, and returns its exit status.
 fn run(mut arguments: Arguments) -> i32 {
     let first = arguments.next();
     if first == Some(suite::init::ARGUMENT) {
@@ -36,7 +36,7 @@ fn run(mut arguments: Arguments) -> i32 {
     i32::from(!tally.conclude())
 }
 
-/// How many claims ended how.
+/// How many claims passed, failed and were skipped.
 #[derive(Default)]
 struct Tally {
     passed: u32,
@@ -60,7 +60,7 @@ impl Tally {
         say!(Stream::Out, "skip {claim}: {reason}");
     }
 
-    /// Runs the claims of the suite whose names begin like `filter`.
+    /// Runs the claims of the suite whose names begin with `filter`.
     fn run(&mut self, world: &World, filter: &[u8]) {
         let chosen = |name: &str| name.as_bytes().starts_with(filter);
         for claim in suite::claims().filter(|claim| chosen(claim.name)) {
@@ -72,7 +72,7 @@ impl Tally {
         }
     }
 
-    /// Says how many there were; whether all is well.
+    /// Prints the counts. Returns whether none failed and at least one passed.
     fn conclude(&self) -> bool {
         let Self {
             passed,
@@ -87,7 +87,7 @@ impl Tally {
     }
 }
 
-/// A panic ends the process that it is in, which is that of one claim or this program's.
+/// A panic ends its process: that of one claim, or this program's.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     say!(Stream::Error, "{info}");

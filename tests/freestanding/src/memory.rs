@@ -1,12 +1,12 @@
-//! The functions that compiled code calls unasked, by the names and with the contracts that C
-//! gives them. The library defines none of them: a program brings its own.
+//! The functions that the compiler inserts calls of, with the names and contracts of C. The
+//! library defines none of them, so a program provides its own.
 //!
-//! An optimizer that sees a loop which copies bytes replaces it by a call of `memcpy`: here,
-//! by a call of itself without end. So each step of a loop passes `opaque`.
+//! An optimizer replaces a loop that copies bytes by a call of `memcpy`, which here would call
+//! itself without end. So each step of a loop passes its index through `opaque`.
 
 use core::{arch::asm, ffi::c_int};
 
-/// Hides from the optimizer that the value is the same.
+/// Returns the same value, which the optimizer does not know.
 #[inline]
 fn opaque(index: usize) -> usize {
     let mut hidden = index;
@@ -15,7 +15,7 @@ fn opaque(index: usize) -> usize {
     hidden
 }
 
-/// Copies `len` bytes to where they do not overlap.
+/// Copies `len` bytes between ranges that do not overlap.
 ///
 /// # Safety
 /// As C's.
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mu
     to
 }
 
-/// Copies `len` bytes to where they may overlap.
+/// Copies `len` bytes between ranges that may overlap.
 ///
 /// # Safety
 /// As C's.

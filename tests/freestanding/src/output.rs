@@ -1,15 +1,15 @@
-//! What the program says, and how it ends: `write` and `exit_group`.
+//! Output and exit: `write` and `exit_group`.
 
 use core::fmt::{self, Write};
 
-/// Where to.
+/// Standard output or standard error.
 #[derive(Clone, Copy)]
 pub enum Stream {
     Out = 1,
     Error = 2,
 }
 
-/// Lines are collected and written in one call, so that those of two processes do not mix.
+/// A line, collected and written in one call, so that the lines of two processes do not mix.
 pub struct Line {
     stream: Stream,
     bytes: [u8; 1024],
@@ -25,12 +25,11 @@ impl Line {
         }
     }
 
-    /// Writes out what was collected.
+    /// Writes what was collected.
     pub fn flush(&mut self) {
         let mut rest = self.bytes.get(..self.len).unwrap_or_default();
         while !rest.is_empty() {
-            // Zero, an error, or how many were written; without output there is nobody to
-            // tell of an error.
+            // This is 0, an error or a count. If output fails, there is no way to report that.
             let written = write(self.stream, rest);
             if written == 0 || written > rest.len() {
                 break;
@@ -54,7 +53,7 @@ impl Write for Line {
     }
 }
 
-/// Says one line.
+/// Prints one line.
 #[macro_export]
 macro_rules! say {
     ($stream:expr, $($text:tt)+) => {{
@@ -65,8 +64,8 @@ macro_rules! say {
     }};
 }
 
-// Never inlined, since `sc` does not declare the vector registers that the kernel destroys on
-// aarch64 and riscv64, and which no caller expects to survive a real call.
+// Never inlined: the kernel overwrites vector registers on aarch64 and riscv64, and `sc` does not
+// declare that. Callers do not expect vector registers to survive a real function call.
 #[inline(never)]
 fn write(stream: Stream, bytes: &[u8]) -> usize {
     // SAFETY: the kernel reads the bytes, which are borrowed for the call.

@@ -1,4 +1,4 @@
-//! One lifecycle by bare calls and `?`: create, write a page, seal, ask for the seals, close.
+//! One lifecycle with direct calls and `?`: create, write a page, seal, get the seals, close.
 #![no_std]
 #![no_main]
 

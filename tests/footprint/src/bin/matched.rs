@@ -1,4 +1,4 @@
-//! The lifecycle of `bare`, with each answer compared as a whole.
+//! The lifecycle of `bare`, with each `Result` compared as a whole.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The lifecycle of `bare`, with what the crate decides for its caller: options that hold on
-//! every kernel and a write of everything.
+//! The lifecycle of `bare`, with the crate's conveniences: options that hold on every kernel, and
+//! `write_all`.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The lifecycle of `policy`, with the proof that the content cannot change: one more system
-//! call, for the length at which that is proven.
+//! The lifecycle of `policy`, with a proof that the content cannot change. It takes one more
+//! system call, to get the length.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Every function of the crate, called once with what the compiler cannot know: links only
-//! if none of them can panic, and none needs a function that a C library would have.
+//! Calls every function of the crate once, with values that the compiler does not know. It links
+//! only if no function can panic or needs a function of a C library.
 #![no_std]
 #![no_main]
 
@@ -14,9 +14,7 @@ use owned_memfd::{
 footprint::program!(main);
 
 fn main() -> i32 {
-    // A number, not an owner: what is called here on a descriptor that is not open answers
-    // errors.
-    // SAFETY: not -1, and nobody has so many descriptors.
+    // This number is not open, so each call on it returns an error.
     let file = unsafe { OwnedMemFd::from_raw_fd(black_box(i32::MAX)) };
     let mut buffer = [0_u8; 1];
     let number: u64 = black_box(1);
