@@ -16,12 +16,17 @@ cd "$(dirname "$0")/.."
 read -r -a modules <"$log"
 [ "${modules[0]-}" = arch ] || stop 'the modules are known'
 
+read_features
 for cpu in "${cpus[@]}"; do
-    for features in '' std boot; do
-        cargo tree --locked --edges normal --target "$cpu" --features "$features" --prefix none |
+    for features in "${feature_sets[@]}"; do
+        # Of an optional dependency, what it depends on is its own affair.
+        depth=()
+        [ -z "${brings[${features:-none}]}" ] || depth=(--depth 1)
+        cargo tree --locked --edges normal --target "$cpu" --features "$features" --prefix none "${depth[@]}" |
             cut -d' ' -f1 | sort -u >"$log"
-        [ "$(tr '\n' ' ' <"$log")" = 'bitflags linux-raw-sys owned-memfd sc ' ] ||
-            stop "sc, bitflags and linux-raw-sys are all that $cpu needs"
+        # shellcheck disable=SC2086 # several
+        printf '%s\n' bitflags linux-raw-sys owned-memfd sc ${brings[${features:-none}]} | sort -u | diff - "$log" >&2 ||
+            stop "sc, bitflags and linux-raw-sys are all that $cpu needs, features: ${features:-none}"
     done
 done
 

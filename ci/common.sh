@@ -1,8 +1,27 @@
-# Sourced by the scripts beside it, from the repository root: how they stay quiet while all
-# is well, and how they count. Nothing is checked here.
+# Sourced by the scripts beside it, from the repository root: what they share of CPUs and
+# features, how they stay quiet while all is well, and how they count. Nothing is checked here.
 
-# The CPUs that the crate supports, by the targets that the scripts check them with.
-cpus=(x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu)
+# The CPUs that the crate supports, by the targets that the scripts check them with. For each:
+# the program that runs its programs here, how its binutils' names begin, Debian's name, and
+# whether the kernel keeps its vector registers during a system call.
+cpus=()
+declare -A emulator binutils debian vector_registers
+while read -r target runner prefix architecture registers; do
+    cpus+=("$target")
+    emulator[$target]=$runner
+    binutils[$target]=${prefix#-}
+    debian[$target]=$architecture
+    vector_registers[$target]=$registers
+done <<'END'
+x86_64-unknown-linux-gnu env - amd64 kept
+aarch64-unknown-linux-gnu qemu-aarch64-static aarch64-linux-gnu- arm64 lost
+riscv64gc-unknown-linux-gnu qemu-riscv64-static riscv64-linux-gnu- riscv64 lost
+END
+# Other targets: those that the tests run on too, those that the library is compiled for only,
+# and those with an installed `core` that it refuses.
+musl=(x86_64-unknown-linux-musl aarch64-unknown-linux-musl)
+android=(x86_64-linux-android aarch64-linux-android)
+refused=(i686-unknown-linux-gnu wasm32-unknown-unknown)
 # Every package of the repository, each a workspace of its own.
 manifests=(Cargo.toml examples/*/Cargo.toml tests/*/Cargo.toml)
 
@@ -30,6 +49,58 @@ stop() {
 # Runs a command; what it prints is shown only if it fails, which ends the script.
 quietly() {
     "$@" >"$log" 2>&1 || stop "$@"
+}
+
+# Reads the features from Cargo.toml, so that no script names them:
+# - feature_sets: no feature, each alone, and all together, for what is built;
+# - without_std, with_std: all features that do not need `std`, and all, for what is run;
+# - brings: for each feature set, or `none`, the optional dependencies that come with it.
+read_features() {
+    cargo metadata --locked --no-deps --format-version 1 >"$scratch/manifest" 2>"$log" || stop 'cargo metadata'
+    python3 - "$scratch/manifest" >"$scratch/features" 2>"$log" <<'END' || stop 'the features are read from Cargo.toml'
+import json, sys
+
+[package] = json.load(open(sys.argv[1]))["packages"]
+features = package["features"]
+optional = {d["rename"] or d["name"]: d["name"] for d in package["dependencies"] if d["optional"]}
+
+
+def closure(names):
+    """All that these features enable: features, and entries that are none."""
+    found, pending = set(), list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += features.get(name, [])
+    return found
+
+
+def brings(names):
+    entries = (e.removeprefix("dep:").split("/")[0] for e in closure(names))
+    return sorted({optional[e] for e in entries if e in optional})
+
+
+every = sorted(features.keys() - {"default"})
+sets = [[]] + [[name] for name in every] + [every]
+print(",".join(name for name in every if "std" not in closure([name])))
+print(",".join(every))
+for names in sets:
+    print(",".join(names) or "-", *brings(names))
+END
+    feature_sets=()
+    declare -gA brings=()
+    local set dependencies
+    {
+        read -r without_std
+        read -r with_std
+        while read -r set dependencies; do
+            set=${set#-}
+            feature_sets+=("$set")
+            brings[${set:-none}]=$dependencies
+        done
+    } <"$scratch/features"
+    [ "${#feature_sets[@]}" -gt 1 ] || stop 'Cargo.toml has features'
 }
 
 # The directory that cargo builds the package of the current directory in.

@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
 : >"$scratch/empty"
-for features in '' std; do
+read_features
+for features in "$without_std" "$with_std"; do
     run=(cargo run --locked --quiet --features "$features" --example run --)
     quietly "${run[@]}" /bin/echo hello 'two words'
     [ "$(cat "$log")" = 'hello two words' ] || stop 'echo from memory gets its arguments'

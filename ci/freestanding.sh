@@ -26,10 +26,5 @@ for cpu in "${cpus[@]}"; do
     grep -qE ' GLOBAL .* _start$' "$log" || stop "$program has its symbols"
     ! grep -E '^ +[0-9]+: .* UND .' "$log" | grep -vE '^ +0: ' || stop "$program has no undefined symbol"
 
-    case $cpu in
-    x86_64-*) emulator=() ;;
-    aarch64-*) emulator=(qemu-aarch64-static) ;;
-    riscv64gc-*) emulator=(qemu-riscv64-static) ;;
-    esac
-    driver "freestanding, $cpu" "${emulator[@]}" "$program"
+    driver "freestanding, $cpu" "${emulator[$cpu]}" "$program"
 done

@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-for features in '' std; do
+read_features
+for features in "$without_std" "$with_std"; do
     handoff=(cargo run --locked --quiet --features "$features" --example handoff)
     for file in '' Cargo.lock; do
         quietly "${handoff[@]}" ${file:+"$file"}

@@ -4,5 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-driver 'host' cargo test --locked --no-fail-fast
-driver 'host, std' cargo test --locked --no-fail-fast --features std
+read_features
+driver 'host' cargo test --locked --no-fail-fast --features "$without_std"
+driver 'host, std' cargo test --locked --no-fail-fast --features "$with_std"

@@ -20,16 +20,12 @@ export LC_ALL=C
 # carrying PROGRAM CPU [ARGUMENT…]: runs init with this program in it and one variable in its
 # environment, and sets `status`.
 carrying() {
-    local cpu=$2 emulator=()
+    local cpu=$2
     INIT_PROGRAM=$1 quietly cargo build --locked --release --target "$cpu" --target-dir "$built/carrying"
     shift 2
-    case $cpu in
-    aarch64-*) emulator=(qemu-aarch64-static) ;;
-    riscv64gc-*) emulator=(qemu-riscv64-static) ;;
-    esac
     status=0
     env --ignore-environment PATH="$PATH" VARIABLE=kept \
-        "${emulator[@]}" "$built/carrying/$cpu/release/init" "$@" >"$log" 2>&1 || status=$?
+        "${emulator[$cpu]}" "$built/carrying/$cpu/release/init" "$@" >"$log" 2>&1 || status=$?
 }
 
 quietly cargo build --locked --release

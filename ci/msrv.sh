@@ -8,8 +8,9 @@ msrv=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml).0
 grep -q "^$msrv-" <<<"$(rustup toolchain list)" || quietly rustup toolchain install "$msrv" --profile minimal
 export RUSTUP_TOOLCHAIN=$msrv
 
-for features in '' std; do
+read_features
+for features in "${feature_sets[@]}"; do
     quietly cargo build --locked --features "$features"
 done
-driver "host, Rust $msrv" cargo test --locked --no-fail-fast
-driver "host, std, Rust $msrv" cargo test --locked --no-fail-fast --features std
+driver "host, Rust $msrv" cargo test --locked --no-fail-fast --features "$without_std"
+driver "host, std, Rust $msrv" cargo test --locked --no-fail-fast --features "$with_std"

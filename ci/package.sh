@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
+read_features
 built=$(target_directory)
 rm -f "$built"/package/*.crate
 # Whether everything is committed is not the question here.
@@ -22,7 +23,7 @@ for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/handoff.
 done
 
 export CARGO_TARGET_DIR=$built/packaged
-for features in '' std boot; do
+for features in "${feature_sets[@]}"; do
     quietly cargo build --features "$features" --lib --examples
 done
 quietly cargo test --doc

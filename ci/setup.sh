@@ -21,15 +21,18 @@ cc gcc
 /usr/include/stdio.h libc6-dev
 readelf binutils
 python3 python3
-qemu-aarch64-static qemu-user-static
-qemu-riscv64-static qemu-user-static
-aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
-riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
-aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu
-riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu
-/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
-/usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
+qemu-x86_64-static qemu-user-static
 END
+    local cpu name
+    for cpu in "${cpus[@]:1}"; do
+        name=${binutils[$cpu]%-}
+        cat <<END
+${emulator[$cpu]} qemu-user-static
+$name-gcc gcc-$name
+$name-objdump binutils-$name
+/usr/$name/lib/libc.a libc6-dev-${debian[$cpu]}-cross
+END
+    done
     [ "${1-}" != boot ] || cat <<'END'
 qemu-system-x86_64 qemu-system-x86
 qemu-system-aarch64 qemu-system-arm
@@ -71,8 +74,7 @@ fi
 
 targets=()
 installed=$(rustup target list --installed)
-for target in "${cpus[@]}" x86_64-unknown-linux-musl aarch64-unknown-linux-musl \
-    x86_64-linux-android aarch64-linux-android i686-unknown-linux-gnu wasm32-unknown-unknown; do
+for target in "${cpus[@]}" "${musl[@]}" "${android[@]}" "${refused[@]}"; do
     grep -qx "$target" <<<"$installed" || targets+=("$target")
 done
 if [ "${#targets[@]}" -gt 0 ]; then

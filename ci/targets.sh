@@ -5,11 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-for features in '' std boot; do
-    for target in x86_64-linux-android aarch64-linux-android; do
+read_features
+for features in "${feature_sets[@]}"; do
+    for target in "${android[@]}"; do
         quietly cargo check --locked --features "$features" --target "$target"
     done
-    for target in i686-unknown-linux-gnu wasm32-unknown-unknown; do
+    for target in "${refused[@]}"; do
         check=(cargo check --locked --features "$features" --target "$target" --message-format short)
         if "${check[@]}" >"$log" 2>&1; then
             echo 'an unsupported target compiles' >>"$log"
