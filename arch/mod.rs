@@ -24,6 +24,9 @@ macro_rules! cfg_if {
 
 /// Keeps its items: this is a supported target. `Cargo.toml` has the same condition for the
 /// dependencies.
+///
+/// Not everything that calls itself Linux is Linux: Unikraft is not, and without a known
+/// `target_env` it may be anything.
 #[cfg(all(
     any(
         target_os = "android",

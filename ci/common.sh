@@ -28,6 +28,7 @@ manifests=(Cargo.toml examples/*/Cargo.toml tests/*/Cargo.toml)
 # Emptied and removed at the end, whatever the end is.
 scratch=$(mktemp -d)
 log=$scratch/log
+: >"$log"
 # Set where the script goes on after a failure; it fails at its end then.
 failures=0
 trap 'rm -rf "$scratch"; [ "$failures" -eq 0 ] || exit 1' EXIT
@@ -101,6 +102,22 @@ END
         done
     } <"$scratch/features"
     [ "${#feature_sets[@]}" -gt 1 ] || stop 'Cargo.toml has features'
+}
+
+# refuses COMMAND…: runs cargo for a target that the library does not support. It fails with
+# one error, which is the library's own.
+refuses() {
+    local check=("$@" --message-format short) errors
+    if "${check[@]}" >"$log" 2>&1; then
+        echo 'an unsupported target compiles' >>"$log"
+        stop "${check[@]}"
+    fi
+    # The last one is cargo's own.
+    mapfile -t errors < <(grep -E '(^|: )error(\[|:)' "$log" | grep -v '^error: could not compile')
+    if [ "${#errors[@]}" -ne 1 ] || [[ ${errors[0]} != *'owned-memfd supports '* ]]; then
+        echo 'expected one error, which says what owned-memfd supports' >>"$log"
+        stop "${check[@]}"
+    fi
 }
 
 # The directory that cargo builds the package of the current directory in.
