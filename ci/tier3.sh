@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# On targets for which Rust ships no std the library compiles if it supports them, and its one
+# error says what is supported if not.
+#
+# `core` is compiled for each, which takes a nightly toolchain with the component rust-src.
+# Which of all targets are supported is for ci/targets.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+compiled=(riscv64-linux-android riscv64gc-unknown-linux-musl)
+# Big-endian, with narrow pointers, another system or none, and another CPU.
+others=(
+    aarch64_be-unknown-linux-gnu
+    aarch64_be-unknown-linux-musl
+    aarch64-unknown-linux-gnu_ilp32
+    x86_64-unknown-linux-gnux32
+    x86_64-unikraft-linux-musl
+    x86_64-unknown-linux-none
+    x86_64-unknown-linux-ohos
+    x86_64-unknown-hermit
+    x86_64-unknown-freebsd
+    s390x-unknown-linux-gnu
+)
+
+if ! sysroot=$(rustc +nightly --print sysroot 2>"$log") || [ ! -d "$sysroot/lib/rustlib/src" ]; then
+    echo 'to get it: rustup toolchain install nightly --profile minimal --component rust-src' >>"$log"
+    stop 'there is a nightly toolchain with the sources of core'
+fi
+
+export CARGO_TARGET_DIR=$scratch/target
+check=(cargo +nightly check --locked -Zbuild-std=core)
+for target in "${compiled[@]}"; do
+    quietly "${check[@]}" --features boot --target "$target"
+done
+for target in "${others[@]}"; do
+    refuses "${check[@]}" --target "$target"
+done
+
+echo "tier3: ${#compiled[@]} targets compile, ${#others[@]} are refused by name"
