@@ -1,25 +1,100 @@
 #!/usr/bin/env bash
-# Everything that a change must pass, on a fresh Debian or Ubuntu machine with rustup. Ends
-# with one line per driver of the tests, and the totals as the last line. With `--quick`, no
-# kernel is fetched and booted.
+# Runs what a change must pass, on a fresh Debian or Ubuntu machine with rustup.
+#
+#   ci/test.sh           every check
+#   ci/test.sh NAME…     these checks
+#   ci/test.sh --quick   every check but `boot`, for which kernels are fetched and booted
+#   ci/test.sh --list    the names of the checks, and what each proves
+#   ci/test.sh --help    this text
+#
+# Installs what is missing if it runs as root. Prints a summary at the end: a line for each
+# check, or one for each run of the tests, and the totals as the last line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-drivers=(host msrv emulated freestanding)
-setup=()
-case $* in
-'')
-    drivers+=('boot required')
-    setup=(boot)
-    ;;
---quick) ;;
-*)
-    echo 'usage: ci/test.sh [--quick]' >&2
+# The checks, in the order in which they run. Each is the script of that name.
+# These pass or fail as a whole.
+checks=(style boundaries targets footprint clobbers handoff examples init)
+# These run the tests, and count what has passed.
+drivers=(host msrv emulated freestanding boot)
+# A release must pass these too: see ci/full.sh. They pass or fail as a whole.
+release=(package tier3)
+# These change a setting of this machine while they run, so that they run by themselves.
+system=(hugepages shmem)
+
+# The first sentence of a script's head.
+phrase() {
+    awk '
+        NR == 1 { next }
+        !/^# ./ { exit }
+        { sub(/^# /, ""); text = text (text == "" ? "" : " ") $0 }
+        END { if (match(text, /\.( |$)/)) text = substr(text, 1, RSTART); print text }
+    ' "ci/$1.sh"
+}
+
+# lines NAME…: a line for each, with its phrase.
+lines() {
+    local name
+    for name; do
+        printf '  %-14s %s\n' "$name" "$(phrase "$name")"
+    done
+}
+
+list() {
+    echo 'Every change must pass:'
+    lines "${checks[@]}" "${drivers[@]}"
+    echo 'A release (ci/full.sh) must also pass:'
+    lines "${release[@]}"
+    echo 'Run as root, with the argument --system, as ci/NAME.sh:'
+    lines "${system[@]}"
+}
+
+wrong() {
+    echo "$1" >&2
     exit 2
+}
+
+# is NAME LIST…: whether the name is in the list.
+is() {
+    local name=$1 other
+    shift
+    for other; do
+        [ "$name" != "$other" ] || return 0
+    done
+    return 1
+}
+
+wanted=("${checks[@]}" "${drivers[@]}")
+case $* in
+'') ;;
+--quick)
+    wanted=()
+    for name in "${checks[@]}" "${drivers[@]}"; do
+        [ "$name" = boot ] || wanted+=("$name")
+    done
+    ;;
+--list)
+    list
+    exit
+    ;;
+--help)
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' ci/test.sh
+    exit
+    ;;
+-* | *' -'*) wrong "unknown options: $*; see ci/test.sh --help" ;;
+*)
+    wanted=("$@")
+    for name; do
+        is "$name" "${checks[@]}" "${drivers[@]}" "${release[@]}" || wrong "no check is called '$name'
+
+$(list)"
+    done
     ;;
 esac
 
+setup=()
+! is boot "${wanted[@]}" || setup=(boot)
 ci/setup.sh "${setup[@]}"
 if [ "${#setup[@]}" -gt 0 ]; then
     # These come while the rest is looked at; what does not, ci/boot.sh says.
@@ -28,16 +103,19 @@ fi
 
 summary=$scratch/summary
 touch "$summary"
-for check in style boundaries targets footprint clobbers handoff examples init; do
+for check in "${checks[@]}" "${release[@]}"; do
+    is "$check" "${wanted[@]}" || continue
     counts='1 passed, 0 failed, 0 skipped'
     ci/$check.sh || counts='0 passed, 1 failed, 0 skipped'
     echo "$check: $counts" >>"$summary"
 done
-for line in "${drivers[@]}"; do
-    read -r name filter <<<"$line"
+for name in "${drivers[@]}"; do
+    is "$name" "${wanted[@]}" || continue
+    arguments=()
+    [ "$name" != boot ] || arguments=(required)
     echo "ci/$name.sh"
     # A failure that no driver counted is counted here.
-    ci/"$name".sh ${filter:+"$filter"} >"$log" || grep -qE '^[^ ].* [1-9][0-9]* failed, ' "$log" ||
+    ci/"$name".sh "${arguments[@]}" >"$log" || grep -qE '^[^ ].* [1-9][0-9]* failed, ' "$log" ||
         echo "$name: 0 passed, 1 failed, 0 skipped" >>"$log"
     cat "$log" >>"$summary"
 done
