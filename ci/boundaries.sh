@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# What belongs where stays there: each module uses only the modules above it, nothing panics,
-# unsafe code, CPUs and system calls stand where they may, and three dependencies are all.
+# Each module uses only modules above it, nothing panics, and unsafe code stays where it may be.
 #
-# tests/boundaries parses the code and reports each line that breaks a rule. The order of the
-# `mod` lines in src/lib.rs is the architecture, and is read from there. Its own tests add
-# violations to a small library, one at a time, and demand that each is reported by name.
+# tests/boundaries parses the code and reports each line that breaks a rule; rules.rs there has
+# the rules. The order of the `mod` lines in src/lib.rs is the architecture, and is read from
+# there. The package's own tests add violations to a small library, one at a time, and check that
+# each is reported by name.
+#
+# This script also checks the dependencies of every set of features, and that nothing unknown
+# lies at the top level.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

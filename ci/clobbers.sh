@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Where the kernel does not keep the vector registers, it is entered in functions of their own
-# only, whatever the callers are built with: each moves its arguments, enters and returns.
+# Where the kernel destroys vector registers, each system call is a function that is never inlined.
 #
-# tests/footprint/src/bin/surface.rs calls what the library does, and is taken apart here, with
-# and without vectors; so is, to show that the fault would be seen, one with a copy of the
+# Such a function moves its arguments, enters the kernel and returns, with and without vector
+# instructions in its callers. tests/footprint/src/bin/surface.rs calls the library and is
+# disassembled here. To show that a fault would be found, so is a build of it with a copy of the
 # library that inlines its calls.
 set -euo pipefail
 cd "$(dirname "$0")/.."

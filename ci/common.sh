@@ -1,5 +1,5 @@
-# Sourced by the scripts beside it, from the repository root: what they share of CPUs and
-# features, how they stay quiet while all is well, and how they count. Nothing is checked here.
+# What the other scripts share: CPUs, features, quiet commands, and counting. Each sources this
+# from the repository root. Nothing is checked here.
 
 # The CPUs that the crate supports, by the targets that the scripts check them with. For each:
 # the program that runs its programs here, how its binutils' names begin, Debian's name, and

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The tests pass on the other CPUs under QEMU, as static programs, and with musl.
-# With arguments: only for these targets.
+# The tests pass on the other CPUs and with musl, as static programs.
+#
+# QEMU runs those of the other CPUs. With arguments, only these targets are tested.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

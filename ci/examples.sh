@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The examples that execute from memory do what they say, with and without std, and say in one
-# line what is wrong with what they cannot run.
+# The examples that run programs from memory do so, or say why they cannot.
+#
+# They do the same with and without std. An error is one line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

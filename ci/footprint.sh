@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# The library cannot panic and needs no function of a C library, and a lifecycle makes five
-# system calls and no more. Prints what the lifecycles cost on x86_64.
+# The library cannot panic, needs no C library, and makes five system calls in a lifecycle.
 #
-# tests/footprint/src/bin/surface.rs calls what the library does, all but the printing of
-# values; it is linked, for each CPU and at each optimization, without any mem* function and
-# with a panic handler that no linker can resolve.
+# tests/footprint/src/bin/surface.rs calls all of the library except the printing of values. It is
+# linked for each CPU and optimization without any mem* function, and with a panic handler that
+# no linker can resolve. Prints what the lifecycles cost on x86_64.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

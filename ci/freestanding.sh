@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The claims of tests/suite hold without libc and std: in a static program that has no
-# undefined symbol, no dynamic section and no interpreter, on this machine and under QEMU.
+# The claims of tests/suite hold in a static program without libc and std, on every CPU.
+#
+# The program has no undefined symbol, no dynamic section and no interpreter. QEMU runs those of
+# the other CPUs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

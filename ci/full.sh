@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that a release must pass.
+# Runs what a release must pass: every check, the package, and all kernels.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

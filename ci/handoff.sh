@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# README's first command does the crate's main job, with and without std, and says in one
-# line what is wrong with a file that it cannot load.
+# README's first command hands over a file that nobody can change.
+#
+# It does so with and without std, and prints one line that says what is wrong with a file that
+# it cannot load.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

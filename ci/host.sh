@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests pass on this machine, without and with std.
+# The tests pass on this machine, with and without std.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The claims about huge pages hold where there are some. With --system: reserves a few pages
-# of the machine's default size, as root, runs those claims, and gives the pages back.
+# The claims about huge pages hold when huge pages are reserved.
+#
+# With --system, and as root: reserves a few pages of the machine's default size, runs these
+# claims, and frees the pages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# README's one command builds examples/init for every CPU, as static programs that need no
-# function of a C library. They run what they carry, from memory and with their own arguments
-# and environment, and say in one line what is wrong with what they cannot run. Prints their size.
+# examples/init builds for every CPU as a static program and runs the program that it carries.
 #
-# As processes among others, so that nothing is mounted or switched off. What the program that
-# they carry by default does on the other CPUs only a kernel of theirs shows: see ci/boot.sh.
+# README's one command builds it; it needs no function of a C library. The program runs from
+# memory with its own arguments and environment. If it cannot run, init prints one line that says
+# why. Prints the size for each CPU.
+#
+# Here it runs as an ordinary process, so that nothing is mounted or switched off. What the program
+# that it carries by default does on the other CPUs, only their kernels show: see ci/boot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The library builds and its tests pass with the oldest Rust that Cargo.toml promises.
+# The library builds, and its tests pass, with the oldest Rust that Cargo.toml promises.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What would be published builds, with each feature and with none, from the packaged files
-# alone, and leaves out what only the repository needs.
+# The published package builds from its own files, with every set of features.
+#
+# It does not contain what only the repository needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Sets up what the tests need, and says what it installed: Debian packages, and components
-# and targets of the active Rust toolchain. With the argument `boot`, what ci/boot.sh needs too.
+# Sets up what the tests need, and prints what it installed.
+#
+# These are Debian packages, and components and targets of the active Rust toolchain. With the
+# argument `boot`, what ci/boot.sh needs too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The claims about mappings hold where plain memory files are on large pages, and name 2 MiB
-# as their block size. With --system: sets shmem_enabled=always, as root, runs those claims,
-# and restores it.
+# The claims about mappings hold when plain memory files use large pages.
+#
+# Such files have a block size of 2 MiB. With --system, and as root: sets shmem_enabled=always,
+# runs these claims, and restores the setting.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The code is formatted; clippy has nothing to say of the library on every supported CPU,
-# with and without its features, nor of the other packages there; nor has rustdoc on this
-# machine's.
+# The code is formatted, and neither clippy nor rustdoc complains about it.
+#
+# Clippy checks the library for every supported CPU and every set of features, and the other
+# packages with the profile in which they are built. Rustdoc runs for this machine's CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

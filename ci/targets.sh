@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Of all the targets that rustc knows, the library supports Linux and Android on little-endian
-# 64-bit x86_64, aarch64 and riscv64, and no other system that resembles them.
+# The library compiles for the documented targets and rejects every other with its own error.
 #
-# Cargo.toml and arch/mod.rs have the same condition, which Cargo evaluates for each target. It
-# compiles for Android, too. On an unsupported target there is one error, which says what is
-# supported; here on those with an installed `core`, by ci/tier3.sh on others.
+# Cargo evaluates the condition in Cargo.toml for each target that rustc knows; the result is
+# compared with a rule of this script. arch/mod.rs must have the same condition. Then the library
+# is compiled for Android, and for unsupported targets that have an installed `core`; ci/tier3.sh
+# does the same for targets without one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

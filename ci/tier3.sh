@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# On targets for which Rust ships no std the library compiles if it supports them, and its one
-# error says what is supported if not.
+# Targets without a precompiled std compile if they are supported, and fail with one error if not.
 #
-# `core` is compiled for each, which takes a nightly toolchain with the component rust-src.
-# Which of all targets are supported is for ci/targets.sh.
+# The error is the library's own and says what it supports. `core` is compiled for each target,
+# which needs a nightly toolchain with the component rust-src. Which targets are supported is for
+# ci/targets.sh to check.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
