@@ -6,8 +6,9 @@
 # there. The package's own tests add violations to a small library, one at a time, and check that
 # each is reported by name.
 #
-# This script also checks the dependencies of every set of features, and that nothing unknown
-# lies at the top level.
+# This script also compiles each module with only those above it, which finds what no parser sees:
+# a method that another module adds to a type. It checks the dependencies of every set of features,
+# and that nothing unknown lies at the top level.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -19,7 +20,39 @@ read -r -a modules <"$log"
 [ "${modules[0]-}" = arch ] || stop 'the modules are known'
 (cd tests/boundaries && quietly cargo test --locked)
 
+# lib_up_to COUNT: src/lib.rs with only the first modules.
+lib_up_to() {
+    printf '%s\n' "${modules[@]:0:$1}" | awk '
+        NR == FNR { kept[$1]; next }
+        # What stands above a line shares its fate.
+        /^ +(#\[|\/\/)/ { above = above $0 "\n"; next }
+        match($0, /^ +(pub )?(mod|use) [a-z_]+/) {
+            split(substr($0, RSTART, RLENGTH), words, " ")
+            name = words[length(words)]
+            if (!(name in kept)) { above = ""; next }
+        }
+        { printf "%s%s\n", above, $0; above = "" }
+    ' - src/lib.rs
+}
+
 read_features
+mkdir "$scratch/prefix"
+cp -r Cargo.toml Cargo.lock README.md src arch "$scratch/prefix"
+# Cargo wants to find the tests that Cargo.toml names, and what they depend on.
+ln -s "$PWD/tests" "$scratch/prefix/tests"
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(target_directory)/prefix
+for ((count = 2; count <= ${#modules[@]}; count++)); do
+    lib_up_to "$count" >"$scratch/prefix/src/lib.rs"
+    quietly cargo check --locked --all-features --manifest-path "$scratch/prefix/Cargo.toml"
+done
+diff src/lib.rs "$scratch/prefix/src/lib.rs" >"$log" || stop 'the last of these is the whole library'
+# A module without the one above it does not compile: what is missing would be seen.
+lib_up_to $((${#modules[@]} - 1)) | grep -v '^ *mod proof;$' >"$scratch/prefix/src/lib.rs"
+! cargo check --locked --all-features --manifest-path "$scratch/prefix/Cargo.toml" >"$log" 2>&1 ||
+    stop 'the library compiles without the proof'
+unset CARGO_TARGET_DIR
+
 for cpu in "${cpus[@]}"; do
     for features in "${feature_sets[@]}"; do
         # Of an optional dependency, what it depends on is its own affair.

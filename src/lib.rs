@@ -15,12 +15,14 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+// The order of the `mod` lines is the architecture: a module uses only modules above it, and only
+// `fd` and `sys` use `arch`. ci/boundaries.sh reads it from here.
+
+// The CPUs: the one list of system calls, and what a supported target is.
 #[macro_use]
 #[path = "../arch/mod.rs"]
 mod arch;
 
-// The order of these lines is the architecture: a module uses only modules above it, and only
-// `fd` and `sys` use `arch`. ci/boundaries.sh reads it from here.
 cfg_if! {
     if #[cfg(supported)] {
         // Errno: numbers, names, decoding.

@@ -4,13 +4,11 @@
 const UNSAFE: [&str; 10] = [
     "arch", "fd", "sys", "region", "memfd", "shared", "sealed", "sealing", "socket", "exec",
 ];
-/// As are these two until their successors `region`, `shared` and `socket` replace them.
-const UNSAFE_FOR_NOW: [&str; 2] = ["map", "pass"];
 
 /// Whether the module may have unsafe code. The `with_*` modules implement the traits of
 /// others, some of which are unsafe.
 pub fn may_be_unsafe(module: &str) -> bool {
-    UNSAFE.contains(&module) || UNSAFE_FOR_NOW.contains(&module) || module.starts_with("with_")
+    UNSAFE.contains(&module) || module.starts_with("with_")
 }
 
 /// Modules that may use `arch`; to the others, `sys` speaks for it.
