@@ -35,7 +35,7 @@ use crate::{
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
     memfd::OwnedMemFd,
-    path::NumberedPath,
+    path::{NumberedPath, PathStart},
     sealed::SealedMemFd,
     sys,
 };
@@ -43,8 +43,8 @@ use core::{ffi::CStr, fmt};
 use linux_raw_sys::general as raw;
 
 /// `/dev/loop`, with room for a number.
-const DEV_LOOP: NumberedPath =
-    NumberedPath::starting_with(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+const DEV_LOOP: PathStart =
+    PathStart::new(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 impl OwnedMemFd {
     /// Loads the kernel module that the file holds, and returns when it has started.

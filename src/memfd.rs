@@ -8,7 +8,7 @@ use crate::{
     errno::Errno,
     fd::{self, AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{MemFdFlags, Seals},
-    path::NumberedPath,
+    path::{NumberedPath, PathStart},
     sys,
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit, slice};
@@ -30,8 +30,7 @@ pub enum SeekFrom {
 }
 
 /// `/proc/self/fd/`, with room for a number.
-const PROC_FD: NumberedPath =
-    NumberedPath::starting_with(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// An anonymous memory file, closed when it is dropped.
 ///

@@ -12,23 +12,43 @@ use core::{ffi::CStr, fmt, ops::Deref};
 #[repr(align(8))]
 pub struct NumberedPath([u8; 32]);
 
-impl NumberedPath {
-    /// A path without its number. `start` has NULs up to its end: room for ten digits and the
-    /// NUL that ends the path.
-    pub(crate) const fn starting_with(start: [u8; 32]) -> Self {
-        Self(start)
+/// The start of such a path, a constant. It knows its length, which need not be counted again.
+pub(crate) struct PathStart {
+    path: NumberedPath,
+    len: usize,
+}
+
+impl PathStart {
+    /// `start` has NULs up to its end: room for ten digits and the NUL that ends the path.
+    pub(crate) const fn new(start: [u8; 32]) -> Self {
+        let len = match CStr::from_bytes_until_nul(&start) {
+            Ok(start) => start.count_bytes(),
+            Err(_) => 0,
+        };
+        Self {
+            path: NumberedPath(start),
+            len,
+        }
     }
 
-    /// The path with this number at its end.
-    pub(crate) fn with_number(mut self, number: u32) -> Self {
-        let len = self.count_bytes();
+    /// The path that ends in this number.
+    #[inline(always)]
+    pub(crate) fn with_number(&self, number: u32) -> NumberedPath {
+        let mut path = self.path;
+        path.put_number(self.len, number);
+        path
+    }
+}
+
+impl NumberedPath {
+    /// Writes the number at `start`, in at most ten digits.
+    fn put_number(&mut self, start: usize, number: u32) {
         let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
         let mut rest = number;
-        for slot in self.0.iter_mut().skip(len).take(digits).rev() {
+        for slot in self.0.iter_mut().skip(start).take(digits).rev() {
             *slot = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        self
     }
 }
 
