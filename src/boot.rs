@@ -2,16 +2,16 @@
 //!
 //! [`OwnedMemFd::load_module`] loads a kernel module from a memory file.
 //! [`OwnedMemFd::attach_loop`] exposes a file that holds an image as a [`LoopDevice`], which can be
-//! mounted. [`SealedMemFd`] has both methods too. [`kexec_file_load`] loads the kernel that is to be
-//! booted next.
+//! mounted. [`SealedMemFd`] has both methods too. [`kexec_file_load`] loads the kernel that is to
+//! be booted next.
 //!
 //! Nothing here is needed to run the next init. Process 1 puts that program into an
 //! [executable](crate::MemFdOptions::executable) memory file, seals it and calls
 //! [`SealedMemFd::exec`](crate::exec). The program is then process 1, and keeps running when every
 //! earlier file system is gone. `/proc` need not be mounted. If `exec` returns, it has failed, and
-//! process 1 continues: if it ends, the kernel panics. A dynamically linked program finds its linker
-//! by a path, so the new root directory has to be in place by then. The files of an initramfs use
-//! memory until they are removed.
+//! process 1 continues: if it ends, the kernel panics. A dynamically linked program finds its
+//! linker by a path, so the new root directory has to be in place by then. The files of an
+//! initramfs use memory until they are removed.
 //!
 //! ```no_run
 //! use owned_memfd::{Errno, SealedMemFd};
@@ -52,8 +52,8 @@ impl OwnedMemFd {
     /// `parameters` are those of the module, such as `c"name=value other=1"`. A parameter that it
     /// does not know is ignored, and named in the kernel's log.
     ///
-    /// The kernel reads the file once into memory of its own, and checks and loads that copy. If the
-    /// file is written meanwhile, the copy may mix old and new bytes: seal the file first. If
+    /// The kernel reads the file once into memory of its own, and checks and loads that copy. If
+    /// the file is written meanwhile, the copy may mix old and new bytes: seal the file first. If
     /// several callers load the same file at the same time, newer kernels load it once. All of them
     /// get that result, and the parameters of one of them are used.
     ///
@@ -70,21 +70,22 @@ impl OwnedMemFd {
     /// - `EINTR`: a signal came while somebody else was loading this module, which continues.
     /// - `EINVAL`: the file is empty, a parameter has a value that the module does not accept, or
     ///   this kernel has other versions of what the module uses, or the module built in.
-    /// - `EKEYREJECTED`, `EBADMSG`: the module's signature is wrong, even if the kernel demands none.
-    ///   Or it demands one, and there is none, or none that it knows.
+    /// - `EKEYREJECTED`, `EBADMSG`: the module's signature is wrong, even if the kernel demands
+    ///   none. Or it demands one, and there is none, or none that it knows.
     /// - `ENOENT`: the module uses a symbol that nothing provides. Load the modules that it depends
     ///   on first.
-    /// - `ENOEXEC`: it is not a module, or it is compressed, truncated, or for another kernel or CPU.
+    /// - `ENOEXEC`: it is not a module, or it is compressed, truncated, or for another kernel or
+    ///   CPU.
     /// - `ENOMEM`: no memory for it.
     /// - `ENOSYS`: the kernel is built without modules.
     /// - `EPERM`: the process lacks `CAP_SYS_MODULE`, `kernel.modules_disabled` is set,
     ///   `module_blacklist=` names the module, the kernel is locked down and the module not signed,
     ///   or a security module forbids it. `LoadPin` forbids everything that is not on the one disk
     ///   that it trusts.
-    /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one that
-    ///   created the file does not count.
-    /// - Any errno that the module itself returns when it starts, such as `ENODEV` if the machine has
-    ///   no such device.
+    /// - `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one
+    ///   that created the file does not count.
+    /// - Any errno that the module itself returns when it starts, such as `ENODEV` if the machine
+    ///   has no such device.
     ///
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
@@ -97,13 +98,14 @@ impl OwnedMemFd {
     /// Exposes the file as a block device, for example to mount the file system that it holds.
     ///
     /// The device is read-only if the file has [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or if
-    /// this descriptor is read-only. Otherwise writes to the device reach the file, at the latest on
-    /// sync or close. Seal the file before attaching it. If it is sealed while attached, writes fail
-    /// with `EIO`. If it is truncated while attached, reads past its new end return `EIO` or zeros.
-    /// Under `FUTURE_WRITE`, mappings that were made earlier can still write.
+    /// this descriptor is read-only. Otherwise writes to the device reach the file, at the latest
+    /// on sync or close. Seal the file before attaching it. If it is sealed while attached, writes
+    /// fail with `EIO`. If it is truncated while attached, reads past its new end return `EIO` or
+    /// zeros. Under `FUTURE_WRITE`, mappings that were made earlier can still write.
     ///
     /// The device has whole sectors of 512 bytes. Bytes of the file after the last whole sector are
-    /// not there: pad an image that needs them. The device keeps its size when the file gets longer.
+    /// not there: pad an image that needs them. The device keeps its size when the file gets
+    /// longer.
     ///
     /// The kernel says which number is free, and another process may take it first. This then asks
     /// again, and gives up after 32 attempts.
@@ -116,8 +118,8 @@ impl OwnedMemFd {
     ///   through a descriptor from [`reopen_read_only`](Self::reopen_read_only).
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: the kernel has no loop devices: its module is not loaded.
-    /// - `ENOENT`: the same, or nothing is mounted on `/dev`, or something in which new devices do not
-    ///   appear, unlike in a devtmpfs.
+    /// - `ENOENT`: the same, or nothing is mounted on `/dev`, or something in which new devices do
+    ///   not appear, unlike in a devtmpfs.
     /// - `ENOMEM`, `ENOSPC`: no memory, or no number, for another device.
     ///
     /// Since Linux 5.8.
@@ -167,14 +169,14 @@ fn attach(
 ///
 /// This only loads the kernel. To boot it, stop your services, sync and unmount file systems, then
 /// call `reboot(LINUX_REBOOT_CMD_KEXEC)`, which needs `CAP_SYS_BOOT`. That skips firmware and boot
-/// loader, and ends this process. The files can be closed before: the kernel reads each of them once
-/// into memory of its own. While this call lasts, that takes twice their size.
+/// loader, and ends this process. The files can be closed before: the kernel reads each of them
+/// once into memory of its own. While this call lasts, that takes twice their size.
 ///
-/// The kernel is in the format that boot loaders take: a `bzImage` on `x86_64`, otherwise an `Image`.
-/// Decompress a compressed `Image` when you fill the memory file, even one that decompresses itself
-/// under EFI. Only the header of the kernel is checked: one that is truncated or damaged after it is
-/// loaded. `command_line` is complete: nothing of the running kernel's is added, `console=` for
-/// example.
+/// The kernel is in the format that boot loaders take: a `bzImage` on `x86_64`, otherwise an
+/// `Image`. Decompress a compressed `Image` when you fill the memory file, even one that
+/// decompresses itself under EFI. Only the header of the kernel is checked: one that is truncated
+/// or damaged after it is loaded. `command_line` is complete: nothing of the running kernel's is
+/// added, `console=` for example.
 ///
 /// The files are sealed, so that the kernel reads what you have verified. It checks a signature
 /// itself only if it is configured, locked down or told by IMA to demand one, and only that of the
@@ -186,10 +188,10 @@ fn attach(
 /// - `EBADF`: one of the descriptors is not open for reading.
 /// - `EBUSY`: somebody else is just loading a kernel, or booting one.
 /// - `EFBIG`: one of the files has more than 4 GiB, on older kernels more than `i32::MAX` bytes.
-/// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory; or on
-///   `x86_64`, the command line is longer than the loaded kernel accepts (other CPUs truncate it).
-///   On the other CPUs also for what is not a kernel, and for a kernel whose page size or byte order
-///   the CPU does not have.
+/// - `EINVAL`: one of the files is empty; the parts take more than half of the machine's memory; or
+///   on `x86_64`, the command line is longer than the loaded kernel accepts (other CPUs truncate
+///   it). On the other CPUs also for what is not a kernel, and for a kernel whose page size or byte
+///   order the CPU does not have.
 /// - `EKEYREJECTED`, `EBADMSG`, `ELIBBAD`, `ENODATA`, `ENOKEY`, `ENOPKG`: the kernel demands a
 ///   signature, and there is none, or none that it knows and that is right.
 /// - `ENOEXEC`: it is not a kernel, or it is compressed or for another CPU.
@@ -197,10 +199,10 @@ fn attach(
 /// - `ENOSYS`: the kernel is built without `CONFIG_KEXEC_FILE`.
 /// - `EPERM`: the process lacks `CAP_SYS_BOOT`, `kernel.kexec_load_disabled` is set or
 ///   `kernel.kexec_load_limit_reboot` used up, the running kernel is locked down and the other one
-///   not signed, or a security module forbids it. `LoadPin` forbids everything that is not on the one
-///   disk that it trusts.
-/// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing. The one
-///   that created the file does not count.
+///   not signed, or a security module forbids it. `LoadPin` forbids everything that is not on the
+///   one disk that it trusts.
+/// - `ETXTBSY`: somebody holds a descriptor of one of the files that was opened for writing. The
+///   one that created the file does not count.
 ///
 /// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
 /// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_file_load.2.html).
@@ -247,11 +249,11 @@ impl SealedMemFd {
 
 /// A block device whose content is a memory file, from [`OwnedMemFd::attach_loop`].
 ///
-/// The kernel keeps the file, so its descriptor can be closed. The device detaches from the file when
-/// its last user closes or unmounts it: once it is mounted, you can drop this.
+/// The kernel keeps the file, so its descriptor can be closed. The device detaches from the file
+/// when its last user closes or unmounts it: once it is mounted, you can drop this.
 ///
-/// A kernel without `CONFIG_BLK_DEV_WRITE_MOUNTED` mounts no device that is open for writing, and this
-/// is, unless the device is read-only. There, open the path for reading, drop this, and mount.
+/// A kernel without `CONFIG_BLK_DEV_WRITE_MOUNTED` mounts no device that is open for writing, and
+/// this is, unless the device is read-only. There, open the path for reading, drop this, and mount.
 pub struct LoopDevice {
     fd: OwnedFd,
     number: u32,

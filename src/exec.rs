@@ -51,8 +51,8 @@ impl fmt::Debug for Arg<'_> {
     }
 }
 
-/// A list of arguments, or an environment, in the form that the kernel takes: of any length, without
-/// a heap and without a copy.
+/// A list of arguments, or an environment, in the form that the kernel takes: of any length,
+/// without a heap and without a copy.
 ///
 /// ```
 /// use owned_memfd::exec::{Arg, Args};

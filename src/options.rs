@@ -142,8 +142,8 @@ impl MemFdOptions {
             }
             Err(errno) => return Err(errno.into()),
         };
-        // Without ALLOW_SEALING the kernel creates the file with F_SEAL_SEAL, unless NOEXEC_SEAL, or
-        // a sysctl that implies it, has allowed sealing after all.
+        // Without ALLOW_SEALING the kernel creates the file with F_SEAL_SEAL, unless NOEXEC_SEAL,
+        // or a sysctl that implies it, has allowed sealing after all.
         if !self.flags.contains(MemFdFlags::ALLOW_SEALING) && !file.seals()?.contains(Seals::SEAL) {
             file.add_seals(Seals::SEAL)?;
         }
