@@ -31,7 +31,9 @@ log=$scratch/log
 : >"$log"
 # Set where the script goes on after a failure; it fails at its end then.
 failures=0
-trap 'rm -rf "$scratch"; [ "$failures" -eq 0 ] || exit 1' EXIT
+# A script can define what it does at its end, such as restoring a setting.
+at_end() { :; }
+trap 'status=$?; at_end || status=1; rm -rf "$scratch"; [ "$failures" -eq 0 ] || status=1; exit "$status"' EXIT
 
 # Says what failed, and shows what was printed.
 show() {

@@ -16,11 +16,10 @@ if [ "$*" != --system ]; then
 fi
 
 before=$(cat $pool)
-# After what common.sh does at the end, whose status it keeps.
-trap 'status=$?; echo "$before" >$pool || status=1; rm -rf "$scratch"; [ "$failures" -eq 0 ] || status=1; exit $status' EXIT
+at_end() { echo "$before" >$pool; }
 trap 'exit 1' HUP INT TERM
 
-# What is reserved already stays.
+# Keep pages that are already reserved.
 [ "$before" -ge "$pages" ] || echo "$pages" >$pool
 [ "$(cat $pool)" -ge 8 ] || {
     echo "failed: $(cat $pool) huge pages can be had, not $pages" >&2

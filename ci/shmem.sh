@@ -14,10 +14,9 @@ if [ "$*" != --system ]; then
     exit 2
 fi
 
-# The chosen one of those listed stands in brackets.
+# The setting is the word in brackets.
 before=$(sed 's/.*\[\(.*\)\].*/\1/' $setting)
-# After what common.sh does at the end, whose status it keeps.
-trap 'status=$?; echo "$before" >$setting || status=1; rm -rf "$scratch"; [ "$failures" -eq 0 ] || status=1; exit $status' EXIT
+at_end() { echo "$before" >$setting; }
 trap 'exit 1' HUP INT TERM
 
 echo always >$setting
