@@ -8,7 +8,7 @@
 #
 # This script also compiles each module with only those above it, which finds what no parser sees:
 # a method that another module adds to a type. It checks the dependencies of every set of features,
-# and that nothing unknown lies at the top level.
+# that nothing unknown lies at the top level, and that the workflow runs every check.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -20,42 +20,48 @@ read -r -a modules <"$log"
 [ "${modules[0]-}" = arch ] || stop 'the modules are known'
 (cd tests/boundaries && quietly cargo test --locked)
 
-# lib_up_to COUNT: src/lib.rs with only the first modules.
+# lib_up_to COUNT: writes the copy of src/lib.rs with only the first modules.
 lib_up_to() {
     printf '%s\n' "${modules[@]:0:$1}" | awk '
         NR == FNR { kept[$1]; next }
-        # What stands above a line shares its fate.
+        # A comment or an attribute is kept or dropped with the line below it.
         /^ +(#\[|\/\/)/ { above = above $0 "\n"; next }
-        match($0, /^ +(pub )?(mod|use) [a-z_]+/) {
-            split(substr($0, RSTART, RLENGTH), words, " ")
-            name = words[length(words)]
-            if (!(name in kept)) { above = ""; next }
+        match($0, /^ +(pub(\([^)]*\))? )?(mod|use) [A-Za-z0-9_]+/) {
+            count = split(substr($0, RSTART, RLENGTH), words, " ")
+            if (!(words[count] in kept)) { above = ""; next }
         }
         { printf "%s%s\n", above, $0; above = "" }
-    ' - src/lib.rs
+    ' - src/lib.rs >"$scratch/prefix/src/lib.rs"
+    [ "$(grep -cE '^ *(pub(\([^)]*\))? )?mod ' "$scratch/prefix/src/lib.rs")" -eq "$1" ] ||
+        stop "src/lib.rs has the first $1 modules"
+}
+
+# prefix COMMAND…: runs cargo for that copy.
+prefix() {
+    CARGO_TARGET_DIR=$prefixes "$@" --locked --manifest-path "$scratch/prefix/Cargo.toml"
 }
 
 read_features
+prefixes=$(target_directory)/prefixes
 mkdir "$scratch/prefix"
 cp -r Cargo.toml Cargo.lock README.md src arch "$scratch/prefix"
 # Cargo wants to find the tests that Cargo.toml names, and what they depend on.
 ln -s "$PWD/tests" "$scratch/prefix/tests"
-export CARGO_TARGET_DIR
-CARGO_TARGET_DIR=$(target_directory)/prefix
-for ((count = 2; count <= ${#modules[@]}; count++)); do
-    lib_up_to "$count" >"$scratch/prefix/src/lib.rs"
-    quietly cargo check --locked --all-features --manifest-path "$scratch/prefix/Cargo.toml"
+for features in '' "$without_std" "$with_std"; do
+    for ((count = 2; count <= ${#modules[@]}; count++)); do
+        lib_up_to "$count"
+        quietly prefix cargo check --features "$features"
+    done
+    diff src/lib.rs "$scratch/prefix/src/lib.rs" >"$log" || stop 'the last of these is the whole library'
 done
-diff src/lib.rs "$scratch/prefix/src/lib.rs" >"$log" || stop 'the last of these is the whole library'
-# A module without the one above it does not compile: what is missing would be seen.
-lib_up_to $((${#modules[@]} - 1)) | grep -v '^ *mod proof;$' >"$scratch/prefix/src/lib.rs"
-! cargo check --locked --all-features --manifest-path "$scratch/prefix/Cargo.toml" >"$log" 2>&1 ||
-    stop 'the library compiles without the proof'
-unset CARGO_TARGET_DIR
+# What is missing is seen.
+sed -i '/^ *mod proof;$/d' "$scratch/prefix/src/lib.rs"
+! prefix cargo check >"$log" 2>&1 || stop 'the library compiles without the proof'
+grep -q 'unresolved import `crate::proof`\|could not find `proof` in the crate root' "$log" || stop 'it is the proof that is missing'
 
 for cpu in "${cpus[@]}"; do
     for features in "${feature_sets[@]}"; do
-        # Of an optional dependency, what it depends on is its own affair.
+        # Ignore the dependencies of optional dependencies.
         depth=()
         [ -z "${brings[${features:-none}]}" ] || depth=(--depth 1)
         cargo tree --locked --edges normal --target "$cpu" --features "$features" --prefix none "${depth[@]}" |
@@ -66,13 +72,20 @@ for cpu in "${cpus[@]}"; do
     done
 done
 
-ls >"$log"
+shopt -s dotglob
+: >"$log"
 for entry in *; do
     case $entry in
     src | arch | examples | tests | ci | target) ;;
     Cargo.toml | Cargo.lock | Cross.toml | README.md | CHANGELOG.md | LICENSE-MIT | LICENSE-APACHE) ;;
+    .git | .gitignore | .editorconfig | .cargo | .ci | .github) ;;
     *) stop "nothing unknown at the top level: $entry" ;;
     esac
 done
+
+# The groups in the workflow are all checks that a change must pass.
+ci/test.sh --list | sed -n '/^A release/,$d; s/^  \([a-z0-9]*\) .*/\1/p' | sort >"$scratch/checks"
+sed -n '/^ *checks:$/,/^ *steps:$/s/^ *- //p' .github/workflows/ci.yml | tr ' ' '\n' | sort >"$scratch/groups"
+diff "$scratch/checks" "$scratch/groups" >"$log" || stop '.github/workflows/ci.yml runs every check (<)'
 
 echo "boundaries: every line is where it belongs, in ${#modules[@]} modules"
