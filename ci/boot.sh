@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The claims of tests/suite hold on real kernels, in a program that is process 1 and runs from
-# a memory file: tests/freestanding, as the /init of QEMU machines. On the newest kernels, so do
-# the claims about vector registers in programs that use them, and those about kexec until the
-# second kernel has ended. examples/init prints what it should.
+# The claims of tests/suite hold on real kernels, as process 1.
+#
+# tests/freestanding is the /init of QEMU machines, and runs from a memory file. On the newest
+# kernels, the claims about vector registers also hold in programs that use these, and the claims
+# about kexec until the second kernel has ended. examples/init prints what it should.
 #
 # Prints a line for each kernel, and a table of the kernels and the claims. The argument, if
 # any, chooses kernels as it does for ci/kernels.sh: `required`, for example.
@@ -26,12 +27,6 @@ available() {
     grep -qE "^[^ ]*$1 fetched " "$boot/kernels"
 }
 
-# Debian's names of the CPUs.
-declare -A debian=(
-    [x86_64-unknown-linux-gnu]=amd64
-    [aarch64-unknown-linux-gnu]=arm64
-    [riscv64gc-unknown-linux-gnu]=riscv64
-)
 for target in "${cpus[@]}"; do
     mkdir -p "$boot/${debian[$target]}/vectors"
 done

@@ -59,7 +59,7 @@ entries() {
     ' "$scratch/code" | sort
 }
 
-# Whether all is as it should be; what is not is in the log.
+# Succeeds if the entries are the listed calls. The log has the difference.
 holds() {
     entries "$@" >"$scratch/entries"
     diff "$scratch/calls" "$scratch/entries" >"$log"

@@ -31,7 +31,7 @@ for features in "$without_std" "$with_std"; do
     reexec=(cargo run --locked --quiet --features "$features" --example reexec)
     quietly "${reexec[@]}" -- one two
     [ "$(cat "$log")" = 'reexec: running from a sealed copy with ["one", "two"]' ] || stop 'reexec goes on from a copy'
-    # What a program that does the same has started is no loop.
+    # An inherited variable does not stop the re-execution.
     OWNED_MEMFD_REEXEC=1 quietly "${reexec[@]}"
     grep -q 'from a sealed copy' "$log" || stop 'reexec goes on, whatever it has inherited'
 done

@@ -14,7 +14,7 @@
 # - `fetched` and its directory, with the kernel as `vmlinuz`, its version as `release`, and the
 #   modules loop.ko and squashfs.ko;
 # - `failed` and the reason, if it is required but cannot be had;
-# - `skipped` and the reason, if it is optional, or in an archive that this machine lacks.
+# - `skipped` and the reason, if it is optional, or if this machine lacks Debian's archive.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -196,11 +196,7 @@ fetch() {
     fi
     candidates "$@" >"$scratch/candidates"
     if [ ! -s "$scratch/candidates" ]; then
-        if ! grep -q '^security ' "$scratch/uris" && [ ! -s "$scratch/complaint" ]; then
-            echo 'no package of the archive has such a name, and no source is the security archive'
-            return "$skipped"
-        fi
-        echo "no package has such a name$(sed 's/^/: /' "$scratch/complaint")"
+        echo "no package has such a name$(sed 's/^/: /' "$scratch/complaint")$(grep -q '^security ' "$scratch/uris" || echo '; no source is the security archive')"
         return "$failed"
     fi
     while read -r package; do

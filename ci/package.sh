@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 read_features
 built=$(target_directory)
 rm -f "$built"/package/*.crate
-# Whether everything is committed is not the question here.
+# Uncommitted changes are allowed.
 quietly cargo package --locked --allow-dirty
 package=$(basename "$built"/package/*.crate .crate)
 tar -xzf "$built/package/$package.crate" -C "$scratch"

@@ -52,4 +52,4 @@ for features in "${feature_sets[@]}"; do
     done
 done
 
-echo "targets: $(wc -l <"$scratch/depends") of $(wc -l <"$scratch/targets") are supported, Android compiles, others are refused by name"
+echo "targets: $(wc -l <"$scratch/depends") of $(wc -l <"$scratch/targets") are supported, Android compiles, others are rejected by name"

@@ -28,13 +28,14 @@ if ! sysroot=$(rustc +nightly --print sysroot 2>"$log") || [ ! -d "$sysroot/lib/
     stop 'there is a nightly toolchain with the sources of core'
 fi
 
+read_features
 export CARGO_TARGET_DIR=$scratch/target
 check=(cargo +nightly check --locked -Zbuild-std=core)
 for target in "${compiled[@]}"; do
-    quietly "${check[@]}" --features boot --target "$target"
+    quietly "${check[@]}" --features "$without_std" --target "$target"
 done
 for target in "${others[@]}"; do
     refuses "${check[@]}" --target "$target"
 done
 
-echo "tier3: ${#compiled[@]} targets compile, ${#others[@]} are refused by name"
+echo "tier3: ${#compiled[@]} targets compile, ${#others[@]} are rejected by name"
