@@ -221,7 +221,7 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
 }
 
 /// Why a descriptor was rejected, together with the descriptor, which is open and unchanged.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "dropping this closes the descriptor that it gives back"]
 pub struct VerifyError<T> {
     value: T,
