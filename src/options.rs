@@ -35,7 +35,7 @@ const NAME_MAX: usize = 249;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "options create nothing until `create` is called"]
+#[must_use = "options create nothing until `create` or `create_with` is called"]
 pub struct MemFdOptions {
     flags: MemFdFlags,
 }
@@ -157,7 +157,7 @@ impl Default for MemFdOptions {
     }
 }
 
-/// Why [`MemFdOptions::create`] made no memory file.
+/// Why no memory file was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -184,19 +184,10 @@ impl From<Errno> for CreateError {
 }
 
 impl From<VerifyErrorKind> for CreateError {
-    fn from(reason: VerifyErrorKind) -> Self {
-        match reason {
+    fn from(kind: VerifyErrorKind) -> Self {
+        match kind {
             VerifyErrorKind::Kernel(errno) => Self::Kernel(errno),
-            reason => Self::Verify(reason),
-        }
-    }
-}
-
-impl From<CreateError> for VerifyErrorKind {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Verify(reason) => reason,
-            error => Self::Kernel(error.into()),
+            kind => Self::Verify(kind),
         }
     }
 }
@@ -209,7 +200,7 @@ impl fmt::Display for CreateError {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
             Self::Kernel(errno) => errno.fmt(f),
-            Self::Verify(reason) => reason.fmt(f),
+            Self::Verify(kind) => kind.fmt(f),
         }
     }
 }
@@ -221,7 +212,7 @@ impl From<CreateError> for Errno {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
-            CreateError::Verify(reason) => reason.into(),
+            CreateError::Verify(kind) => kind.into(),
             CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }

@@ -1,9 +1,10 @@
 //! The proof: judges a descriptor. Is it a memory file, what do its seals prove, how long may
 //! it be, and can this kernel be believed?
 //!
-//! [`Proof`] is the only thing from which a `SealedMemFd` is made, and only [`Proof::of`] makes
-//! one. It takes the descriptor and keeps it, so that no proof is ever about another one. There
-//! is no unsafe code here.
+//! [`Proof`] is the only thing from which a `SealedMemFd` is made. Only [`Proof::of`] makes one of a
+//! file, and [`Proof::try_clone`] one of another descriptor of the same open file. A proof owns the
+//! descriptor that was asked, so that it is never about another one.
+#![forbid(unsafe_code)]
 
 use crate::{
     errno::Errno,
@@ -47,6 +48,12 @@ impl Proof {
     pub(crate) fn try_clone(&self) -> Result<Self, Errno> {
         let (file, len) = (self.file.try_clone()?, self.len);
         Ok(Self { file, len })
+    }
+
+    /// Whether seals alone prove that the content can no longer change. Only [`Proof::of`] proves
+    /// it: this does not ask whether the kernel can be believed.
+    pub(crate) fn may_be_of(file: &OwnedMemFd) -> bool {
+        file.seals().is_ok_and(|seals| seals.contains(PROOF_SEALS))
     }
 
     /// The file, of which nobody can change the first [`len`](Self::len) bytes.
@@ -136,26 +143,44 @@ fn probe_cve_2026_63952() -> Result<bool, Errno> {
     }
 }
 
-/// The length of the file, if it is at most `max_len` and at most `isize::MAX`, which no slice
-/// exceeds.
+/// The length of the file, if it is within the limit.
 #[inline(always)]
 pub(crate) fn len_within(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
     let len = sys::memfd::stat(fd)?.len;
-    if len > max_len.min(isize::MAX as usize) as u64 {
-        return Err(VerifyErrorKind::TooLarge { len });
-    }
+    check_len(len, max_len)?;
     Ok(len as usize)
 }
 
-/// The length that the file keeps at least, since it cannot shrink.
-///
-/// As in [`Proof::of`], the seals are read before the length.
-pub(crate) fn len_of_unshrinkable(fd: BorrowedFd<'_>) -> Result<usize, VerifyErrorKind> {
-    let seals = Seals::from_bits_retain(sys::memfd::get_seals(fd)?);
-    if !seals.contains(Seals::SHRINK) {
-        return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
+/// Checks that a length is at most `max_len`, and at most `isize::MAX`, which no slice exceeds.
+#[inline(always)]
+pub(crate) fn check_len(len: u64, max_len: usize) -> Result<(), VerifyErrorKind> {
+    if len > max_len.min(isize::MAX as usize) as u64 {
+        return Err(VerifyErrorKind::TooLarge { len });
     }
-    len_within(fd, usize::MAX)
+    Ok(())
+}
+
+/// A descriptor whose file keeps at least `len` bytes, since it cannot shrink.
+pub(crate) struct Unshrinkable<'fd> {
+    fd: BorrowedFd<'fd>,
+    len: usize,
+}
+
+impl<'fd> Unshrinkable<'fd> {
+    /// As in [`Proof::of`], the seals are read before the length.
+    pub(crate) fn of(fd: BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
+        let seals = Seals::from_bits_retain(sys::memfd::get_seals(fd)?);
+        if !seals.contains(Seals::SHRINK) {
+            return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
+        }
+        let len = len_within(fd, usize::MAX)?;
+        Ok(Self { fd, len })
+    }
+
+    /// Maps all of it.
+    pub(crate) fn map(&self, mode: MapMode) -> Result<Region, Errno> {
+        Region::new(self.fd, 0, self.len, mode)
+    }
 }
 
 /// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
@@ -209,9 +234,10 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
     ///   file, or a file of a tmpfs, which has a seal too.
     /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
-    /// - [`VerifyErrorKind::Kernel`]: the kernel did not say. A file that has [`Seals::SEAL`] and
-    ///   no other seal is compared with one that is created for that. So `EMFILE` (the process
-    ///   has too many open files) and `EPERM` (a seccomp filter) mean that it cannot be told.
+    /// - [`VerifyErrorKind::Kernel`]: a call failed with this error. A file that has
+    ///   [`Seals::SEAL`] and no other seal is compared with one that is created for that. So
+    ///   `EMFILE` (the process has too many open files) and `EPERM` (a seccomp filter) mean that it
+    ///   cannot be told.
     fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
         match check_memfd(fd.as_fd()) {
             Ok(()) => Ok(Self::from_fd_unchecked(fd)),
@@ -220,7 +246,7 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     }
 }
 
-/// Why a descriptor was rejected, together with the descriptor, which is open and unchanged.
+/// Why a descriptor was rejected, together with what was handed in, which is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "dropping this closes the descriptor that it gives back"]
 pub struct VerifyError<T> {
@@ -240,12 +266,12 @@ impl<T> VerifyError<T> {
         self.kind
     }
 
-    /// What was handed in.
+    /// The value that was handed in.
     pub const fn get_ref(&self) -> &T {
         &self.value
     }
 
-    /// Gives back what was handed in.
+    /// Gives back the value that was handed in.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -265,7 +291,7 @@ impl<T> fmt::Display for VerifyError<T> {
 impl<T: fmt::Debug> core::error::Error for VerifyError<T> {}
 
 impl<T> From<VerifyError<T>> for Errno {
-    /// As from the [`VerifyErrorKind`]. The value is dropped.
+    /// The errno of the [`VerifyErrorKind`]. The value is dropped.
     fn from(error: VerifyError<T>) -> Self {
         error.kind.into()
     }

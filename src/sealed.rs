@@ -146,6 +146,7 @@ impl SealedMemFd {
     ///
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     #[doc(alias = "dup")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
     pub fn try_clone(&self) -> Result<Self, Errno> {
         self.proof.try_clone().map(Self::new)
     }
@@ -197,6 +198,9 @@ impl fmt::Debug for SealedMemFd {
 
 /// The bytes of a sealed memory file, mapped: a `&[u8]` that nobody can change.
 ///
+/// What remains: a debugger of this process, or a uprobe of root's on the file, can change the
+/// private copy of a page that this mapping shows.
+///
 /// It outlives the [`SealedMemFd`], and is unmapped on drop. No slice of it outlives that:
 ///
 /// ```compile_fail,E0505
@@ -243,7 +247,8 @@ impl Deref for SealedMap {
     fn deref(&self) -> &[u8] {
         let start = self.region.start().as_ptr();
         // SAFETY: the region is mapped, and the file has every byte of it: the proof found
-        // SHRINK and then a length, at most `isize::MAX`, within which `map_within` stays.
+        // SHRINK and then a length, at most `isize::MAX`, within which both callers of
+        // `map_within` stay.
         // Nobody can change the bytes, since the proof found WRITE: the kernel promises that.
         // They stay mapped as long as `self` is borrowed.
         unsafe { slice::from_raw_parts(start, self.region.len()) }

@@ -11,7 +11,7 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     options::{CreateError, MemFdOptions, Name},
-    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, len_within},
+    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, len_within},
     region::{MapMode, Region},
     sealed::SealedMemFd,
     sys,
@@ -27,9 +27,8 @@ const FINAL_SEALS: Seals = PROOF_SEALS.union(Seals::GROW).union(Seals::SEAL);
 impl OwnedMemFd {
     /// Seals the file for good and proves that its content can no longer change.
     ///
-    /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If the
-    /// kernel refuses that, but the seals that the file has are enough for the proof, this
-    /// succeeds.
+    /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If that
+    /// fails, but the seals that the file has are enough for the proof, this succeeds.
     ///
     /// # Errors
     /// The memory file comes back. Seals that were added stay.
@@ -49,7 +48,7 @@ impl OwnedMemFd {
     pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
         match self.add_seals(FINAL_SEALS) {
             Ok(()) => Proof::of(self, usize::MAX).map(SealedMemFd::new),
-            Err(errno) => seal_refused(self, errno),
+            Err(errno) => prove_anyway(self, errno),
         }
     }
 }
@@ -57,12 +56,11 @@ impl OwnedMemFd {
 /// The seals were not added. Those that the file has may be enough: if not, the kernel's error
 /// says more than what is missing.
 #[cold]
-fn seal_refused(file: OwnedMemFd, errno: Errno) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
-    match file.seals() {
-        Ok(seals) if seals.contains(PROOF_SEALS) => {
-            Proof::of(file, usize::MAX).map(SealedMemFd::new)
-        }
-        _ => Err(VerifyError::new(file, errno.into())),
+fn prove_anyway(file: OwnedMemFd, errno: Errno) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
+    if Proof::may_be_of(&file) {
+        Proof::of(file, usize::MAX).map(SealedMemFd::new)
+    } else {
+        Err(VerifyError::new(file, errno.into()))
     }
 }
 
@@ -91,7 +89,7 @@ impl SealedMemFd {
 
     /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.
     ///
-    /// The same as [`MemFdOptions::create_with`] of [`MemFdOptions::new`].
+    /// The same as [`MemFdOptions::create_with`] with the default options.
     ///
     /// ```
     /// use owned_memfd::SealedMemFd;
@@ -107,6 +105,7 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// As [`MemFdOptions::create_with`].
+    #[doc(alias = "memfd_create")]
     pub fn create_with(
         name: impl Name,
         len: usize,
@@ -131,7 +130,7 @@ impl SealedMemFd {
     /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings that were made earlier can still write.
     /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
-    /// - [`VerifyErrorKind::Kernel`]: the kernel did not say.
+    /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
@@ -153,8 +152,9 @@ impl SealedMemFd {
     /// # Errors
     /// The descriptor comes back, open and unchanged. The errors are those of
     /// [`verify`](Self::verify), except for those about seals, and those of
-    /// [`copy_from_slice`](Self::copy_from_slice). If the file turns out longer than it said,
-    /// [`VerifyErrorKind::TooLarge`] says how much had been read by then.
+    /// [`MemFdOptions::create`]. `EFBIG` and `ENOSPC` mean that there is no room for the copy. If
+    /// the file turns out longer than it said, [`VerifyErrorKind::TooLarge`] says how much had been
+    /// read by then.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
@@ -178,13 +178,13 @@ impl SealedMemFd {
 fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
     // Whatever length the file has later: one that is too large now need not be read.
     len_within(source, max_len)?;
-    let file = MemFdOptions::new().create(c"copy")?;
-    let limit = max_len.min(isize::MAX as usize) as u64;
-    let len = copy_by_position(source, &file, limit)?;
-    if len > limit {
-        return Err(VerifyErrorKind::TooLarge { len });
-    }
-    Ok(seal_patiently(file)?)
+    let file = MemFdOptions::new().create(c"copy").map_err(Errno::from)?;
+    let len = copy_by_position(source, &file, max_len.min(isize::MAX as usize) as u64)?;
+    check_len(len, max_len)?;
+    seal_patiently(file).map_err(|error| match error {
+        CreateError::Verify(kind) => kind,
+        error => Errno::from(error).into(),
+    })
 }
 
 /// Seals a file of our own, of which nobody else should hold anything.
@@ -231,10 +231,10 @@ impl MemFdOptions {
     /// ```
     ///
     /// # Trust
-    /// While `fill` runs, the file is not sealed. Whoever may open this process's `/proc/PID/fd`
-    /// can write it: its own threads, and processes of the same user, unless the process is not
-    /// dumpable. Such a writer can modify memory that this process has mutably borrowed, exactly
-    /// as through `/proc/PID/mem`.
+    /// While `fill` runs, the file is not sealed. It can be written by everyone who may open this
+    /// process's `/proc/PID/fd`: its own threads, and processes of the same user, unless the
+    /// process is not dumpable. Such a writer can modify memory that this process has mutably
+    /// borrowed, exactly as through `/proc/PID/mem`.
     ///
     /// # Errors
     /// As [`create`](Self::create), and:

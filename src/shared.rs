@@ -8,7 +8,7 @@ use crate::{
     fd::{AsFd, BorrowedFd},
     flags::Seals,
     memfd::OwnedMemFd,
-    proof::{VerifyError, VerifyErrorKind, len_of_unshrinkable},
+    proof::{Unshrinkable, VerifyError, VerifyErrorKind},
     region::{MapMode, Region},
 };
 use core::{
@@ -76,9 +76,7 @@ impl OwnedMemFd {
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_SHARED")]
     pub fn map_shared(&self) -> Result<SharedMap, VerifyErrorKind> {
-        let fd = self.as_fd();
-        let len = len_of_unshrinkable(fd)?;
-        let region = Region::new(fd, 0, len, MapMode::SharedRead)?;
+        let region = Unshrinkable::of(self.as_fd())?.map(MapMode::SharedRead)?;
         Ok(SharedMap { region })
     }
 
@@ -109,9 +107,8 @@ impl OwnedMemFd {
     pub fn map_shared_mut(self) -> Result<SharedMapMut, VerifyError<Self>> {
         // Only whether it is there counts, and that is asked next.
         let _ = self.add_seals(Seals::SHRINK);
-        let fd = self.as_fd();
-        let region = len_of_unshrinkable(fd)
-            .and_then(|len| Ok(Region::new(fd, 0, len, MapMode::SharedWrite)?));
+        let region =
+            Unshrinkable::of(self.as_fd()).and_then(|file| Ok(file.map(MapMode::SharedWrite)?));
         match region {
             Ok(region) => Ok(SharedMapMut {
                 map: SharedMap { region },
