@@ -25,8 +25,7 @@ macro_rules! cfg_if {
 /// Keeps its items: this is a supported target. `Cargo.toml` has the same condition for the
 /// dependencies.
 ///
-/// Not everything that calls itself Linux is Linux: Unikraft is not, and without a known
-/// `target_env` it may be anything.
+/// Unikraft calls itself Linux and is not. Other values of `target_env` than these are not tested.
 #[cfg(all(
     any(
         target_os = "android",
@@ -170,7 +169,7 @@ cfg_if! {
         }
     } else {
         compile_error!(
-            "owned-memfd supports Linux and Android on 64-bit little-endian x86_64 (not x32), aarch64 and riscv64"
+            "owned-memfd supports Linux (gnu and musl) and Android on 64-bit little-endian x86_64 (not x32), aarch64 and riscv64"
         );
     }
 }

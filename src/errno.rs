@@ -78,7 +78,7 @@ impl Errno {
         }
     }
 
-    /// Decodes what a call returned that returns only on failure.
+    /// Decodes the value of a call that returns only on failure.
     #[inline(always)]
     pub(crate) const fn from_failure(returned: usize) -> Self {
         Self(returned as i32)

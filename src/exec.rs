@@ -135,7 +135,7 @@ impl OwnedMemFd {
             return Err(ExecError::HugePages);
         }
         let (args, env) = (args.as_ptr(), env.as_ptr());
-        // SAFETY: both are lists of C strings that end in null.
+        // SAFETY: each is the pointer of an `Args`, which is a list of C strings that ends in null.
         let first = unsafe { sys::exec::execute(fd, args, env) };
         let by_path = match self.explain_exec_error(first) {
             // The call is missing. By a path the kernel would start a script's interpreter, which
@@ -178,7 +178,7 @@ impl OwnedMemFd {
             return Err(ExecError::HugePages);
         }
         let args = Args::new(&NAME).unwrap_or(Args::EMPTY);
-        // SAFETY: both are lists of C strings that end in null.
+        // SAFETY: each is the pointer of an `Args`, which is a list of C strings that ends in null.
         unsafe { sys::exec::may_execute(fd, args.as_ptr(), Args::EMPTY.as_ptr()) }
             .map_err(|errno| self.explain_exec_error(errno))
     }
@@ -219,7 +219,7 @@ impl SealedMemFd {
     /// [`MemFdOptions::executable`](crate::MemFdOptions::executable).
     ///
     /// # Errors
-    /// As [`OwnedMemFd::exec`].
+    /// As [`ExecError`] says.
     ///
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     #[doc(alias = "execveat")]
@@ -228,14 +228,18 @@ impl SealedMemFd {
         self.as_memfd().exec(args, env)
     }
 
-    /// As [`OwnedMemFd::check_exec`].
+    /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
+    /// security modules permit that. The content is not looked at.
     ///
     /// # Errors
-    /// As [`OwnedMemFd::check_exec`].
+    /// As [`ExecError`] says, and:
+    /// - `EINVAL`: before Linux 6.14, which does not support this check.
+    /// - `ENOSYS`: the call is missing, as under QEMU user-mode.
     ///
     /// Since Linux 6.14.
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html), under
     /// `AT_EXECVE_CHECK`.
+    #[doc(alias = "AT_EXECVE_CHECK")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
         self.as_memfd().check_exec()
     }

@@ -156,8 +156,8 @@ impl fmt::Display for Seals {
 
 /// A size of huge pages: a power of two of bytes, or the machine's default.
 ///
-/// The CPU and the kernel decide which sizes there are; `/sys/kernel/mm/hugepages` lists them. To
-/// create a file with another size is `ENODEV`.
+/// The CPU and the kernel decide which sizes there are; `/sys/kernel/mm/hugepages` lists them.
+/// Creating a file with another size fails with `ENODEV`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HugePageSize {
     // 0 means the machine's default size, as in the kernel's field.

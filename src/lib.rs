@@ -37,7 +37,7 @@ cfg_if! {
         mod sys;
         // A mapped range of a file, which unmaps itself.
         mod region;
-        // OwnedMemFd: what one call does with a memory file.
+        // OwnedMemFd: what is done with a memory file through its descriptor.
         mod memfd;
         // Judges a descriptor, and makes the proof of which a SealedMemFd consists.
         mod proof;

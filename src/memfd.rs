@@ -1,7 +1,8 @@
-//! `OwnedMemFd`: an anonymous memory file, and what one system call does with it.
+//! `OwnedMemFd`: an anonymous memory file, and what is done with it through its descriptor.
 //!
-//! What takes more calls stands in `transfer`, creation that depends on the kernel in `options`,
-//! mapping in `shared` and `sealed`, and the judgement of strangers' descriptors in `proof`.
+//! Transfers that take more than one call stand in `transfer`, creation that depends on the kernel
+//! in `options`, mapping in `shared` and `sealed`, and the judgement of strangers' descriptors in
+//! `proof`.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -233,8 +234,8 @@ impl OwnedMemFd {
     /// They restrict neither its owner nor a privileged process. Only a seal does.
     ///
     /// # Errors
-    /// - `EPERM`: [`Seals::EXEC`] forbids to change the execute bits, or the caller does not
-    ///   own the file.
+    /// - `EPERM`: [`Seals::EXEC`] forbids changes of the execute bits, or the caller does not own
+    ///   the file.
     ///
     /// See [`fchmod(2)`](https://man7.org/linux/man-pages/man2/fchmod.2.html).
     #[doc(alias = "fchmod")]
@@ -272,7 +273,7 @@ impl OwnedMemFd {
     /// - `EINVAL`: this kernel does not know one of the seals.
     /// - `EPERM`: the descriptor is not open for writing, or [`Seals::SEAL`] is on the file.
     ///
-    /// Since Linux 3.17; [`Seals`] says since when there is each of them.
+    /// Since Linux 3.17; [`Seals`] names the version of each.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_ADD_SEALS")]
     #[inline(always)]
@@ -306,9 +307,9 @@ impl OwnedMemFd {
             Errno::EPERM => match (sys::memfd::get_status_flags(self.as_fd()), self.seals()) {
                 (Ok(flags), _) if flags & raw::O_ACCMODE == raw::O_RDONLY => SealError::ReadOnly,
                 (_, Ok(seals)) if seals.contains(Seals::SEAL) => SealError::SealingClosed,
-                _ => SealError::Other(errno),
+                _ => SealError::Kernel(errno),
             },
-            errno => SealError::Other(errno),
+            errno => SealError::Kernel(errno),
         }
     }
 }
@@ -335,7 +336,7 @@ impl OwnedMemFd {
     /// Opens the same file again, read-only and close-on-exec, with an offset of its own.
     ///
     /// Through that descriptor the file can be neither written nor sealed. It is no boundary by
-    /// itself: whoever has it can open the file for writing through `/proc`, if the file's mode
+    /// itself: its holder can open the file for writing through `/proc`, if the file's mode
     /// and owner allow that and no seal forbids it.
     ///
     /// `/proc` need not be mounted on Linux 7.2 and later, or if the process has
@@ -358,8 +359,10 @@ impl OwnedMemFd {
             Err(Errno::ENOENT | Errno::EINVAL) => match self.reopen_by_path() {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {
                     let mut handle = sys::memfd::FileHandle::new();
-                    sys::memfd::get_handle(fd, &mut handle)
-                        .and_then(|()| sys::memfd::open_by_handle(fd, &handle))
+                    sys::memfd::get_handle(fd, &mut handle).and_then(|()| {
+                        // SAFETY: `get_handle` has just filled it.
+                        unsafe { sys::memfd::open_by_handle(fd, &handle) }
+                    })
                 }
                 result => result,
             },
@@ -405,7 +408,7 @@ impl OwnedMemFd {
     /// See [`dup3(2)`](https://man7.org/linux/man-pages/man2/dup.2.html).
     ///
     /// # Safety
-    /// Whoever owns the descriptor `number` agrees to its being replaced: nothing that still
+    /// The owner of the descriptor `number` agrees to its being replaced: nothing that still
     /// expects its own file there uses it afterwards.
     #[doc(alias = "dup2")]
     #[doc(alias = "dup3")]
@@ -509,8 +512,8 @@ pub enum SealError {
     UnknownSeal,
     /// It is not a memory file, or one that cannot have seals.
     NotMemFd,
-    /// The kernel has no further explanation, or none any more.
-    Other(Errno),
+    /// The kernel returned this error, and the file does not explain it, or no longer does.
+    Kernel(Errno),
 }
 
 impl fmt::Display for SealError {
@@ -521,12 +524,24 @@ impl fmt::Display for SealError {
             Self::MappedOrPinned => "a writable shared mapping exists or the kernel uses pages",
             Self::UnknownSeal => "this kernel does not know one of the seals",
             Self::NotMemFd => "not a memory file",
-            Self::Other(errno) => return errno.fmt(f),
+            Self::Kernel(errno) => return errno.fmt(f),
         })
     }
 }
 
 impl core::error::Error for SealError {}
+
+impl From<SealError> for Errno {
+    /// The errno that [`OwnedMemFd::add_seals`] returns for this cause.
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::ReadOnly | SealError::SealingClosed => Self::EPERM,
+            SealError::MappedOrPinned => Self::EBUSY,
+            SealError::UnknownSeal | SealError::NotMemFd => Self::EINVAL,
+            SealError::Kernel(errno) => errno,
+        }
+    }
+}
 
 impl From<OwnedMemFd> for OwnedFd {
     #[inline]

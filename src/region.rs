@@ -13,9 +13,9 @@ use linux_raw_sys::general as raw;
 pub(crate) enum MapMode {
     /// For reading. No other process sees a change that a debugger makes.
     PrivateRead,
-    /// For reading. What others write becomes visible.
+    /// For reading, including what others write.
     SharedRead,
-    /// For reading and writing. What is written becomes visible to all.
+    /// For reading and writing, visible to all.
     SharedWrite,
 }
 

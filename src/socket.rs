@@ -23,7 +23,7 @@ const SCM_PIDFD: u32 = 4;
 
 /// Room for other control messages that a socket may be set to bring: credentials, a security
 /// label, a time stamp.
-const OTHERS: usize = 512;
+const OTHER_MESSAGES: usize = 512;
 
 /// One control message of descriptors, as the kernel defines it.
 #[repr(C, align(8))]
@@ -71,8 +71,8 @@ pub enum SocketType {
 ///
 /// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
 #[doc(alias = "socketpair")]
-pub fn socket_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
-    sys::socket::socket_pair(match kind {
+pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
+    sys::socket::socket_pair(match socket_type {
         SocketType::Stream => net::SOCK_STREAM,
         SocketType::Datagram => net::SOCK_DGRAM,
         SocketType::SeqPacket => net::SOCK_SEQPACKET,
@@ -165,7 +165,7 @@ pub fn receive<const N: usize>(
     descriptors: &mut ReceivedFds<N>,
 ) -> Result<usize, ReceiveError> {
     descriptors.close();
-    let mut room = MaybeUninit::<(Rights<N>, [u64; OTHERS / 8])>::uninit();
+    let mut room = MaybeUninit::<(Rights<N>, [u64; OTHER_MESSAGES / 8])>::uninit();
     let len = size_of_val(&room);
     // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`. It is aligned
     // as the kernel's structures are, since one of them is in it.

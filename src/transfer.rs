@@ -29,6 +29,7 @@ impl OwnedMemFd {
     /// - `EINVAL`: the offset is above `i64::MAX`.
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
+    #[doc(alias = "pread")]
     #[inline]
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), TransferError> {
         let first = sys::memfd::read_at(self.as_fd(), buffer, offset);
@@ -51,8 +52,9 @@ impl OwnedMemFd {
     ///   ignored.
     /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
     /// - `ENOSPC`: no memory for the content.
-    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or past the end of
-    ///   the file by [`Seals::GROW`].
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
+    ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.
+    /// - No errno: the kernel wrote nothing and gave no reason.
     ///
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
@@ -75,6 +77,7 @@ impl OwnedMemFd {
     /// - `EINVAL`: the offset, or the end, is above `i64::MAX`.
     ///
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
+    #[doc(alias = "pwrite")]
     #[inline]
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), TransferError> {
         let first = sys::memfd::write_at(self.as_fd(), bytes, offset);
@@ -124,8 +127,8 @@ fn continue_transfer(
 
 /// Allocation.
 impl OwnedMemFd {
-    /// Allocates the memory of `len` bytes from `offset`, so that writing there, also through a
-    /// mapping, needs no more. A file that ends before is lengthened.
+    /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it is shorter.
+    /// Writing there, also through a mapping, then allocates nothing.
     ///
     /// Up to Linux 6.1, any signal interrupts an allocation and undoes it: a timer could
     /// prevent it for ever. After `EINTR` this continues in smaller and smaller pieces, and
@@ -204,8 +207,9 @@ impl OwnedMemFd {
     /// - `EINVAL`: this file is on huge pages, which can be written only through a mapping.
     /// - `EISDIR`: `source` is a directory.
     /// - `ENOSPC`: no memory for the content.
-    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or past the end of
-    ///   this file by [`Seals::GROW`].
+    /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
+    ///   [`Seals::GROW`] past the end of this file or, on some kernels, across it.
+    /// - Any other error of reading `source`.
     ///
     /// See [`copy_file_range(2)`](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
     /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) and
@@ -221,7 +225,7 @@ impl OwnedMemFd {
 
 /// Copies from the offset of `source`, which may be a stream, and moves it.
 ///
-/// What is read from a stream is gone from it. So this asks first whether the target can be
+/// Bytes that are read from a stream are gone from it. So this asks first whether the target can be
 /// written, and it does not try again after an interruption: the caller knows `done` and can.
 fn copy_by_offset(
     source: BorrowedFd<'_>,

@@ -1,7 +1,7 @@
 //! The feature `std`: errors as `std::io::Error`, the traits for input and output, and conversions
 //! to and from std's types.
 //!
-//! Nothing here does what the crate does not do without std.
+//! Everything here can also be done without std.
 
 use crate::{
     errno::Errno,
@@ -41,7 +41,7 @@ impl From<CreateError> for io::Error {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
-            CreateError::Verify(reason) => reason.into(),
+            CreateError::Verify(kind) => kind.into(),
             name => Self::new(io::ErrorKind::InvalidInput, name),
         }
     }
@@ -49,8 +49,8 @@ impl From<CreateError> for io::Error {
 
 impl From<VerifyErrorKind> for io::Error {
     /// The kernel's error. What this crate rejects is `InvalidInput`.
-    fn from(reason: VerifyErrorKind) -> Self {
-        match reason {
+    fn from(kind: VerifyErrorKind) -> Self {
+        match kind {
             VerifyErrorKind::Kernel(errno) => errno.into(),
             rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
         }
@@ -91,22 +91,19 @@ impl From<ReceiveError> for io::Error {
 }
 
 impl<T> From<VerifyError<T>> for io::Error {
-    /// As from the [`VerifyErrorKind`]. The value is dropped.
+    /// The error of the [`VerifyErrorKind`]. The value is dropped.
     fn from(error: VerifyError<T>) -> Self {
         error.kind().into()
     }
 }
 
 impl From<SealError> for io::Error {
-    /// [`SealError::Other`] becomes the kernel's errno. Everything else has the kind of its errno.
+    /// The kernel's error, or for a cause an error of the kind of its errno.
     fn from(error: SealError) -> Self {
-        let kind = match error {
-            SealError::ReadOnly | SealError::SealingClosed => io::ErrorKind::PermissionDenied,
-            SealError::MappedOrPinned => io::ErrorKind::ResourceBusy,
-            SealError::UnknownSeal | SealError::NotMemFd => io::ErrorKind::InvalidInput,
-            SealError::Other(errno) => return errno.into(),
-        };
-        Self::new(kind, error)
+        match error {
+            SealError::Kernel(errno) => errno.into(),
+            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
+        }
     }
 }
 

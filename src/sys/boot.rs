@@ -77,6 +77,6 @@ pub(crate) fn configure_loop(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Re
     let request = loop_device::LOOP_CONFIGURE;
     let config = ptr::from_ref(config).cast();
     // SAFETY: a loop device reads one structure, which outlives the call, and writes nothing.
-    // Only whoever may make devices can put another one at `/dev/loopN`.
+    // Another device can be at `/dev/loopN` only if somebody put it there who may make devices.
     Errno::decode_unit(unsafe { arch::ioctl(number(device), request, config) })
 }

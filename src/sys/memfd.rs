@@ -231,12 +231,18 @@ pub(crate) fn get_handle(fd: BorrowedFd<'_>, handle: &mut FileHandle) -> Result<
 }
 
 /// Opens a file of `fd`'s file system by its handle, read-only and close-on-exec.
+///
+/// # Safety
+/// [`get_handle`] has filled the handle.
 #[inline(always)]
-pub(crate) fn open_by_handle(fd: BorrowedFd<'_>, handle: &FileHandle) -> Result<OwnedFd, Errno> {
+pub(crate) unsafe fn open_by_handle(
+    fd: BorrowedFd<'_>,
+    handle: &FileHandle,
+) -> Result<OwnedFd, Errno> {
     let start = ptr::from_ref(handle).cast();
     let flags = raw::O_RDONLY | raw::O_CLOEXEC;
-    // SAFETY: the handle is one that the kernel made, and outlives the call, which only
-    // reads it.
+    // SAFETY: the caller promises that the kernel has filled the handle. It outlives the call,
+    // which only reads it.
     let returned = unsafe { arch::open_by_handle_at(number(fd), start, flags) };
     // SAFETY: `open_by_handle_at` makes a descriptor.
     unsafe { take(returned) }

@@ -1,11 +1,11 @@
-//! System calls: one typed function for each, and no policy. A function makes one call and
-//! decodes what the kernel returns.
+//! System calls: one typed function for each, and no policy. A function makes one call, and decodes
+//! what the kernel returns, except for transfers that loops continue.
 //!
-//! A call stands in the file that is named after the module that uses it; what several modules
-//! ask of a descriptor stands in `memfd`. Nothing that is not a system call stands here.
+//! A call stands in the file that is named after the module that uses it, or the first of several.
+//! Nothing that is not a system call stands here.
 //!
-//! Constants come from `linux-raw-sys`. The few that it lacks are defined beside their call,
-//! with the kernel header that they are from.
+//! Constants come from `linux-raw-sys`. The few that it lacks are defined where they are used, with
+//! the kernel header that they are from.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "boot")]

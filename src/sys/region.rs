@@ -23,7 +23,7 @@ pub(crate) fn map(
 /// The caller owns the mapping of `len` bytes at `start`, and nothing refers into it.
 #[inline(always)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
-    // SAFETY: the caller's own promise.
+    // SAFETY: the caller owns the mapping, and promises that nothing refers into it.
     Errno::decode_unit(unsafe { arch::munmap(start.as_ptr(), len) })
 }
 
@@ -32,7 +32,7 @@ pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> 
 /// the bytes that are seen through it.
 #[inline(always)]
 pub(crate) unsafe fn advise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
-    // SAFETY: the caller's own promise.
+    // SAFETY: the caller owns the mapping, and promises that the advice changes none of its bytes.
     Errno::decode_unit(unsafe { arch::madvise(start.as_ptr(), len, advice) })
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
-use owned_memfd::{Errno, OwnedMemFd, TransferError, VerifyErrorKind};
+use owned_memfd::{Errno, OwnedMemFd, SealError, TransferError, VerifyError, VerifyErrorKind};
 
 claims!(
     every_error_of_linux_has_its_number_and_name,
@@ -132,6 +132,8 @@ fn an_error_is_four_bytes_and_an_error_for_core(_: &World) -> Verdict {
     is_an_error::<Errno>();
     is_an_error::<TransferError>();
     is_an_error::<VerifyErrorKind>();
+    is_an_error::<VerifyError<i32>>();
+    is_an_error::<SealError>();
     same!(size_of::<Errno>(), 4);
     Ok(())
 }
@@ -165,14 +167,31 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
     // errors says each thing once.
     holds!(refused.source().is_none());
     same!(Errno::from(refused), Errno::EINVAL);
+    let (_, write_end) = ok!(kernel::pipe());
+    let Err(refused) = crate::raw::disguise(write_end).seal() else {
+        fail!("a pipe is sealed");
+    };
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EINVAL));
+    same!(
+        Text::of(&refused).as_str(),
+        Text::of(Errno::EINVAL).as_str()
+    );
+    same!(Errno::from(refused), Errno::EINVAL);
     same!(
         Errno::from(VerifyErrorKind::Kernel(Errno::EBADF)),
         Errno::EBADF
     );
-    same!(
-        Text::of(VerifyErrorKind::Kernel(Errno::EBADF)).as_str(),
-        Text::of(Errno::EBADF).as_str()
-    );
+    // Of the errnos that `add_seals` returns, each cause has its own.
+    for (cause, errno) in [
+        (SealError::ReadOnly, Errno::EPERM),
+        (SealError::SealingClosed, Errno::EPERM),
+        (SealError::MappedOrPinned, Errno::EBUSY),
+        (SealError::UnknownSeal, Errno::EINVAL),
+        (SealError::NotMemFd, Errno::EINVAL),
+        (SealError::Kernel(Errno::EIO), Errno::EIO),
+    ] {
+        same!(Errno::from(cause), errno);
+    }
     same!(Errno::from(VerifyErrorKind::NotMemFd), Errno::EINVAL);
     let ended = TransferError {
         done: 1,

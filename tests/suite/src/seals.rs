@@ -393,7 +393,7 @@ fn refusals_are_told_apart_no_memory_file(_: &World) -> Verdict {
 fn what_is_no_refusal_of_a_seal_is_passed_on(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     for errno in [Errno::EBADF, Errno::ENOSYS, Errno::from_raw_os_error(4000)] {
-        same!(file.explain_seal_error(errno), SealError::Other(errno));
+        same!(file.explain_seal_error(errno), SealError::Kernel(errno));
     }
     Ok(())
 }
@@ -403,7 +403,7 @@ fn an_explanation_that_no_longer_holds_is_not_given(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(
         file.explain_seal_error(Errno::EPERM),
-        SealError::Other(Errno::EPERM)
+        SealError::Kernel(Errno::EPERM)
     );
     ok!(file.add_seals(Seals::SEAL));
     same!(
@@ -420,7 +420,7 @@ fn every_explanation_says_something_else(_: &World) -> Verdict {
         SealError::MappedOrPinned,
         SealError::UnknownSeal,
         SealError::NotMemFd,
-        SealError::Other(Errno::EIO),
+        SealError::Kernel(Errno::EIO),
     ]
     .map(Text::of);
     for (index, text) in all.iter().enumerate() {
