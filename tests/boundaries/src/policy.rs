@@ -2,13 +2,15 @@
 
 use crate::{
     Files, Violation,
-    rules::{KNOWS_CPUS, SYMBOLS, may_be_unsafe},
+    rules::{FOR_MODULES, KNOWS_CPUS, SYMBOLS, may_be_unsafe},
 };
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use std::collections::BTreeSet;
 
 /// Looks for these words in all files.
 pub fn check(files: &Files) -> Vec<Violation> {
     let mut violations = Vec::new();
+    let macros = macros_of_arch(files);
     for (file, text) in files {
         if !is_rust(file) {
             continue;
@@ -17,6 +19,7 @@ pub fn check(files: &Files) -> Vec<Violation> {
             Ok(tokens) => {
                 let mut words = Words {
                     file,
+                    macros: &macros,
                     violations: &mut violations,
                 };
                 words.look(tokens, Context::default());
@@ -59,6 +62,32 @@ fn module(file: &str) -> Option<&str> {
     Some(file.split('/').next().unwrap_or(file))
 }
 
+/// The names of the macros that `arch` keeps for itself. Since `src/lib.rs` has `#[macro_use]` for
+/// the sake of `cfg_if`, every module could use them without a path.
+fn macros_of_arch(files: &Files) -> BTreeSet<String> {
+    fn walk(tokens: TokenStream, names: &mut BTreeSet<String>) {
+        let tokens = Vec::from_iter(tokens);
+        for (index, token) in tokens.iter().enumerate() {
+            match token {
+                TokenTree::Ident(word) if word == "macro_rules" => {
+                    if let Some(TokenTree::Ident(name)) = tokens.get(index + 2) {
+                        names.insert(name.to_string());
+                    }
+                }
+                TokenTree::Group(group) => walk(group.stream(), names),
+                _ => {}
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (_, text) in files.iter().filter(|(file, _)| file.starts_with("arch/")) {
+        // A file that cannot be split into tokens is reported elsewhere.
+        walk(text.parse().unwrap_or_default(), &mut names);
+    }
+    names.remove(FOR_MODULES);
+    names
+}
+
 /// What surrounds a token.
 #[derive(Clone, Copy, Default)]
 struct Context {
@@ -70,6 +99,8 @@ struct Context {
 
 struct Words<'a> {
     file: &'a str,
+    /// Those that only `arch` may use.
+    macros: &'a BTreeSet<String>,
     violations: &'a mut Vec<Violation>,
 }
 
@@ -105,6 +136,9 @@ impl Words<'_> {
                 "names a CPU: only `arch` does".into()
             }
             "sc" if outside_arch => "names `sc`: only `arch` does".into(),
+            word if outside_arch && library && self.macros.contains(word) => {
+                format!("uses the macro `{word}`: only `arch` does")
+            }
             "asm" | "naked_asm" if outside_arch && library && is_punct(next, '!') => {
                 "has machine code: only `arch` does".into()
             }

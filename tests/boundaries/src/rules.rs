@@ -14,6 +14,9 @@ pub fn may_be_unsafe(module: &str) -> bool {
 /// Modules that may use `arch`; to the others, `sys` speaks for it.
 pub const ARCH_USERS: [&str; 2] = ["fd", "sys"];
 
+/// The only macro of `arch` that other modules may use.
+pub const FOR_MODULES: &str = "cfg_if";
+
 /// The file outside `arch` that may name CPUs: a program without libc has to know how its
 /// CPU starts it.
 pub const KNOWS_CPUS: &str = "examples/init/src/sys.rs";

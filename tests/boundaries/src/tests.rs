@@ -18,6 +18,7 @@ cfg_if! {
         #[cfg(target_arch = "x86_64")]
         #[macro_use]
         mod x86_64;
+        macro_rules! system_calls { ($($line:tt)*) => { system_call! { $($line)* } }; }
         pub(crate) unsafe fn close(fd: u32) -> usize { unsafe { sc::syscall!(CLOSE, fd) } }
     } else {
         compile_error!("not supported");
@@ -25,7 +26,10 @@ cfg_if! {
 }
 "#,
     ),
-    ("arch/x86_64.rs", "//! `ecall`\n"),
+    (
+        "arch/x86_64.rs",
+        "//! `ecall`\nmacro_rules! system_call { ($($f:tt)*) => { $($f)* }; }\n",
+    ),
     (
         "src/lib.rs",
         r#"
@@ -136,7 +140,7 @@ macro_rules! calls {
     ),
     (
         "examples/init/src/sys.rs",
-        "#[cfg(target_arch = \"x86_64\")] fn start() { Option::<u8>::None.unwrap(); }\n",
+        "#[cfg(target_arch = \"x86_64\")] fn start() { Option::<u8>::None.unwrap(); system_call(); }\n",
     ),
 ];
 
@@ -221,6 +225,10 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
     ("src/sys/mod.rs", "fn f() { sc::syscall!(CLOSE) }", "names `sc`"),
     ("src/sys/mod.rs", "use ::sc;", "names `sc`"),
     ("src/sys/mod.rs", "use ::{core::mem, sc as calls};", "names `sc`"),
+    ("src/memfd.rs", "system_calls! { fn pid = GETPID() -> usize; }", "uses the macro `system_calls`"),
+    ("src/sys/mod.rs", "system_call! { fn pid() {} }", "uses the macro `system_call`"),
+    ("src/memfd.rs", "use system_calls as calls;", "uses the macro `system_calls`"),
+    ("src/memfd.rs", "macro_rules! m { () => { system_call! {} } }", "uses the macro `system_call`"),
     ("src/sys/pipe.rs", "fn f() { unsafe { core::arch::asm!(\"nop\") } }", "has machine code"),
     ("src/memfd.rs", "#[unsafe(no_mangle)] fn memcpy() {}", "defines a symbol with `no_mangle`"),
     ("arch/x86_64.rs", "core::arch::global_asm!(\"x:\");", "defines a symbol with `global_asm`"),
