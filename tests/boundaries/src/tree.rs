@@ -435,4 +435,12 @@ impl<'ast> Visit<'ast> for Code {
     fn visit_item_fn(&mut self, node: &'ast syn::ItemFn) {
         self.within(false, |code| visit::visit_item_fn(code, node));
     }
+
+    fn visit_impl_item_fn(&mut self, node: &'ast syn::ImplItemFn) {
+        self.within(false, |code| visit::visit_impl_item_fn(code, node));
+    }
+
+    fn visit_trait_item_fn(&mut self, node: &'ast syn::TraitItemFn) {
+        self.within(false, |code| visit::visit_trait_item_fn(code, node));
+    }
 }
