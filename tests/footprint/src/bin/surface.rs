@@ -1,129 +1,285 @@
-//! Calls every function of the crate once, with values that the compiler does not know. It links
-//! only if no function can panic or needs a function of a C library.
+//! Calls every function of the crate, with values that the compiler does not know. It links only
+//! if no function can panic or needs a function of a C library.
+//!
+//! The functions of traits are called too, except for those that print a value.
+//! `tests/boundaries` reports each `pub fn` that is not called here.
 #![no_std]
 #![no_main]
 
 use core::hint::black_box;
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom, boot,
+    CreateError, Errno, HugePageSize, MapError, MemFdFlags, MemFdOptions, OwnedMemFd, SealError,
+    SealedMemFd, Seals, SeekFrom, VerifyError, VerifyErrorKind, boot,
     exec::{Arg, Args},
-    fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
 };
 
 footprint::program!(main);
 
-fn main() -> i32 {
-    // This number is not open, so each call on it returns an error.
-    let file = unsafe { OwnedMemFd::from_raw_fd(black_box(i32::MAX)) };
-    let mut buffer = [0_u8; 1];
-    let number: u64 = black_box(1);
-    let bytes: &[u8] = black_box(b"x");
-    let mut done = 0;
-    let mut count = |is_ok: bool| done += i32::from(is_ok);
+/// How many results were as expected, so that each of them is used.
+#[derive(Default)]
+struct Tally(i32);
 
-    count(OwnedMemFd::create(black_box(c"x"), black_box(MemFdFlags::CLOEXEC)).is_ok());
-    let options = MemFdOptions::new()
+impl Tally {
+    fn is(&mut self, as_expected: bool) {
+        self.0 += i32::from(as_expected);
+    }
+
+    /// Counts a result. Its error becomes a number, which the conversions to `Errno` allow.
+    fn ok<T, E: Into<Errno>>(&mut self, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => {
+                self.is(true);
+                Some(value)
+            }
+            Err(error) => {
+                self.0 += error.into().raw_os_error();
+                None
+            }
+        }
+    }
+
+    /// Counts an error, and takes the descriptor back that was rejected.
+    fn rejected<F: AsFd>(&mut self, error: VerifyError<F>) -> F {
+        self.is(error.kind() == VerifyErrorKind::NotMemFd);
+        self.is(error.get_ref().as_fd().as_raw_fd() == 0);
+        error.into_inner()
+    }
+}
+
+/// A descriptor that is not open, so that each call on it returns an error.
+fn closed<T: FromRawFd>() -> T {
+    // SAFETY: not -1, and nobody has so many descriptors.
+    unsafe { T::from_raw_fd(black_box(i32::MAX)) }
+}
+
+fn main() -> i32 {
+    let mut tally = Tally::default();
+    values(&mut tally);
+    create(&mut tally);
+    files(&mut tally);
+    descriptors(&mut tally);
+    sealed(&mut tally);
+    shared(&mut tally);
+    sockets(&mut tally);
+    programs(&mut tally);
+    early_boot(&mut tally);
+    black_box(tally.0)
+}
+
+fn values(tally: &mut Tally) {
+    let errno = Errno::from_raw_os_error(black_box(1));
+    tally.is(errno.name().is_some());
+    tally.is(errno.raw_os_error() == 1);
+    tally.is(Errno::from(VerifyErrorKind::from(errno)) == errno);
+    tally.is(Errno::from(MapError::from(errno)) == errno);
+    let created = CreateError::from(VerifyErrorKind::from(errno));
+    tally.is(created == CreateError::Kernel(errno));
+    tally.is(Errno::from(SealError::Kernel(errno)) == errno);
+    let size = HugePageSize::from_bytes(black_box(1)).unwrap_or(HugePageSize::DEFAULT);
+    tally.is(black_box(size).bytes().is_some());
+    tally.is(MemFdFlags::huge_pages(black_box(size)).contains(MemFdFlags::CLOEXEC));
+}
+
+fn create(tally: &mut Tally) {
+    tally.ok(OwnedMemFd::create(
+        black_box(c"x"),
+        black_box(MemFdFlags::CLOEXEC),
+    ));
+    let options = black_box(MemFdOptions::default())
         .executable(black_box(true))
         .sealable(black_box(true))
         .close_on_exec(black_box(true));
-    count(options.create(black_box(c"x")).is_ok());
-    count(options.create(black_box("x")).is_ok());
-    let size = HugePageSize::from_bytes(number).unwrap_or(HugePageSize::DEFAULT);
-    count(options.huge_pages(size).create(black_box(c"x")).is_ok());
-    count(black_box(size).bytes().is_some());
+    tally.ok(options.create(black_box(c"x")));
+    tally.ok(options.create(black_box("x")));
+    let options = MemFdOptions::new().huge_pages(black_box(HugePageSize::DEFAULT));
+    tally.ok(options.create(black_box(c"x")));
+    tally.ok(options.create_with(black_box(c"x"), black_box(1), write_first));
+}
 
-    count(file.read(&mut buffer).is_ok());
-    count(file.read_at(&mut buffer, number).is_ok());
-    count(file.read_exact_at(&mut buffer, number).is_ok());
-    count(file.write(bytes).is_ok());
-    count(file.write_at(bytes, number).is_ok());
-    count(file.write_all(bytes).is_ok());
-    count(file.write_all_at(bytes, number).is_ok());
-    count(file.seek(black_box(SeekFrom::Start(1))).is_ok());
-    count(file.len().is_ok());
-    count(file.set_len(number).is_ok());
-    count(file.allocate(number, number).is_ok());
-    count(file.punch_hole(number, number).is_ok());
-    count(file.set_mode(black_box(0o600)).is_ok());
-    count(file.copy_from(file.as_fd(), number).is_ok());
-    count(file.seals().is_ok());
-    count(file.add_seals(black_box(Seals::WRITE)).is_ok());
+fn write_first(bytes: &mut [u8]) {
+    if let Some(byte) = bytes.first_mut() {
+        *byte = 1;
+    }
+}
+
+fn files(tally: &mut Tally) {
+    let file: OwnedMemFd = closed();
+    let mut buffer = [0_u8; 1];
+    let number: u64 = black_box(1);
+    let bytes: &[u8] = black_box(b"x");
+
+    tally.ok(file.read(&mut buffer));
+    tally.ok(file.read_at(&mut buffer, number));
+    tally.ok(file.read_exact_at(&mut buffer, number));
+    tally.ok(file.write(bytes));
+    tally.ok(file.write_at(bytes, number));
+    tally.ok(file.write_all(bytes));
+    tally.ok(file.write_all_at(bytes, number));
+    tally.ok(file.seek(black_box(SeekFrom::Start(1))));
+    tally.ok(file.len());
+    tally.ok(file.set_len(number));
+    tally.ok(file.allocate(number, number));
+    tally.ok(file.punch_hole(number, number));
+    tally.ok(file.set_mode(black_box(0o600)));
+    tally.ok(file.copy_from(file.as_fd(), number));
+    tally.ok(file.seals());
+    tally.ok(file.add_seals(black_box(Seals::WRITE)));
     black_box(file.explain_seal_error(black_box(Errno::EPERM)));
-    count(file.try_clone().is_ok());
-    count(file.reopen_read_only().is_ok());
-    count(file.proc_path().is_empty());
+    tally.ok(file.try_clone());
+    tally.ok(file.reopen_read_only());
+    tally.is(file.proc_path().is_empty());
     // SAFETY: nobody has so many descriptors.
-    count(unsafe { file.duplicate_onto(black_box(i32::MAX - 1)) }.is_ok());
-    count(file.close_on_exec().is_ok());
-    count(file.set_close_on_exec(black_box(true)).is_ok());
-    let file = match OwnedMemFd::try_from(OwnedFd::from(file)) {
-        Ok(file) => file,
-        // SAFETY: the descriptor has just been given up.
-        Err(refused) => unsafe { OwnedMemFd::from_raw_fd(refused.into_inner().into_raw_fd()) },
-    };
-    count(file.close().is_ok());
+    tally.ok(unsafe { file.duplicate_onto(black_box(i32::MAX - 1)) });
+    tally.ok(file.close_on_exec());
+    tally.ok(file.set_close_on_exec(black_box(true)));
+    tally.ok(file.close());
+}
 
-    count(SealedMemFd::copy_from_slice(black_box(c"x"), bytes).is_ok());
-    let built = SealedMemFd::create_with(black_box("x"), black_box(1), |bytes| {
-        if let Some(byte) = bytes.first_mut() {
-            *byte = 1;
-        }
-    });
-    if let Ok(sealed) = built {
-        count(sealed.map().is_ok_and(|map| map.populate().is_ok()));
-        let range = sealed.map_range(black_box(0), black_box(1));
-        count(range.is_ok_and(|map| black_box(&map[..]).first() == Some(&1)));
-        count(sealed.read_at(&mut buffer, black_box(0)).is_ok());
-        count(sealed.seals().is_ok());
-        count(sealed.try_clone().is_ok());
-        count(SealedMemFd::verify(sealed.into(), black_box(1)).is_ok());
-    }
-    let strange = |number| {
-        // SAFETY: not -1, and nobody has so many descriptors.
-        unsafe { OwnedFd::from_raw_fd(black_box(number)) }
+fn descriptors(tally: &mut Tally) {
+    let number: RawFd = closed();
+    tally.is(number.as_raw_fd() == 0);
+    tally.is(number.into_raw_fd() == 0);
+    // SAFETY: not -1, and only shown.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    tally.is(borrowed.as_fd().as_raw_fd() == 0);
+
+    let file: OwnedMemFd = closed();
+    tally.is(file.as_raw_fd() == 0);
+    let file = OwnedFd::from(file);
+    tally.is(file.as_fd().as_raw_fd() == 0);
+    let file = match OwnedMemFd::try_from(file) {
+        Ok(file) => file.into(),
+        Err(error) => tally.rejected(error),
     };
-    count(SealedMemFd::verify_or_copy(strange(i32::MAX), black_box(1)).is_ok());
-    count(SealedMemFd::try_from(strange(i32::MAX)).is_ok());
-    if let Ok(file) = options.create(c"x") {
-        count(file.set_len(number).is_ok());
-        if let Ok(shared) = file.map_shared_mut() {
-            count(shared.read_at(&mut buffer, black_box(0)) == 1);
-            count(shared.write_at(bytes, black_box(0)) == 1);
-            count(shared.seal_for_readers().is_ok());
-            let view = shared.unmap().map_shared();
-            count(view.is_ok_and(|view| view.read_at(&mut buffer, black_box(0)) == 1));
-        }
+    tally.is(file.into_raw_fd() == 0);
+    tally.is(closed::<OwnedMemFd>().into_raw_fd() == 0);
+}
+
+fn sealed(tally: &mut Tally) {
+    let mut buffer = [0_u8; 1];
+    tally.ok(SealedMemFd::copy_from_slice(
+        black_box(c"x"),
+        black_box(b"x"),
+    ));
+    tally.ok(SealedMemFd::verify_or_copy(closed(), black_box(1)));
+    tally.ok(SealedMemFd::try_from(closed::<OwnedFd>()));
+    tally.ok(SealedMemFd::try_from(closed::<OwnedMemFd>()));
+    if let Err(error) = closed::<OwnedMemFd>().seal() {
+        let file = tally.rejected(error);
+        tally.ok(file.close());
     }
-    if let Ok((here, there)) = socket::socket_pair(black_box(socket::SocketType::Stream)) {
-        let mut descriptors = socket::ReceivedFds::<{ socket::MAX_DESCRIPTORS }>::new();
-        count(socket::send(&here, bytes, &[there.as_fd()]).is_ok());
-        count(socket::receive(&there, &mut buffer, &mut descriptors).is_ok());
-        count(descriptors.next().is_some());
-        if let Ok(sealed) = SealedMemFd::copy_from_slice(c"x", bytes) {
-            count(sealed.send(&here).is_ok());
-            count(SealedMemFd::receive(&there, black_box(1)).is_ok());
-            let list = [Some(Arg::new(black_box(c"x"))), None];
-            if let Some(args) = Args::new(black_box(&list)) {
-                count(sealed.check_exec().is_ok());
-                count(sealed.exec(args, Args::EMPTY).is_ok());
-            }
-            count(sealed.load_module(black_box(c"x=y")).is_ok());
-            count(boot::kexec_file_load(&sealed, black_box(None), black_box(c"x")).is_ok());
-            count(
-                boot::kexec_file_load(&sealed, black_box(Some(&sealed)), black_box(c"x")).is_ok(),
-            );
-            if let Ok(device) = sealed.attach_loop() {
-                count(device.path().is_empty());
-                count(device.number() == 0);
-                count(device.as_fd().as_raw_fd() == 0);
-                count(OwnedFd::from(device).as_raw_fd() == 0);
-            }
-            if let Ok(device) = sealed.attach_loop() {
-                count(device.into_raw_fd() == 0);
-            }
-        }
+
+    let built = SealedMemFd::create_with(black_box("x"), black_box(1), write_first);
+    let Some(sealed) = tally.ok(built) else {
+        return;
+    };
+    tally.is(sealed.len() == 1);
+    tally.is(sealed.is_empty());
+    if let Some(map) = tally.ok(sealed.map()) {
+        tally.ok(map.populate());
+        tally.is(map.as_ref().first() == Some(&1));
     }
-    count(black_box(Errno::EPERM).name().is_some());
-    black_box(done)
+    if let Some(map) = tally.ok(sealed.map_range(black_box(0), black_box(1))) {
+        tally.is(black_box(&map[..]).first() == Some(&1));
+    }
+    tally.ok(sealed.read_at(&mut buffer, black_box(0)));
+    tally.ok(sealed.seals());
+    tally.is(sealed.as_raw_fd() == 0);
+    if let Some(other) = tally.ok(sealed.try_clone()) {
+        tally.is(other.into_raw_fd() == 0);
+    }
+    if let Some(other) = tally.ok(sealed.try_clone()) {
+        tally.ok(other.into_memfd().close());
+    }
+    tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
+}
+
+fn shared(tally: &mut Tally) {
+    let mut buffer = [0_u8; 1];
+    let Some(file) = tally.ok(MemFdOptions::new().create(c"x")) else {
+        return;
+    };
+    tally.ok(file.set_len(black_box(1)));
+    let Some(map) = tally.ok(file.map_shared_mut()) else {
+        return;
+    };
+    tally.is(map.len() == 1);
+    tally.is(map.is_empty());
+    tally.is(map.as_ptr().is_null());
+    tally.is(map.read_at(&mut buffer, black_box(0)) == 1);
+    tally.is(map.write_at(black_box(b"x"), black_box(0)) == 1);
+    tally.is(map.as_fd().as_raw_fd() == 0);
+    tally.ok(map.seal_for_readers());
+    if let Some(view) = tally.ok(map.unmap().map_shared()) {
+        tally.is(view.as_ptr().is_null());
+        tally.is(view.read_at(&mut buffer, black_box(0)) == 1);
+    }
+}
+
+fn sockets(tally: &mut Tally) {
+    let mut buffer = [0_u8; 1];
+    let pair = socket::socket_pair(black_box(socket::SocketType::Stream));
+    let Some((here, there)) = tally.ok(pair) else {
+        return;
+    };
+    let mut descriptors = socket::ReceivedFds::<{ socket::MAX_DESCRIPTORS }>::new();
+    tally.ok(socket::send(&here, black_box(b"x"), &[there.as_fd()]));
+    tally.ok(socket::receive(&there, &mut buffer, &mut descriptors));
+    tally.is(descriptors.len() == 1);
+    tally.is(descriptors.next().is_some());
+    let mut one = socket::ReceivedFds::<1>::default();
+    tally.ok(socket::receive(&there, &mut buffer, &mut one));
+    if let Some(sealed) = tally.ok(SealedMemFd::copy_from_slice(c"x", b"x")) {
+        tally.ok(sealed.send(&here));
+        tally.ok(SealedMemFd::receive(&there, black_box(1)));
+    }
+}
+
+fn programs(tally: &mut Tally) {
+    let list = [
+        Some(Arg::new(black_box(c"x"))),
+        Some(Arg::from(black_box(c"x"))),
+        None,
+    ];
+    let Some(args) = Args::new(black_box(&list)) else {
+        return;
+    };
+    let env = [black_box(c"x=y").as_ptr(), core::ptr::null()];
+    // SAFETY: a list of C strings that ends in null, and outlives its use.
+    let env = unsafe { Args::from_ptr(black_box(&env).as_ptr()) };
+    let file: OwnedMemFd = closed();
+    tally.ok(file.check_exec());
+    tally.ok(file.exec(args, env));
+    if let Some(sealed) = tally.ok(SealedMemFd::copy_from_slice(c"x", b"x")) {
+        tally.ok(sealed.check_exec());
+        tally.ok(sealed.exec(args, Args::EMPTY));
+    }
+}
+
+fn early_boot(tally: &mut Tally) {
+    let file: OwnedMemFd = closed();
+    tally.ok(file.load_module(black_box(c"x=y")));
+    if let Some(device) = tally.ok(file.attach_loop()) {
+        tally.is(device.into_raw_fd() == 0);
+    }
+    let Some(sealed) = tally.ok(SealedMemFd::copy_from_slice(c"x", b"x")) else {
+        return;
+    };
+    tally.ok(sealed.load_module(black_box(c"x=y")));
+    for initrd in [None, Some(&sealed)] {
+        tally.ok(boot::kexec_file_load(
+            &sealed,
+            black_box(initrd),
+            black_box(c"x"),
+        ));
+    }
+    if let Some(device) = tally.ok(sealed.attach_loop()) {
+        tally.is(device.path().is_empty());
+        tally.is(device.number() == 0);
+        tally.is(device.as_fd().as_raw_fd() == 0);
+        tally.is(device.as_raw_fd() == 0);
+        tally.is(OwnedFd::from(device).as_raw_fd() == 0);
+    }
 }
