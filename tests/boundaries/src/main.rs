@@ -9,6 +9,7 @@
 mod paths;
 mod policy;
 mod rules;
+mod surface;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -31,6 +32,7 @@ struct Violation {
 fn check(files: &Files) -> (Vec<Violation>, Vec<String>) {
     let (mut violations, modules) = tree::check(files);
     violations.extend(policy::check(files));
+    violations.extend(surface::check(files));
     violations.sort();
     violations.dedup();
     (violations, modules)

@@ -1,0 +1,88 @@
+//! Whether `ci/footprint.sh` sees each public function: only what `surface.rs` calls is linked
+//! there, so only of that it is known that it cannot panic.
+
+use crate::{Files, Violation, policy::is_punct};
+use proc_macro2::{TokenStream, TokenTree};
+use std::collections::BTreeMap;
+
+/// The program that calls every function of the library.
+const SURFACE: &str = "tests/footprint/src/bin/surface.rs";
+
+/// Compares names: a name that several functions have must be called as often. Functions in the
+/// bodies of macros count too; those of traits do not.
+pub fn check(files: &Files) -> Vec<Violation> {
+    let mut called = BTreeMap::new();
+    if let Some(text) = files.get(SURFACE) {
+        count_calls(tokens(text), &mut called);
+    }
+    let mut violations = Vec::new();
+    for (file, text) in files.iter().filter(|(file, _)| file.starts_with("src/")) {
+        let mut functions = Vec::new();
+        find_functions(tokens(text), &mut functions);
+        for (name, line) in functions {
+            match called.get_mut(&name) {
+                Some(left @ 1..) => *left -= 1,
+                known => {
+                    let often = known.map_or("", |_| " often enough for all that have this name");
+                    violations.push(Violation {
+                        file: file.clone(),
+                        line,
+                        what: format!("`{name}` is public, but not called in {SURFACE}{often}"),
+                    });
+                }
+            }
+        }
+    }
+    violations
+}
+
+/// What cannot be split into tokens is reported elsewhere.
+fn tokens(text: &str) -> Vec<TokenTree> {
+    Vec::from_iter(text.parse::<TokenStream>().unwrap_or_default())
+}
+
+/// Counts the names that follow a `.` or a `::`.
+fn count_calls(tokens: Vec<TokenTree>, called: &mut BTreeMap<String, usize>) {
+    let mut before = None;
+    for token in tokens {
+        match &token {
+            TokenTree::Ident(name)
+                if is_punct(before.as_ref(), '.') || is_punct(before.as_ref(), ':') =>
+            {
+                *called.entry(name.to_string()).or_default() += 1;
+            }
+            TokenTree::Group(group) => count_calls(Vec::from_iter(group.stream()), called),
+            _ => {}
+        }
+        before = Some(token);
+    }
+}
+
+/// Finds each `pub fn`, and its line. A `pub(…)` is not public.
+fn find_functions(tokens: Vec<TokenTree>, found: &mut Vec<(String, usize)>) {
+    const QUALIFIERS: [&str; 4] = ["const", "async", "unsafe", "extern"];
+
+    // After `pub` and what may stand between that and `fn`; and after that `fn`.
+    let (mut public, mut function) = (false, false);
+    for token in tokens {
+        (public, function) = match token {
+            TokenTree::Ident(name) if function => {
+                found.push((name.to_string(), name.span().start().line));
+                (false, false)
+            }
+            TokenTree::Ident(word) if word == "pub" => (true, false),
+            TokenTree::Ident(word) if word == "fn" => (false, public),
+            TokenTree::Ident(word) => {
+                let qualifies = QUALIFIERS.contains(&word.to_string().as_str());
+                (public && qualifies, false)
+            }
+            // Of `extern "C"`.
+            TokenTree::Literal(_) => (public, false),
+            TokenTree::Group(group) => {
+                find_functions(Vec::from_iter(group.stream()), found);
+                (false, false)
+            }
+            TokenTree::Punct(_) => (false, false),
+        };
+    }
+}
