@@ -1,7 +1,7 @@
 //! What each kernel is there to show: claims that must not be skipped on it.
 
 use crate::{
-    kernels,
+    kernels::{self, Cpu},
     machine::{ALL, VECTORS},
 };
 use suite::init::{
@@ -14,6 +14,8 @@ struct Demand {
     prefix: &'static str,
     /// The versions of the kernels, or none for all kernels.
     versions: &'static [&'static str],
+    /// The CPUs on which there must be such a machine for these kernels, or none for all CPUs.
+    cpus: &'static [Cpu],
     claims: &'static [&'static str],
 }
 
@@ -21,6 +23,7 @@ const DEMANDS: &[Demand] = &[
     Demand {
         prefix: ALL,
         versions: &[],
+        cpus: &[],
         claims: &[
             RUNS_FROM_MEMORY,
             "options::sealable_huge_pages_have_all_that_was_asked_for",
@@ -35,21 +38,25 @@ const DEMANDS: &[Demand] = &[
     Demand {
         prefix: ALL,
         versions: &["newest", "6.12", "6.12.43"],
+        cpus: &[],
         claims: &["options::the_exec_setting_refuses_and_the_refusal_comes_back"],
     },
     Demand {
         prefix: ALL,
         versions: &["newest", "6.12"],
+        cpus: &[],
         claims: &["proving::doubtful_seals_are_proof_where_none_can_be_forged"],
     },
     Demand {
         prefix: ALL,
         versions: &["6.12.43"],
+        cpus: &[],
         claims: &["proving::forged_seals_are_refused_where_they_can_be_forged"],
     },
     Demand {
         prefix: ALL,
         versions: &["5.10-old"],
+        cpus: &[],
         claims: &[
             "mapping::a_map_is_made_where_this_kernel_refuses_shared_ones",
             RUNS_BY_PROC,
@@ -58,16 +65,21 @@ const DEMANDS: &[Demand] = &[
     Demand {
         prefix: ALL,
         versions: &["newest"],
+        cpus: &[],
         claims: &[RUNS_WITHOUT_PROC],
     },
     Demand {
         prefix: VECTORS,
         versions: &["newest"],
+        // The kernel of the other one keeps these registers.
+        cpus: &[Cpu::Arm64, Cpu::Riscv64],
         claims: &["vectors::a_bare_inlined_call_loses_the_vector_state"],
     },
     Demand {
         prefix: KEXEC,
         versions: &["newest"],
+        // `machine::of` says why only there.
+        cpus: &[Cpu::Amd64],
         claims: &[RUNS_AS_SECOND_KERNEL],
     },
 ];
@@ -81,6 +93,24 @@ pub fn on(version: &str, prefix: &str) -> Vec<&'static str> {
         .filter(|demand| demand.versions.is_empty() || demand.versions.contains(&version))
         .flat_map(|demand| demand.claims.iter().copied())
         .collect()
+}
+
+/// Fails if a demand on a kernel would have no effect because no machine that boots it runs such
+/// claims: `prefixes` are those of the claims that its machines run.
+pub fn check_machines(name: &str, cpu: Cpu, prefixes: &[&str]) -> Result<(), String> {
+    let version = kernels::version(name);
+    for demand in DEMANDS {
+        let concerned = (demand.versions.is_empty() || demand.versions.contains(&version))
+            && (demand.cpus.is_empty() || demand.cpus.contains(&cpu));
+        if concerned && !prefixes.contains(&demand.prefix) {
+            return Err(format!(
+                "no machine runs {}* on {name}, where these claims are demanded: {}",
+                demand.prefix,
+                demand.claims.join(", ")
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a demand can have no effect: a claim that the suite does not have or that no such
@@ -122,6 +152,7 @@ mod tests {
     const SOUND: Demand = Demand {
         prefix: KEXEC,
         versions: &["newest"],
+        cpus: &[Cpu::Amd64],
         claims: &[RUNS_AS_SECOND_KERNEL],
     };
 
@@ -150,6 +181,24 @@ mod tests {
         let versions: &[_] = &["newest", "2.4"];
         let error = check_all(&[Demand { versions, ..SOUND }]).unwrap_err();
         assert!(error.contains("2.4"), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_without_the_machines_of_a_demand_is_an_error() {
+        let check = check_machines;
+        assert_eq!(check("x86_64-newest", Cpu::Amd64, &[ALL, KEXEC]), Ok(()));
+        assert_eq!(check("arm64-newest", Cpu::Arm64, &[ALL, VECTORS]), Ok(()));
+        assert_eq!(check("arm64-6.12", Cpu::Arm64, &[ALL]), Ok(()));
+        for (name, cpu, lost) in [
+            ("x86_64-newest", Cpu::Amd64, KEXEC),
+            ("arm64-newest", Cpu::Arm64, VECTORS),
+            ("riscv64-newest", Cpu::Riscv64, VECTORS),
+        ] {
+            let error = check(name, cpu, &[ALL]).unwrap_err();
+            assert!(error.contains(name) && error.contains(lost), "{error}");
+        }
+        let error = check("x86_64-6.1", Cpu::Amd64, &[KEXEC]).unwrap_err();
+        assert!(error.contains(RUNS_FROM_MEMORY), "{error}");
     }
 
     #[test]

@@ -128,6 +128,14 @@ impl Machine {
         kernels::version(&self.kernel_name)
     }
 
+    /// The prefix of the claims that it runs, if it runs claims.
+    pub fn prefix(&self) -> Option<&'static str> {
+        match self.shows {
+            Shows::Claims(prefix) => Some(prefix),
+            Shows::Line(_) => None,
+        }
+    }
+
     /// The command that runs the machine to its end, with the console on its standard output.
     /// QEMU is killed if the thread that started it ends, so that it never outlives this
     /// program.

@@ -56,7 +56,12 @@ fn run(directory: &Path) -> Result<bool, Box<dyn Error>> {
     let list = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
     for line in list.lines() {
         match Fetched::parse(line)? {
-            Fetched::Kernel(kernel) => machines.extend(machine::of(&kernel, directory)?),
+            Fetched::Kernel(kernel) => {
+                let planned = machine::of(&kernel, directory)?;
+                let prefixes: Vec<_> = planned.iter().filter_map(Machine::prefix).collect();
+                demands::check_machines(&kernel.name, kernel.cpu, &prefixes)?;
+                machines.extend(planned);
+            }
             Fetched::Failed { name, reason } => {
                 well = false;
                 println!("boot, {name}: 0 passed, 1 failed, 0 skipped\n  {reason}");
