@@ -86,9 +86,22 @@ fn looks_like_ours() -> bool {
 /// 1 may look the same, was not.
 fn is_ours() -> bool {
     let mut line = [0; 512];
-    let asked = b" -- machine";
-    read(c"/proc/cmdline", &mut line)
-        .is_ok_and(|len| line[..len].windows(asked.len()).any(|part| part == asked))
+    read(c"/proc/cmdline", &mut line).is_ok_and(|len| {
+        let line = &line[..len];
+        line[end_of_own(line)..]
+            .strip_prefix(SEPARATOR)
+            .is_some_and(|arguments| arguments.starts_with(ARGUMENT.to_bytes()))
+    })
+}
+
+/// What stands in the kernel's command line between its own arguments and those of `/init`.
+const SEPARATOR: &[u8] = b" -- ";
+
+/// Where the kernel's own arguments end in its command line.
+fn end_of_own(line: &[u8]) -> usize {
+    line.windows(SEPARATOR.len())
+        .position(|part| part == SEPARATOR)
+        .unwrap_or(line.len())
 }
 
 /// What failed before the claims could run.
@@ -208,12 +221,9 @@ fn go_on_with_second_kernel() -> Result<Infallible, Failure> {
     boot_id(&mut boot).during("reading the boot's name")?;
     let mut line = [0; 512];
     let len = read(c"/proc/cmdline", &mut line).during("reading the command line")?;
-    let mut end = line[..len]
-        .windows(4)
-        .position(|window| window == b" -- ")
-        .unwrap_or(len);
+    let mut end = end_of_own(&line[..len]);
     for part in [
-        &b" -- "[..],
+        SEPARATOR,
         ARGUMENT.to_bytes(),
         b" ",
         SECOND_KERNEL.to_bytes(),
