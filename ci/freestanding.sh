@@ -2,12 +2,14 @@
 # The claims of tests/suite hold in a static program without libc and std, on every CPU.
 #
 # The program has no undefined symbol, no dynamic section and no interpreter. QEMU runs those of
-# the other CPUs.
+# the other CPUs. The unit tests of tests/kernels run here too, so that a renamed claim that
+# ci/boot.sh demands is noticed without booting a kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-# From inside: the package has a configuration of its own.
+# From inside: each package is a workspace of its own, and the next one has a configuration.
+(cd tests/kernels && quietly cargo test --locked)
 cd tests/freestanding
 # Flags from outside would replace the package's own.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
