@@ -2,7 +2,8 @@
 # The code is formatted, and neither clippy nor rustdoc complains about it.
 #
 # Clippy checks the library for every supported CPU and every set of features, and the other
-# packages with the profile in which they are built. Rustdoc runs for this machine's CPU.
+# packages with the profile in which they are built. The two packages that are programs for this
+# machine only are checked for it alone, with their tests. Rustdoc runs for this machine's CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -11,8 +12,8 @@ for manifest in "${manifests[@]}"; do
     quietly cargo fmt --manifest-path "$manifest" -- --check
 done
 
-# What panics, as the compiler knows it by its type. ci/boundaries.sh, which knows the text
-# only, is stricter and sees assertions too.
+# What panics, as the compiler knows it by its type. ci/boundaries.sh parses the code, but does
+# not know types, so it is stricter. It sees assertions too.
 panics=()
 for lint in unwrap_used expect_used panic indexing_slicing string_slice unreachable todo unimplemented; do
     panics+=(--deny "clippy::$lint")
@@ -28,14 +29,17 @@ for features in "${feature_sets[@]}"; do
 done
 
 for manifest in "${manifests[@]:1}"; do
-    # What parses the code runs on this machine only.
-    targets=("${cpus[@]}")
-    [ "$manifest" != tests/boundaries/Cargo.toml ] || targets=("${cpus[0]}")
     (
-        # From inside: a package may have a configuration of its own. In the profile that it
-        # is built with: without std, the others may want to unwind.
+        # From inside: a package may have a configuration of its own.
         cd "$(dirname "$manifest")"
-        for cpu in "${targets[@]}"; do
+        case $manifest in
+        tests/boundaries/* | tests/kernels/*)
+            quietly cargo clippy --locked --all-targets -- --deny warnings
+            exit
+            ;;
+        esac
+        # In the profile that it is built with: without std, these may otherwise want to unwind.
+        for cpu in "${cpus[@]}"; do
             for code in '' --examples; do
                 quietly cargo clippy --locked --release --target "$cpu" $code -- --deny warnings
             done
