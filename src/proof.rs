@@ -50,8 +50,8 @@ impl Proof {
         Ok(Self { file, len })
     }
 
-    /// Whether seals alone prove that the content can no longer change. Only [`Proof::of`] proves
-    /// it: this does not ask whether the kernel can be believed.
+    /// Whether the file has the seals of a proof. That is not the proof: this does not ask whether
+    /// the kernel can be believed about them.
     pub(crate) fn may_be_of(file: &OwnedMemFd) -> bool {
         file.seals().is_ok_and(|seals| seals.contains(PROOF_SEALS))
     }
