@@ -151,10 +151,16 @@ pub(crate) fn len_within(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, Ve
     Ok(len as usize)
 }
 
-/// Checks that a length is at most `max_len`, and at most `isize::MAX`, which no slice exceeds.
+/// The longest that a file may be: `max_len`, but at most `isize::MAX`, which no slice exceeds.
+#[inline(always)]
+pub(crate) fn limit(max_len: usize) -> u64 {
+    max_len.min(isize::MAX as usize) as u64
+}
+
+/// Checks that a length is within the limit.
 #[inline(always)]
 pub(crate) fn check_len(len: u64, max_len: usize) -> Result<(), VerifyErrorKind> {
-    if len > max_len.min(isize::MAX as usize) as u64 {
+    if len > limit(max_len) {
         return Err(VerifyErrorKind::TooLarge { len });
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     options::{CreateError, MemFdOptions, Name},
-    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, len_within},
+    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, len_within, limit},
     region::{MapMode, Region},
     sealed::SealedMemFd,
     sys,
@@ -179,7 +179,7 @@ fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Ve
     // Whatever length the file has later: one that is too large now need not be read.
     len_within(source, max_len)?;
     let file = MemFdOptions::new().create(c"copy").map_err(Errno::from)?;
-    let len = copy_by_position(source, &file, max_len.min(isize::MAX as usize) as u64)?;
+    let len = copy_by_position(source, &file, limit(max_len))?;
     check_len(len, max_len)?;
     seal_patiently(file).map_err(|error| match error {
         CreateError::Verify(kind) => kind,
