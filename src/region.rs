@@ -11,7 +11,11 @@ use linux_raw_sys::general as raw;
 /// How a region is mapped.
 #[derive(Clone, Copy)]
 pub(crate) enum MapMode {
-    /// For reading. No other process sees a change that a debugger makes.
+    /// For reading what cannot change, shared with the file: not even a debugger can change what
+    /// is seen.
+    SealedRead,
+    /// The same, where the kernel does not share such a file: a debugger or a uprobe can change
+    /// this process's copy of a page.
     PrivateRead,
     /// For reading, including what others write.
     SharedRead,
@@ -97,8 +101,10 @@ impl Region {
         };
         let padding = Padding::new(offset & (first - 1), last);
         let (protection, flags) = match mode {
-            // Without MAP_NORESERVE a private mapping of huge pages would reserve them a second
-            // time, for copies that a read-only mapping never makes.
+            // Without MAP_NORESERVE a mapping of huge pages would reserve them: a shared one for
+            // holes, so that an empty pool would be ENOMEM even if nobody touches any, and a
+            // private one for copies that a read-only mapping never makes.
+            MapMode::SealedRead => (raw::PROT_READ, raw::MAP_SHARED | raw::MAP_NORESERVE),
             MapMode::PrivateRead => (raw::PROT_READ, raw::MAP_PRIVATE | raw::MAP_NORESERVE),
             MapMode::SharedRead => (raw::PROT_READ, raw::MAP_SHARED),
             MapMode::SharedWrite => (raw::PROT_READ | raw::PROT_WRITE, raw::MAP_SHARED),

@@ -100,13 +100,27 @@ impl SealedMemFd {
 
     /// The only maker of a `SealedMap`. The range lies within the proven length.
     fn map_within(&self, offset: usize, len: usize) -> Result<SealedMap, Errno> {
-        let region = Region::new(self.as_fd(), offset as u64, len, MapMode::PrivateRead)?;
+        let region = match Region::new(self.as_fd(), offset as u64, len, MapMode::SealedRead) {
+            Err(Errno::EPERM) => self.map_elsewhere(offset, len),
+            region => region,
+        }?;
         // A sender can leave the whole file a hole. Where the pool of huge pages is empty, as on
         // nearly every machine, touching it would kill. Huge pages that are present stay so.
         if region.is_on_huge_pages() {
             region.populate()?;
         }
         Ok(SealedMap { region })
+    }
+
+    /// Some kernels do not share a file that is sealed against writing with a descriptor that is
+    /// open for writing. They do with one that is not.
+    #[cold]
+    fn map_elsewhere(&self, offset: usize, len: usize) -> Result<Region, Errno> {
+        let offset = offset as u64;
+        let reopened = self.as_memfd().reopen_read_only();
+        reopened
+            .and_then(|file| Region::new(file.as_fd(), offset, len, MapMode::SealedRead))
+            .or_else(|_| Region::new(self.as_fd(), offset, len, MapMode::PrivateRead))
     }
 
     /// Reads from `offset`, in bytes from the start, and returns how many bytes; 0 at the end.
@@ -198,8 +212,15 @@ impl fmt::Debug for SealedMemFd {
 
 /// The bytes of a sealed memory file, mapped: a `&[u8]` that nobody can change.
 ///
-/// What remains: a debugger of this process, or a uprobe of root's on the file, can change the
-/// private copy of a page that this mapping shows.
+/// The mapping is shared with the file, so nothing that writes into a process's memory changes the
+/// bytes either: no uprobe on the file, no `ptrace`, no `process_vm_writev`, no `/proc/self/mem`.
+///
+/// Some kernels, the last one Linux 6.12.8, refuse to share a sealed file with a descriptor that is
+/// open for writing (`EPERM`). There, the file is opened again as by
+/// [`OwnedMemFd::reopen_read_only`] and mapped through that descriptor. If that fails, as with
+/// neither `/proc` nor `CAP_DAC_READ_SEARCH`, the mapping is private. Then a uprobe of root's, a
+/// debugger, and whoever writes to `/proc/PID/mem`, this process itself included, can change
+/// its copy of a page.
 ///
 /// It outlives the [`SealedMemFd`], and is unmapped on drop. No slice of it outlives that:
 ///

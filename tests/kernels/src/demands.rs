@@ -58,7 +58,7 @@ const DEMANDS: &[Demand] = &[
         versions: &["5.10-old"],
         cpus: &[],
         claims: &[
-            "mapping::a_map_is_made_where_this_kernel_refuses_shared_ones",
+            "mapping::a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors",
             RUNS_BY_PROC,
         ],
     },

@@ -25,9 +25,9 @@ claims!(
     a_map_is_exactly_as_long_as_the_content,
     a_map_outlives_the_descriptor,
     a_map_of_nothing_maps_nothing,
-    a_map_is_private_and_read_only,
-    a_map_is_made_where_shared_ones_are_refused,
-    a_map_is_made_where_this_kernel_refuses_shared_ones,
+    a_map_is_shared_and_read_only,
+    a_map_is_private_where_shared_ones_are_refused,
+    a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
     a_range_may_begin_and_end_anywhere,
@@ -141,35 +141,39 @@ fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
     Ok(())
 }
 
-fn a_map_is_private_and_read_only(world: &World) -> Verdict {
+/// What `/proc` says about the mapping that begins at the first byte, such as `r--s`.
+fn permissions(map: &[u8]) -> Result<[u8; 4], Stop> {
+    let at = crate::claim::Text::of(format_args!("{:x}-", map.as_ptr().addr()));
+    let file = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    let mut text = ok!(Buffer::new(16 * PAGE));
+    let mut len = 0;
+    loop {
+        match ok!(kernel::read(&file, &mut text[len..])) {
+            0 => break,
+            count => len += count,
+        }
+    }
+    for line in text[..len].split(|byte| *byte == b'\n') {
+        if line.starts_with(at.as_str().as_bytes()) {
+            let permissions = line.split(|byte| *byte == b' ').nth(1);
+            return Ok(ok!(permissions.unwrap_or_default().try_into()));
+        }
+    }
+    fail!("{at:?} is in none of {len} bytes")
+}
+
+fn a_map_is_shared_and_read_only(world: &World) -> Verdict {
     let sealed = ok!(numbered(PAGE));
     let map = ok!(sealed.map());
     if world.proc {
-        // /proc lists the mapping's permissions.
-        let at = crate::claim::Text::of(format_args!("{:x}-", map.as_ptr().addr()));
-        let file = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
-        let mut found = None;
-        let mut text = ok!(Buffer::new(16 * PAGE));
-        let mut len = 0;
-        loop {
-            match ok!(kernel::read(&file, &mut text[len..])) {
-                0 => break,
-                count => len += count,
-            }
-        }
-        for line in text[..len].split(|byte| *byte == b'\n') {
-            if line.starts_with(at.as_str().as_bytes()) {
-                found = line.split(|byte| *byte == b' ').nth(1);
-            }
-        }
-        same!(found, Some(&b"r--p"[..]));
+        same!(permissions(&map)?, *b"r--s");
     }
     // The kernel cannot write there.
     same!(attacks::is_writable(map.as_ptr()), Ok(false));
     is_numbered(&map, 0, PAGE)
 }
 
-fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
+fn a_map_is_private_where_shared_ones_are_refused(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let sealed = ok!(numbered(PAGE));
     // Some kernels treat every shared mapping as one that may write.
@@ -179,19 +183,30 @@ fn a_map_is_made_where_shared_ones_are_refused(world: &World) -> Verdict {
         Mapping::of(&sealed, PAGE, Stores::Shared, READ),
         Errno::EPERM
     );
-    is_numbered(&ok!(sealed.map()), 0, PAGE)?;
+    let map = ok!(sealed.map());
+    if world.proc {
+        same!(permissions(&map)?, *b"r--p");
+    }
+    is_numbered(&map, 0, PAGE)?;
     is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
 }
 
-fn a_map_is_made_where_this_kernel_refuses_shared_ones(_: &World) -> Verdict {
+fn a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors(world: &World) -> Verdict {
     let sealed = ok!(numbered(PAGE));
     match Mapping::of(&sealed, PAGE, Stores::Shared, READ) {
         Err(Errno::EPERM) => {}
         Err(error) => fail!("{error:?}"),
         Ok(_) => return Err(Stop::Skipped(SHARED_MAPS_ARE_MADE)),
     }
-    is_numbered(&ok!(sealed.map()), 0, PAGE)?;
-    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
+    needs!(world.proc, world::NO_PROC);
+    let before = kernel::open_descriptors();
+    let map = ok!(sealed.map());
+    same!(permissions(&map)?, *b"r--s");
+    same!(attacks::is_writable(map.as_ptr()), Ok(false));
+    is_numbered(&map, 0, PAGE)?;
+    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)?;
+    same!(kernel::open_descriptors(), before);
+    Ok(())
 }
 
 fn a_map_is_there_in_a_child_and_goes_alone(_: &World) -> Verdict {
