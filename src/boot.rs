@@ -14,12 +14,12 @@
 //! initramfs use memory until they are removed.
 //!
 //! ```no_run
-//! use owned_memfd::{Errno, SealedMemFd};
+//! use owned_memfd::{Errno, SealedMemFd, boot::BootError};
 //!
 //! fn attach(module: &[u8], image: &[u8]) -> Result<(), Errno> {
 //!     match SealedMemFd::copy_from_slice(c"loop.ko", module)?.load_module(c"max_part=0") {
-//!         Ok(()) | Err(Errno::EEXIST) => {}
-//!         Err(errno) => return Err(errno),
+//!         Ok(()) | Err(BootError::Kernel(Errno::EEXIST)) => {}
+//!         Err(error) => return Err(error.into()),
 //!     }
 //!     let device = SealedMemFd::copy_from_slice(c"root.squashfs", image)?.attach_loop()?;
 //!     let path = device.path();
@@ -36,7 +36,7 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     path::{NumberedPath, PathStart},
-    sealed::SealedMemFd,
+    sealed::{SealedMemFd, UNPROVEN_LENGTH},
     sys,
 };
 use core::{ffi::CStr, fmt};
@@ -178,11 +178,13 @@ fn attach(
 /// or damaged after it is loaded. `command_line` is complete: nothing of the running kernel's is
 /// added, `console=` for example.
 ///
-/// The files are sealed, so that the kernel reads what you have verified. It checks a signature
+/// The files are sealed, so that the kernel reads what you have verified, and nothing after it:
+/// it reads each of them to the end. It checks a signature
 /// itself only if it is configured, locked down or told by IMA to demand one, and only that of the
 /// kernel. You always vouch for the RAM disk and the command line.
 ///
 /// # Errors
+/// - [`BootError::UnprovenLength`]: one of the files may be longer than was proven. Nothing is loaded.
 /// - `EACCES`: the policy of a security module, such as IMA, forbids it.
 /// - `EADDRNOTAVAIL`: there is no place in the machine's memory where the parts fit in one piece.
 /// - `EBADF`: one of the descriptors is not open for reading.
@@ -206,13 +208,22 @@ fn attach(
 ///
 /// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
 /// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_file_load.2.html).
-#[inline]
 pub fn kexec_file_load(
     kernel: &SealedMemFd,
     initrd: Option<&SealedMemFd>,
     command_line: &CStr,
-) -> Result<(), Errno> {
-    sys::boot::kexec_file_load(kernel.as_fd(), initrd.map(AsFd::as_fd), command_line)
+) -> Result<(), BootError> {
+    let kernel = whole(kernel)?.as_fd();
+    let initrd = match initrd {
+        Some(initrd) => Some(whole(initrd)?.as_fd()),
+        None => None,
+    };
+    Ok(sys::boot::kexec_file_load(kernel, initrd, command_line)?)
+}
+
+/// The file, which the kernel may read to its end.
+fn whole(sealed: &SealedMemFd) -> Result<&OwnedMemFd, BootError> {
+    sealed.whole_file()?.ok_or(BootError::UnprovenLength)
 }
 
 impl SealedMemFd {
@@ -221,14 +232,14 @@ impl SealedMemFd {
     /// `parameters` are as in [`OwnedMemFd::load_module`].
     ///
     /// # Errors
-    /// As [`OwnedMemFd::load_module`].
+    /// - [`BootError::UnprovenLength`]: the file may be longer than was proven. Nothing is loaded.
+    /// - Otherwise as [`OwnedMemFd::load_module`].
     ///
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
     #[doc(alias = "finit_module")]
-    #[inline]
-    pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
-        self.as_memfd().load_module(parameters)
+    pub fn load_module(&self, parameters: &CStr) -> Result<(), BootError> {
+        Ok(whole(self)?.load_module(parameters)?)
     }
 
     /// Exposes the file as a read-only block device. Nobody can change what it shows.
@@ -236,14 +247,56 @@ impl SealedMemFd {
     /// [`OwnedMemFd::attach_loop`] says more about the device.
     ///
     /// # Errors
-    /// As [`OwnedMemFd::attach_loop`].
+    /// - [`BootError::UnprovenLength`]: the file may be longer than was proven. Nothing is attached.
+    /// - Otherwise as [`OwnedMemFd::attach_loop`].
     ///
     /// Since Linux 5.8.
     /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
     #[doc(alias = "losetup")]
     #[doc(alias = "LOOP_CONFIGURE")]
-    pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
-        self.as_memfd().attach_loop()
+    pub fn attach_loop(&self) -> Result<LoopDevice, BootError> {
+        Ok(whole(self)?.attach_loop()?)
+    }
+}
+
+/// Why the kernel was not given a sealed file, or did not take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BootError {
+    /// The file lacks [`Seals::GROW`], or is longer than it was when it was proven. The kernel
+    /// reads a file to its end, and would load more than that.
+    ///
+    /// To go on, copy what was proven: [`SealedMemFd::copy_from_slice`] of its
+    /// [`map`](SealedMemFd::map).
+    UnprovenLength,
+    /// The kernel returned this error.
+    Kernel(Errno),
+}
+
+impl From<Errno> for BootError {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnprovenLength => f.write_str(UNPROVEN_LENGTH),
+            Self::Kernel(errno) => errno.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for BootError {}
+
+impl From<BootError> for Errno {
+    /// The kernel's error, or `EPERM` for a file that may be longer than was proven.
+    fn from(error: BootError) -> Self {
+        match error {
+            BootError::Kernel(errno) => errno,
+            BootError::UnprovenLength => Self::EPERM,
+        }
     }
 }
 

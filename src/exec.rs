@@ -5,7 +5,7 @@ use crate::{
     errno::Errno,
     fd::{AsFd, BorrowedFd},
     memfd::OwnedMemFd,
-    sealed::SealedMemFd,
+    sealed::{SealedMemFd, UNPROVEN_LENGTH},
     sys,
 };
 use core::{
@@ -218,6 +218,22 @@ impl SealedMemFd {
     /// Nobody can change what runs. Create the file with
     /// [`MemFdOptions::executable`](crate::MemFdOptions::executable).
     ///
+    /// The kernel reads the file to its end, so all of it must be proven. A file without
+    /// [`Seals::GROW`](crate::Seals::GROW) may be longer by now, and so is
+    /// [`ExecError::UnprovenLength`]. To run what was proven, copy it:
+    ///
+    /// ```no_run
+    /// use owned_memfd::{Errno, MemFdOptions, SealedMemFd, exec::Args};
+    ///
+    /// fn run(received: &SealedMemFd, args: Args<'_>) -> Result<std::convert::Infallible, Errno> {
+    ///     let content = received.map()?;
+    ///     let program = MemFdOptions::new()
+    ///         .executable(true)
+    ///         .create_with(c"program", content.len(), |bytes| bytes.copy_from_slice(&content))?;
+    ///     Ok(program.exec(args, Args::EMPTY)?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As [`ExecError`] says.
     ///
@@ -225,7 +241,10 @@ impl SealedMemFd {
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
-        self.as_memfd().exec(args, env)
+        match self.whole_file()? {
+            Some(file) => file.exec(args, env),
+            None => Err(ExecError::UnprovenLength),
+        }
     }
 
     /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
@@ -241,7 +260,10 @@ impl SealedMemFd {
     /// `AT_EXECVE_CHECK`.
     #[doc(alias = "AT_EXECVE_CHECK")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
-        self.as_memfd().check_exec()
+        match self.whole_file()? {
+            Some(file) => file.check_exec(),
+            None => Err(ExecError::UnprovenLength),
+        }
     }
 }
 
@@ -269,6 +291,10 @@ pub enum ExecError {
     NoDevFd,
     /// The file is on huge pages. The kernel would kill the process half-way.
     HugePages,
+    /// Of [`SealedMemFd`] only: the file lacks [`Seals::GROW`](crate::Seals::GROW), or is longer than
+    /// it was when it was proven. The kernel would execute more than that.
+    /// [`SealedMemFd::exec`] shows how to copy what was proven.
+    UnprovenLength,
     /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is neither
     /// `execveat` nor `/proc`), or what `execve(2)` lists.
     Kernel(Errno),
@@ -290,6 +316,7 @@ impl fmt::Display for ExecError {
             Self::NoInterpreter => "the program's interpreter does not exist",
             Self::NoDevFd => "there is no /dev/fd, or the program's interpreter does not exist",
             Self::HugePages => "a file on huge pages cannot be executed",
+            Self::UnprovenLength => UNPROVEN_LENGTH,
             Self::Kernel(errno) => return errno.fmt(f),
         })
     }
@@ -298,7 +325,8 @@ impl fmt::Display for ExecError {
 impl core::error::Error for ExecError {}
 
 impl From<ExecError> for Errno {
-    /// The kernel's error, or `EINVAL` for a file on huge pages.
+    /// The kernel's error, `EINVAL` for a file on huge pages, or `EPERM` for one that may be
+    /// longer than was proven.
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::NotExecutable => Self::EACCES,
@@ -308,6 +336,7 @@ impl From<ExecError> for Errno {
                 Self::ENOENT
             }
             ExecError::HugePages => Self::EINVAL,
+            ExecError::UnprovenLength => Self::EPERM,
             ExecError::Kernel(errno) => errno,
         }
     }

@@ -61,6 +61,18 @@ impl Proof {
         &self.file
     }
 
+    /// The file, if the proof is about all of it, and for good: it cannot grow and is as long as
+    /// it was when it was proven.
+    ///
+    /// That is more than it takes to map the proven bytes. Who reads the file itself, as the
+    /// kernel does when it executes one, reads it to its end, wherever that is by then.
+    pub(crate) fn whole_file(&self) -> Result<Option<&OwnedMemFd>, Errno> {
+        // The seal first: the length that is read after it is the last one.
+        let is_fixed = self.file.seals()?.contains(Seals::GROW);
+        let is_whole = is_fixed && self.file.len()? == self.len as u64;
+        Ok(is_whole.then_some(&self.file))
+    }
+
     /// The length at which the content was proven, in bytes. At most `isize::MAX`.
     pub(crate) const fn len(&self) -> usize {
         self.len

@@ -21,7 +21,8 @@ use core::{fmt, ops::Deref, slice};
 /// returns them as a plain `&[u8]`, without `unsafe`.
 ///
 /// A file without [`Seals::GROW`] can still get longer. `len` stays the length at which it was
-/// proven.
+/// proven. The kernel would read beyond it, so [`exec`](Self::exec) and the methods of `boot`
+/// reject such a file.
 ///
 /// ```
 /// use owned_memfd::SealedMemFd;
@@ -49,6 +50,9 @@ use core::{fmt, ops::Deref, slice};
 pub struct SealedMemFd {
     proof: Proof,
 }
+
+/// The message of the errors for a file of which [`SealedMemFd::whole_file`] says no.
+pub(crate) const UNPROVEN_LENGTH: &str = "the file may be longer than what was proven (no F_SEAL_GROW): copy that into a file of your own";
 
 impl SealedMemFd {
     #[inline(always)]
@@ -168,6 +172,12 @@ impl SealedMemFd {
     /// The memory file, for what this crate does with it.
     pub(crate) const fn as_memfd(&self) -> &OwnedMemFd {
         self.proof.file()
+    }
+
+    /// The memory file, if nothing of it is beyond what was proven, for what hands the file itself
+    /// to the kernel.
+    pub(crate) fn whole_file(&self) -> Result<Option<&OwnedMemFd>, Errno> {
+        self.proof.whole_file()
     }
 
     /// Gives back the memory file, without the proof.

@@ -3,6 +3,8 @@
 //!
 //! Everything here can also be done without std.
 
+#[cfg(feature = "boot")]
+use crate::boot::BootError;
 use crate::{
     errno::Errno,
     exec::ExecError,
@@ -72,6 +74,17 @@ impl From<ExecError> for io::Error {
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::Kernel(errno) => errno.into(),
+            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
+        }
+    }
+}
+
+#[cfg(feature = "boot")]
+impl From<BootError> for io::Error {
+    /// The error with the kernel's errno, or ours, as its kind.
+    fn from(error: BootError) -> Self {
+        match error {
+            BootError::Kernel(errno) => errno.into(),
             cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
         }
     }

@@ -26,7 +26,7 @@ use std::{
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The errors, by the numbers with which a child reports them. No errno has these numbers.
-const REFUSALS: [ExecError; 7] = [
+const REFUSALS: [ExecError; 8] = [
     ExecError::NotExecutable,
     ExecError::ExecutableFileBusy,
     ExecError::InvalidExecutable,
@@ -34,6 +34,7 @@ const REFUSALS: [ExecError; 7] = [
     ExecError::NoInterpreter,
     ExecError::NoDevFd,
     ExecError::HugePages,
+    ExecError::UnprovenLength,
 ];
 const FIRST: i32 = 10_000;
 

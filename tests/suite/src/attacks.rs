@@ -6,7 +6,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
 use crate::{
-    Stop, World,
+    Stop, Verdict, World,
     kernel::{self, PAGE, READ, WRITE},
     raw::{Mapping, Stores, call, lend, take},
     world,
@@ -17,7 +17,7 @@ use core::{
 };
 use linux_raw_sys::general;
 use owned_memfd::{
-    Errno, MemFdFlags, OwnedMemFd, Seals,
+    Errno, MemFdFlags, OwnedMemFd, SealedMemFd, Seals,
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 use rustix::mm::{self, MapFlags};
@@ -51,6 +51,35 @@ pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Err
         Err(Errno::EBUSY) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What `content` was proven to be, and its sender, who can still make the file longer.
+pub(crate) fn growable(content: &[u8]) -> Result<(SealedMemFd, OwnedMemFd), Errno> {
+    let sender = kernel::holding(content)?;
+    sender.add_seals(Seals::WRITE | Seals::SHRINK)?;
+    let sealed = SealedMemFd::verify(kernel::dup(&sender)?, content.len())?;
+    Ok((sealed, sender))
+}
+
+/// Runs `check` with files of `content` whose length is not proven: one that can still grow, one
+/// that has grown to `len`, and one that was sealed against growing after that. Then runs
+/// `control` with one that was sealed against growing before.
+pub(crate) fn with_unproven_lengths(
+    content: &[u8],
+    len: u64,
+    check: impl Fn(&SealedMemFd) -> Verdict,
+    control: impl Fn(&SealedMemFd) -> Verdict,
+) -> Verdict {
+    let (sealed, sender) = ok!(growable(content));
+    check(&sealed)?;
+    ok!(sender.set_len(len));
+    check(&sealed)?;
+    ok!(sender.add_seals(Seals::GROW));
+    check(&sealed)?;
+    same!(sealed.len(), content.len());
+    let (sealed, sender) = ok!(growable(content));
+    ok!(sender.add_seals(Seals::GROW));
+    control(&sealed)
 }
 
 /// An executable, sealable memory file with this content.

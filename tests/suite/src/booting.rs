@@ -14,8 +14,8 @@ use crate::{
 };
 use core::{ffi::CStr, time::Duration};
 use owned_memfd::{
-    Errno, OwnedMemFd, Seals,
-    boot::LoopDevice,
+    Errno, OwnedMemFd, SealedMemFd, Seals,
+    boot::{BootError, LoopDevice, kexec_file_load},
     fd::{AsRawFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
@@ -40,6 +40,7 @@ claims!(
     what_is_no_module_is_enoexec,
     an_empty_module_is_einval,
     a_module_of_2_gib_is_efbig,
+    what_may_be_longer_than_was_proven_is_given_to_no_kernel,
     no_module_is_loaded_without_privilege,
     no_module_is_loaded_by_a_kernel_without_modules,
     an_image_in_a_sealed_file_is_mounted,
@@ -154,7 +155,7 @@ fn a_module_in_a_file_that_is_not_sealed_is_loaded(world: &World) -> Verdict {
 fn a_module_that_is_loaded_is_eexist(world: &World) -> Verdict {
     let sealed = ok!(module(world)?.seal());
     same!(sealed.load_module(c""), Ok(()));
-    same!(sealed.load_module(c""), Err(Errno::EEXIST));
+    same!(sealed.load_module(c""), Err(Errno::EEXIST.into()));
     same!(ok!(copy_of(MODULE)).load_module(c""), Err(Errno::EEXIST));
     same!(is_loaded(), Ok(true));
     Ok(())
@@ -198,7 +199,7 @@ fn a_module_that_is_open_for_writing_elsewhere_is_etxtbsy(world: &World) -> Verd
     same!(file.load_module(c""), Err(Errno::ETXTBSY));
     // Sealing the file makes no difference.
     let sealed = ok!(file.seal());
-    same!(sealed.load_module(c""), Err(Errno::ETXTBSY));
+    same!(sealed.load_module(c""), Err(Errno::ETXTBSY.into()));
     same!(is_loaded(), Ok(false));
     drop(writer);
     same!(sealed.load_module(c""), Ok(()));
@@ -304,7 +305,7 @@ fn what_is_no_module_is_enoexec(world: &World) -> Verdict {
             ok!(file.set_len(len as u64));
             same!(file.load_module(c""), Err(Errno::ENOEXEC));
             let sealed = ok!(file.seal());
-            same!(sealed.load_module(c""), Err(Errno::ENOEXEC));
+            same!(sealed.load_module(c""), Err(Errno::ENOEXEC.into()));
         }
     }
     Ok(())
@@ -327,13 +328,53 @@ fn a_module_of_2_gib_is_efbig(world: &World) -> Verdict {
     Ok(())
 }
 
+fn what_may_be_longer_than_was_proven_is_given_to_no_kernel(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    // What is not refused for that does not get far either.
+    ok!(kernel::renounce_privileges());
+    let refusals = |sealed: &SealedMemFd, whole: &SealedMemFd| {
+        [
+            sealed.load_module(c"").err(),
+            sealed.attach_loop().err(),
+            kexec_file_load(sealed, None, c"").err(),
+            kexec_file_load(whole, Some(sealed), c"").err(),
+        ]
+    };
+    let whole = ok!(SealedMemFd::copy_from_slice(c"whole", b"no kernel"));
+    let refusal = Some(BootError::UnprovenLength);
+    attacks::with_unproven_lengths(
+        &[b'x'; 4096],
+        1 << 40,
+        |sealed| {
+            same!(refusals(sealed, &whole), [refusal; 4]);
+            Ok(())
+        },
+        |sealed| {
+            holds!(!refusals(sealed, &whole).contains(&refusal));
+            Ok(())
+        },
+    )?;
+    same!(Errno::from(BootError::UnprovenLength), Errno::EPERM);
+    same!(Errno::from(BootError::Kernel(Errno::EIO)), Errno::EIO);
+    same!(
+        Text::of(BootError::Kernel(Errno::EIO)).as_str(),
+        Text::of(Errno::EIO).as_str()
+    );
+    holds!(
+        Text::of(BootError::UnprovenLength)
+            .as_str()
+            .contains("copy")
+    );
+    Ok(())
+}
+
 fn no_module_is_loaded_without_privilege(world: &World) -> Verdict {
     needs!(world.modules, world::NO_MODULES);
     let file = ok!(kernel::holding(b"no module"));
     ok!(kernel::renounce_privileges());
     same!(file.load_module(c""), Err(Errno::EPERM));
     let sealed = ok!(file.seal());
-    same!(sealed.load_module(c""), Err(Errno::EPERM));
+    same!(sealed.load_module(c""), Err(Errno::EPERM.into()));
     Ok(())
 }
 

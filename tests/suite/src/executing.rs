@@ -3,7 +3,7 @@
 //! The program comes from `parties`. It prints what it received.
 
 use crate::{
-    Verdict, World,
+    Verdict, World, attacks,
     claim::Text,
     kernel, parties,
     parties::{Ended, Execution, Outcome, Program},
@@ -47,6 +47,8 @@ claims!(
     a_missing_interpreter_is_named_when_the_table_is_full,
     a_missing_dev_fd_is_named,
     a_file_on_huge_pages_is_refused,
+    a_file_that_may_be_longer_than_was_proven_is_refused,
+    what_was_proven_of_a_longer_file_runs_as_a_copy,
     a_check_looks_at_the_mode_and_not_at_the_content,
     a_check_is_refused_where_an_execution_would_be,
     a_check_that_the_kernel_does_not_know_says_so,
@@ -613,6 +615,41 @@ fn can_check(file: &OwnedMemFd) -> Verdict {
     }
 }
 
+fn a_file_that_may_be_longer_than_was_proven_is_refused(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let refusal = Some(ExecError::UnprovenLength);
+    attacks::with_unproven_lengths(
+        b"#! no interpreter",
+        3 << 30,
+        |sealed| {
+            same!(sealed.exec(NOTHING, NOTHING).err(), refusal);
+            same!(sealed.check_exec().err(), refusal);
+            Ok(())
+        },
+        |sealed| {
+            holds!(sealed.exec(NOTHING, NOTHING).err() != refusal);
+            holds!(sealed.check_exec().err() != refusal);
+            Ok(())
+        },
+    )
+}
+
+fn what_was_proven_of_a_longer_file_runs_as_a_copy(world: &World) -> Verdict {
+    let sender = ok!(program(world)?.file());
+    ok!(sender.add_seals(Seals::WRITE | Seals::SHRINK));
+    let sealed = ok!(SealedMemFd::try_from(ok!(kernel::dup(&sender))));
+    same!(
+        sealed.exec(NOTHING, NOTHING).err(),
+        Some(ExecError::UnprovenLength)
+    );
+    let content = ok!(sealed.map());
+    let options = MemFdOptions::new().executable(true);
+    let copy = ok!(options.create_with(c"copy", content.len(), |bytes| {
+        bytes.copy_from_slice(&content);
+    }));
+    runs(&copy.into_memfd())
+}
+
 fn a_check_looks_at_the_mode_and_not_at_the_content(world: &World) -> Verdict {
     let program = program(world)?;
     for file in [
@@ -665,6 +702,7 @@ fn every_refusal_says_what_it_is(_: &World) -> Verdict {
         ExecError::NoInterpreter,
         ExecError::NoDevFd,
         ExecError::HugePages,
+        ExecError::UnprovenLength,
     ];
     for (index, error) in own.iter().enumerate() {
         let text = Text::of(error);

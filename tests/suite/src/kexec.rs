@@ -6,7 +6,10 @@
 
 use crate::{Stop, Verdict, World, kernel, raw, world};
 use core::ffi::CStr;
-use owned_memfd::{Errno, OwnedMemFd, SealedMemFd, boot::kexec_file_load};
+use owned_memfd::{
+    Errno, OwnedMemFd, SealedMemFd,
+    boot::{BootError, kexec_file_load},
+};
 use rustix::fs::OFlags;
 
 claims!(
@@ -66,7 +69,10 @@ fn is_loaded() -> Result<bool, Errno> {
 
 /// Loading the kernel fails for this reason.
 fn is_refused(kernel: &SealedMemFd, initrd: Option<&SealedMemFd>, expected: Errno) -> Verdict {
-    same!(kexec_file_load(kernel, initrd, COMMAND_LINE), Err(expected));
+    same!(
+        kexec_file_load(kernel, initrd, COMMAND_LINE),
+        Err(expected.into())
+    );
     same!(is_loaded(), Ok(false));
     Ok(())
 }
@@ -164,7 +170,10 @@ fn a_command_line_that_is_too_long_is_einval(world: &World) -> Verdict {
     let mut line = [b'x'; 4096];
     line[4095] = 0;
     let line = ok!(CStr::from_bytes_with_nul(&line).map_err(|_| Errno::EINVAL));
-    same!(kexec_file_load(&kernel, None, line), Err(Errno::EINVAL));
+    same!(
+        kexec_file_load(&kernel, None, line),
+        Err(Errno::EINVAL.into())
+    );
     same!(is_loaded(), Ok(false));
     Ok(())
 }
@@ -180,7 +189,7 @@ fn what_is_no_kernel_is_enoexec_or_einval(world: &World) -> Verdict {
             let kernel = ok!(file.seal());
             refused!(
                 kexec_file_load(&kernel, None, COMMAND_LINE),
-                Errno::ENOEXEC | Errno::EINVAL
+                BootError::Kernel(Errno::ENOEXEC | Errno::EINVAL)
             );
         }
     }
@@ -194,11 +203,11 @@ fn no_kernel_is_loaded_without_privilege(world: &World) -> Verdict {
     ok!(kernel::renounce_privileges());
     same!(
         kexec_file_load(&kernel, None, COMMAND_LINE),
-        Err(Errno::EPERM)
+        Err(Errno::EPERM.into())
     );
     same!(
         kexec_file_load(&kernel, Some(&kernel), COMMAND_LINE),
-        Err(Errno::EPERM)
+        Err(Errno::EPERM.into())
     );
     Ok(())
 }
@@ -208,7 +217,7 @@ fn no_kernel_is_loaded_by_a_kernel_that_cannot(world: &World) -> Verdict {
     let kernel = ok!(SealedMemFd::copy_from_slice(c"kernel", b"no kernel"));
     same!(
         kexec_file_load(&kernel, None, COMMAND_LINE),
-        Err(Errno::ENOSYS)
+        Err(Errno::ENOSYS.into())
     );
     Ok(())
 }
