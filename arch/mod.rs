@@ -117,6 +117,8 @@ cfg_if! {
             fn fallocate = FALLOCATE(fd: u32, mode: u32, offset: u64, len: u64) -> usize;
             /// `fchmod(2)`
             fn fchmod = FCHMOD(fd: u32, mode: u32) -> usize;
+            /// `fsetxattr(2)`
+            fn fsetxattr = FSETXATTR(fd: u32, name: *const c_char, value: *const u8, len: usize, flags: u32) -> usize;
             /// `fstat(2)`
             fn fstat = FSTAT(fd: u32, stat: *mut stat) -> usize;
             /// `fstatfs(2)`

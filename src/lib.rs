@@ -67,7 +67,7 @@ cfg_if! {
         pub use memfd::{OwnedMemFd, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
         pub use path::NumberedPath;
-        pub use proof::{VerifyError, VerifyErrorKind};
+        pub use proof::{VerifyError, VerifyErrorKind, has_cve_2026_63952};
         pub use sealed::{MapError, SealedMap, SealedMemFd};
         pub use shared::{SharedMap, SharedMapMut};
         pub use transfer::TransferError;

@@ -98,53 +98,82 @@ fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
 /// if anything is.
 #[cold]
 fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), VerifyErrorKind> {
-    let seals = match seals {
-        Ok(seals) => seals,
-        // There may be a better reason, but there is no proof, whatever it is.
-        Err(errno) => return Err(check_memfd(fd).err().unwrap_or(errno.into())),
-    };
-    if seals.contains(PROOF_SEALS) {
-        // When a kernel with the bug sets EXEC on an executable file, it sets WRITE without
-        // looking for writable mappings, and always FUTURE_WRITE too.
-        return if seals.contains(Seals::EXEC) && has_cve_2026_63952() {
-            Err(VerifyErrorKind::ForgeableSeals)
+    let seals = seals.map_err(|errno| explain_no_seals(fd, errno))?;
+    if !seals.contains(PROOF_SEALS) {
+        return if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
+            Err(VerifyErrorKind::FutureWriteOnly)
         } else {
-            Ok(())
+            Err(VerifyErrorKind::MissingSeals(PROOF_SEALS.difference(seals)))
         };
     }
-    check_memfd(fd)?;
-    if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
-        Err(VerifyErrorKind::FutureWriteOnly)
-    } else {
-        Err(VerifyErrorKind::MissingSeals(PROOF_SEALS.difference(seals)))
+    // When a kernel with the bug sets EXEC on an executable file, it sets WRITE without looking
+    // for writable mappings, and always FUTURE_WRITE too.
+    if !seals.contains(Seals::EXEC) {
+        return Ok(());
+    }
+    match has_cve_2026_63952() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(VerifyErrorKind::ForgeableSeals),
+        Err(errno) => Err(VerifyErrorKind::ProbeFailed(errno)),
     }
 }
 
-/// Whether this kernel has CVE-2026-63952, tried once in a process.
-fn has_cve_2026_63952() -> bool {
+/// Whether this kernel has CVE-2026-63952, with which the seals of a file can be forged.
+///
+/// This is found out by trying, with a memory file of its own. The process keeps the result, and
+/// later calls make no system call. Verifying a file asks the same if the file has both
+/// [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], which only few senders set. Before a process enters a
+/// sandbox that does not allow these calls, it can ask once:
+///
+/// ```
+/// // Before the filter is installed. If it fails, such files are rejected.
+/// let _ = owned_memfd::has_cve_2026_63952();
+/// ```
+///
+/// The calls are `memfd_create`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and `close`,
+/// and `fsetxattr` where `vm.memfd_noexec` is 2.
+///
+/// # Errors
+/// It could not be tried, and the next call tries again.
+/// - `EINVAL`: before Linux 6.3, which neither has the bug nor knows [`Seals::EXEC`].
+/// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+/// - `ENOMEM`: no memory for a file or a mapping.
+/// - `EOPNOTSUPP`: `vm.memfd_noexec` is 2, and the kernel is built without access control lists for
+///   memory files.
+/// - `EPERM`, `ENOSYS`, and whatever else a seccomp filter or a security module returns.
+///
+/// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+pub fn has_cve_2026_63952() -> Result<bool, Errno> {
     const UNKNOWN: u8 = 0;
     const ABSENT: u8 = 1;
     const PRESENT: u8 = 2;
     // Every attempt that writes this writes the same.
     static RESULT: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-    if RESULT.load(Relaxed) == UNKNOWN {
-        match probe_cve_2026_63952() {
-            Ok(present) => RESULT.store(if present { PRESENT } else { ABSENT }, Relaxed),
-            // It cannot be tried now, as where vm.memfd_noexec forbids executable files.
-            Err(_) => return true,
+    match RESULT.load(Relaxed) {
+        UNKNOWN => {
+            let is_present = probe_cve_2026_63952()?;
+            RESULT.store(if is_present { PRESENT } else { ABSENT }, Relaxed);
+            Ok(is_present)
         }
+        known => Ok(known == PRESENT),
     }
-    RESULT.load(Relaxed) != ABSENT
 }
 
 /// Seals an executable file against writing while it is mapped for writing, in the only way in
 /// which some kernels allow that. Returns whether this one does.
 fn probe_cve_2026_63952() -> Result<bool, Errno> {
-    let flags = MemFdFlags::CLOEXEC
-        .union(MemFdFlags::ALLOW_SEALING)
-        .union(MemFdFlags::EXEC);
-    let file = OwnedMemFd::create(c"owned-memfd", flags)?;
+    let flags = MemFdFlags::CLOEXEC.union(MemFdFlags::ALLOW_SEALING);
+    let file = match OwnedMemFd::create(c"owned-memfd", flags.union(MemFdFlags::EXEC)) {
+        // vm.memfd_noexec forbids executable files. But it forbids only to create one: a list of
+        // access rights makes one of any file, even if its execute bits are sealed.
+        Err(Errno::EACCES) => {
+            let file = OwnedMemFd::create(c"owned-memfd", flags.union(MemFdFlags::NOEXEC_SEAL))?;
+            sys::memfd::set_acl(file.as_fd(), &EXECUTABLE)?;
+            file
+        }
+        file => file?,
+    };
     // The file stays empty, since more may be above RLIMIT_FSIZE, which kills. The bug is about
     // the mapping.
     let _mapping = Region::new(file.as_fd(), 0, 1, MapMode::SharedWrite)?;
@@ -154,6 +183,14 @@ fn probe_cve_2026_63952() -> Result<bool, Errno> {
         Err(errno) => Err(errno),
     }
 }
+
+/// An access control list that says what mode 0711 says, `linux/posix_acl_xattr.h`: the version,
+/// and entries of a tag, permissions, and no user or group.
+const EXECUTABLE: [u8; 28] = *b"\
+    \x02\0\0\0\
+    \x01\0\x07\0\xff\xff\xff\xff\
+    \x04\0\x01\0\xff\xff\xff\xff\
+    \x20\0\x01\0\xff\xff\xff\xff";
 
 /// The length of the file, if it is within the limit.
 #[inline(always)]
@@ -201,6 +238,19 @@ impl<'fd> Unshrinkable<'fd> {
     }
 }
 
+/// Why a descriptor has no seals.
+fn explain_no_seals(fd: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
+    match errno {
+        Errno::EINVAL => VerifyErrorKind::NotMemFd,
+        Errno::EBADF
+            if sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
+        {
+            VerifyErrorKind::PathOnly
+        }
+        errno => errno.into(),
+    }
+}
+
 /// Whether `fd` is a memory file: an inode on the mount that the kernel keeps for its own
 /// shared memory, or one on huge pages.
 ///
@@ -211,13 +261,7 @@ fn check_memfd(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
         Ok(Seals::SEAL) => {}
         // A file of a mounted file system has exactly that seal and can get no other.
         Ok(_) => return Ok(()),
-        Err(Errno::EINVAL) => return Err(VerifyErrorKind::NotMemFd),
-        Err(Errno::EBADF)
-            if sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_PATH != 0) =>
-        {
-            return Err(VerifyErrorKind::PathOnly);
-        }
-        Err(errno) => return Err(errno.into()),
+        Err(errno) => return Err(explain_no_seals(fd, errno)),
     }
     let file_system = sys::memfd::stat_fs(fd)?;
     let pages = match file_system.magic {
@@ -321,8 +365,8 @@ impl<T> From<VerifyError<T>> for Errno {
 pub enum VerifyErrorKind {
     /// The kernel returned this error.
     Kernel(Errno),
-    /// It is not an anonymous memory file: not a regular file, or a file of a mounted file
-    /// system such as tmpfs.
+    /// It is not a memory file, and has no seals: not a regular file, or a file of a mounted file
+    /// system. A file of a tmpfs has seals, but never those of a proof.
     NotMemFd,
     /// It is open with `O_PATH`, which allows no operation on the file itself.
     PathOnly,
@@ -332,9 +376,12 @@ pub enum VerifyErrorKind {
     /// write.
     FutureWriteOnly,
     /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`]. Kernels with CVE-2026-63952 set
-    /// both together with a [`Seals::WRITE`] that does not hold. This kernel is one of them, or
-    /// that could not be tried.
+    /// both together with a [`Seals::WRITE`] that does not hold, and this kernel is one of them.
     ForgeableSeals,
+    /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], and whether this kernel has
+    /// CVE-2026-63952 could not be tried, for this reason. If that goes away, try again.
+    /// [`has_cve_2026_63952`] can be called beforehand.
+    ProbeFailed(Errno),
     /// It is longer than the caller's limit, or than `isize::MAX`, which no slice exceeds.
     TooLarge {
         /// The length of the file, in bytes.
@@ -353,7 +400,11 @@ impl fmt::Display for VerifyErrorKind {
                 f.write_str("sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE")
             }
             Self::ForgeableSeals => f.write_str(
-                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as CVE-2026-63952 forges",
+                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as this kernel's CVE-2026-63952 forges",
+            ),
+            Self::ProbeFailed(errno) => write!(
+                f,
+                "sealed as CVE-2026-63952 forges, for which this kernel could not be tried: {errno}"
             ),
             Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
         }
@@ -373,7 +424,7 @@ impl From<VerifyErrorKind> for Errno {
     /// return nothing but an errno.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
-            VerifyErrorKind::Kernel(errno) => errno,
+            VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,
             VerifyErrorKind::NotMemFd => Self::EINVAL,
             VerifyErrorKind::PathOnly => Self::EBADF,
             VerifyErrorKind::MissingSeals(_)

@@ -39,6 +39,7 @@ impl OwnedMemFd {
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
+    /// - [`VerifyErrorKind::ProbeFailed`]: the same, and whether it has could not be tried.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `isize::MAX`.
     ///
     /// Since Linux 3.17.
@@ -120,15 +121,21 @@ impl SealedMemFd {
     /// A read-only descriptor is enough. A write-only one is accepted, but cannot be read or
     /// mapped. Once this returns, nothing that the sender does can change the bytes.
     ///
+    /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
+    /// `fstat`; for a descriptor without seals, `fcntl` with `F_GETFL`; and once in a process, for a
+    /// file with the seals that CVE-2026-63952 forges, those of
+    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), which can be called beforehand.
+    ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.
-    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
-    ///   file, or a file of a tmpfs, which has a seal too.
+    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, or an ordinary
+    ///   file.
     /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::WRITE`] or
-    ///   [`Seals::SHRINK`].
+    ///   [`Seals::SHRINK`]. A file of a tmpfs always does.
     /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings that were made earlier can still write.
     /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
+    /// - [`VerifyErrorKind::ProbeFailed`]: whether it can could not be tried, for this reason.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
     /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
     ///
@@ -143,7 +150,7 @@ impl SealedMemFd {
     }
 
     /// Verifies a descriptor, and if only seals are missing, makes a sealed copy of its file, of
-    /// at most `max_len` bytes. For senders that do not seal.
+    /// at most `max_len` bytes. For senders that do not seal, or send a file of a tmpfs.
     ///
     /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
     /// bytes. It reads from position 0 to the end of the file, and does not use the offset,
@@ -164,10 +171,11 @@ impl SealedMemFd {
             verified => return verified,
         };
         match error.kind() {
-            // The file is a memory file: only of these are they said.
+            // The file is in memory: only such a file has seals.
             VerifyErrorKind::MissingSeals(_)
             | VerifyErrorKind::FutureWriteOnly
-            | VerifyErrorKind::ForgeableSeals => sealed_copy(error.get_ref().as_fd(), max_len)
+            | VerifyErrorKind::ForgeableSeals
+            | VerifyErrorKind::ProbeFailed(_) => sealed_copy(error.get_ref().as_fd(), max_len)
                 .map_err(|kind| VerifyError::new(error.into_inner(), kind)),
             _ => Err(error),
         }

@@ -405,6 +405,9 @@ impl SealedMemFd {
     /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
     /// have come with the descriptor.
     ///
+    /// The calls that this makes are `recvmsg`, `close` for descriptors that are too many, and
+    /// those of [`SealedMemFd::verify`].
+    ///
     /// # Errors
     /// As [`receive`], without `EINTR`, and:
     /// - [`ReceiveError::NoDescriptor`]: a message came without one.

@@ -53,7 +53,7 @@ impl From<VerifyErrorKind> for io::Error {
     /// The kernel's error. What this crate rejects is `InvalidInput`.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
-            VerifyErrorKind::Kernel(errno) => errno.into(),
+            VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno.into(),
             rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
         }
     }

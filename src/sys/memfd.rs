@@ -128,6 +128,14 @@ pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
     Errno::decode_unit(unsafe { arch::fchmod(number(fd), mode) })
 }
 
+/// Replaces the access control list, and the mode that it implies.
+#[inline(always)]
+pub(crate) fn set_acl(fd: BorrowedFd<'_>, list: &[u8]) -> Result<(), Errno> {
+    let name = c"system.posix_acl_access".as_ptr();
+    // SAFETY: the name ends in NUL and is static; `list` outlives the call, which only reads both.
+    Errno::decode_unit(unsafe { arch::fsetxattr(number(fd), name, list.as_ptr(), list.len(), 0) })
+}
+
 /// What is asked of a file. Not the kernel's whole structure, which is large to move.
 pub(crate) struct Stat {
     pub(crate) device: u64,

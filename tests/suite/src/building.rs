@@ -55,6 +55,7 @@ claims!(
     a_copy_of_a_file_on_huge_pages_is_an_ordinary_one,
     what_is_sealed_and_too_long_is_not_copied,
     what_is_no_memory_file_is_not_copied_and_not_waited_for,
+    a_file_of_a_tmpfs_is_copied,
     what_cannot_be_read_is_not_copied,
 );
 
@@ -769,6 +770,20 @@ fn what_is_no_memory_file_is_not_copied_and_not_waited_for(world: &World) -> Ver
         fail!("what cannot be read is copied");
     };
     same!(refused.kind(), VerifyErrorKind::PathOnly);
+    Ok(())
+}
+
+fn a_file_of_a_tmpfs_is_copied(world: &World) -> Verdict {
+    needs!(world.tmpfs, world::NO_TMPFS);
+    let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    same!(kernel::write(&file, b"0123"), Ok(4));
+    let Err(refused) = SealedMemFd::verify_or_copy(ok!(kernel::dup(&file)), 3) else {
+        fail!("4 bytes are copied within 3");
+    };
+    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 4 });
+    let copy = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&file)), 4));
+    ok!(kernel::truncate(&file, 0));
+    same!(*ok!(copy.map()), *b"0123");
     Ok(())
 }
 

@@ -1028,7 +1028,8 @@ fn what_is_no_memory_file_is_refused_and_given_back(world: &World) -> Verdict {
     is_refused(path_only.as_fd(), usize::MAX, VerifyErrorKind::PathOnly)?;
     needs!(world.tmpfs, world::NO_TMPFS);
     let on_tmpfs = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
-    is_refused(on_tmpfs.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)
+    let missing = VerifyErrorKind::MissingSeals(Seals::WRITE | Seals::SHRINK);
+    is_refused(on_tmpfs.as_fd(), usize::MAX, missing)
 }
 
 fn an_unsealed_file_is_refused_and_given_back(world: &World) -> Verdict {

@@ -4,13 +4,15 @@
 use crate::{
     Verdict, World, attacks,
     children::{self, Child, PATIENCE, Steps},
+    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Descriptors, Held, Mapping, Stores, Which},
+    raw::{self, Descriptors, Held, Mapping, Response, Stores, Which},
     strangers, world,
 };
 use owned_memfd::{
     Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsRawFd, IntoRawFd, OwnedFd},
+    has_cve_2026_63952,
 };
 use rustix::{fs::OFlags, thread::UnshareFlags};
 
@@ -52,6 +54,9 @@ claims!(
     a_kernel_that_forges_seals_is_not_believed,
     a_kernel_that_cannot_be_tried_is_not_believed,
     a_kernel_that_could_not_be_tried_is_tried_again,
+    a_kernel_is_tried_where_nothing_is_executable,
+    a_kernel_can_be_tried_beforehand,
+    a_verification_makes_only_the_calls_that_it_says,
     a_kernel_is_tried_once_and_only_where_it_matters,
 );
 
@@ -140,7 +145,7 @@ fn every_set_of_seals_is_judged_by_what_it_promises(world: &World) -> Verdict {
     let flags = [ordinary, ordinary | MemFdFlags::NOEXEC_SEAL];
     // Only a file with an execute bit can have forged seals, but the seals alone do not show
     // whether it had one.
-    let forgeable = world.exec_flags && world.exec_is_free && ok!(attacks::forge(b"x")).is_some();
+    let forgeable = world.exec_flags && ok!(attacks::forge(b"x")).is_some();
     let (mut proven, mut refused) = (0, 0);
     for flags in flags {
         if flags != ordinary && !world.exec_flags {
@@ -247,18 +252,28 @@ fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
     strangers::ordinary_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
+/// What a mounted file system keeps in memory is refused: its files have a seal, and can get no
+/// other, and its directories have none.
+fn what_is_in_memory_is_refused(fd: OwnedFd) -> Verdict {
+    let reason = match raw::seals(&fd) {
+        Ok(_) => VerifyErrorKind::MissingSeals(PROOF),
+        Err(_) => VerifyErrorKind::NotMemFd,
+    };
+    is_refused(fd, reason)
+}
+
 fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+    strangers::files_of_a_tmpfs(world, what_is_in_memory_is_refused)
 }
 
 fn a_file_of_a_hugetlbfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+    strangers::files_of_a_hugetlbfs(world, what_is_in_memory_is_refused)
 }
 
 fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
     let init = kernel::open(c"/init", OFlags::RDONLY);
     needs!(init.is_ok(), attacks::NO_INIT);
-    is_refused(ok!(init), VerifyErrorKind::NotMemFd)
+    what_is_in_memory_is_refused(ok!(init))
 }
 
 fn a_device_is_refused(world: &World) -> Verdict {
@@ -678,33 +693,155 @@ fn where_nothing_is_executable(world: &World, body: impl FnOnce() -> Verdict) ->
     })
 }
 
-/// A file with the seals that some kernels forge, if this kernel has those seals.
-fn doubtful_if_it_can_be(world: &World) -> Result<OwnedMemFd, Errno> {
-    if world.exec_flags {
-        doubtful()
-    } else {
-        proof()
-    }
+fn a_kernel_is_tried_where_nothing_is_executable(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    let file = ok!(doubtful());
+    let forges = ok!(attacks::forge(b"x")).is_some();
+    where_nothing_is_executable(world, || {
+        // The attack works there as well as elsewhere.
+        same!(ok!(attacks::forge(b"x")).is_some(), forges);
+        same!(has_cve_2026_63952(), Ok(forges));
+        if forges {
+            doubtful_seals_are_refused(&file, b"0123")
+        } else {
+            is_proven(ok!(kernel::dup(&file)), b"0123")
+        }
+    })
+}
+
+/// What is told of a kernel that cannot be tried.
+fn is_refused_untried(doubtful: &OwnedMemFd, reason: Errno) -> Verdict {
+    same!(has_cve_2026_63952(), Err(reason));
+    let untried = VerifyErrorKind::ProbeFailed(reason);
+    is_refused(ok!(kernel::dup(doubtful)), untried)?;
+    same!(Errno::from(untried), reason);
+    holds!(
+        Text::of(untried)
+            .as_str()
+            .ends_with(Text::of(reason).as_str())
+    );
+    Ok(())
 }
 
 fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
-    let file = ok!(doubtful_if_it_can_be(world));
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(doubtful());
+    let calls = [
+        (sc::nr::MEMFD_CREATE, Errno::EMFILE),
+        (sc::nr::FSTATFS, Errno::EPERM),
+        (sc::nr::MMAP, Errno::ENOMEM),
+    ];
+    for (number, reason) in calls {
+        children::apart(|| {
+            ok!(raw::refuse(Which::All(number), reason));
+            is_refused_untried(&file, reason)
+        })?;
+    }
     where_nothing_is_executable(world, || {
-        doubtful_seals_are_refused(&file, b"0123")?;
-        is_proven(ok!(proof()).into(), b"0123")
+        ok!(raw::refuse(
+            Which::All(sc::nr::FSETXATTR),
+            Errno::EOPNOTSUPP
+        ));
+        is_refused_untried(&file, Errno::EOPNOTSUPP)
     })
 }
 
 fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
-    let file = ok!(doubtful_if_it_can_be(world));
-    where_nothing_is_executable(world, || {
-        let forgeable = VerifyErrorKind::ForgeableSeals;
-        is_refused(ok!(kernel::dup(&file)), forgeable)?;
-        ok!(kernel::write_number(world::NOEXEC, 0));
-        match ok!(attacks::forge(b"x")) {
-            None => is_proven(ok!(kernel::dup(&file)), b"0123"),
-            Some(_) => is_refused(ok!(kernel::dup(&file)), forgeable),
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let file = ok!(doubtful());
+    let forges = ok!(attacks::forge(b"x")).is_some();
+    let once = [Response::Error(Errno::ENFILE)];
+    let _supervisor = children::Supervisor::of(Which::All(sc::nr::MEMFD_CREATE), &once)?;
+    let Err(refused) = SealedMemFd::verify(ok!(kernel::dup(&file)), WHOLE) else {
+        fail!("believed untried");
+    };
+    same!(refused.kind(), VerifyErrorKind::ProbeFailed(Errno::ENFILE));
+    if forges {
+        is_refused(refused.into_inner(), VerifyErrorKind::ForgeableSeals)
+    } else {
+        is_proven(refused.into_inner(), b"0123")
+    }
+}
+
+fn a_kernel_can_be_tried_beforehand(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(doubtful());
+    let forges = ok!(attacks::forge(b"x")).is_some();
+    let only_these = [
+        sc::nr::MEMFD_CREATE,
+        sc::nr::FSETXATTR,
+        sc::nr::FSTATFS,
+        sc::nr::MMAP,
+        sc::nr::FCNTL,
+        sc::nr::MUNMAP,
+        sc::nr::CLOSE,
+        sc::nr::EXIT_GROUP,
+    ];
+    children::apart(|| {
+        ok!(raw::allow_only(&only_these));
+        same!(has_cve_2026_63952(), Ok(forges));
+        Ok(())
+    })?;
+    same!(has_cve_2026_63952(), Ok(forges));
+    children::apart(|| {
+        ok!(raw::allow_only(&[sc::nr::EXIT_GROUP]));
+        same!(has_cve_2026_63952(), Ok(forges));
+        Ok(())
+    })?;
+    // Then no sender can make a process create a file.
+    ok!(raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EPERM));
+    if forges {
+        is_refused(ok!(kernel::dup(&file)), VerifyErrorKind::ForgeableSeals)
+    } else {
+        is_proven(ok!(kernel::dup(&file)), b"0123")
+    }
+}
+
+fn a_verification_makes_only_the_calls_that_it_says(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let missing = VerifyErrorKind::MissingSeals;
+    let (pipe, _other_end) = ok!(kernel::pipe());
+    let mut strangers = [
+        Some((ok!(proof()).into(), None)),
+        Some((ok!(kernel::holding(b"x")).into(), Some(missing(PROOF)))),
+        Some((pipe, Some(VerifyErrorKind::NotMemFd))),
+        Some((
+            ok!(kernel::open(c"/", OFlags::PATH)),
+            Some(VerifyErrorKind::PathOnly),
+        )),
+        None,
+        None,
+    ];
+    if world.tmpfs {
+        let flags = OFlags::TMPFILE | OFlags::RDWR;
+        let on_tmpfs = ok!(kernel::open(c"/dev/shm", flags));
+        strangers[4] = Some((on_tmpfs, Some(missing(PROOF))));
+    }
+    if world.exec_flags {
+        let forges = ok!(has_cve_2026_63952());
+        let reason = forges.then_some(VerifyErrorKind::ForgeableSeals);
+        strangers[5] = Some((ok!(doubtful()).into(), reason));
+    }
+    children::apart(|| {
+        ok!(raw::allow_only(&[
+            sc::nr::FCNTL,
+            sc::nr::FSTAT,
+            // What was proven is dropped.
+            sc::nr::CLOSE,
+            sc::nr::EXIT_GROUP,
+        ]));
+        for (fd, reason) in strangers.into_iter().flatten() {
+            same!(
+                SealedMemFd::verify(fd, WHOLE)
+                    .err()
+                    .map(|refused| refused.kind()),
+                reason
+            );
         }
+        Ok(())
     })
 }
 

@@ -687,6 +687,11 @@ fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
         (RETURN, 0, 0, ptrace::SECCOMP_RET_ALLOW),
     ]
     .map(|(code, jt, jf, k)| ptrace::sock_filter { code, jt, jf, k });
+    install(&mut program, flags)
+}
+
+/// Installs a filter.
+fn install(program: &mut [ptrace::sock_filter], flags: u32) -> Result<usize, Errno> {
     let program = ptrace::sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
@@ -708,6 +713,24 @@ fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
 pub(crate) fn refuse(which: Which, error: Errno) -> Result<(), Errno> {
     let error = error.raw_os_error() as u32;
     filter(which, ptrace::SECCOMP_RET_ERRNO | error, 0)?;
+    Ok(())
+}
+
+/// From now on any call but these kills this process.
+pub(crate) fn allow_only(numbers: &[usize]) -> Result<(), Errno> {
+    const MOST: usize = 16;
+
+    let step = |(code, jt, jf, k)| ptrace::sock_filter { code, jt, jf, k };
+    let kill = (RETURN, 0, 0, ptrace::SECCOMP_RET_KILL_PROCESS);
+    let mut program = [step(kill); MOST + 3];
+    program[0] = step((LOAD_WORD, 0, 0, offset_of!(ptrace::seccomp_data, nr) as u32));
+    // Each of these jumps to the last instruction.
+    for (index, number) in numbers.iter().enumerate() {
+        let over = MOST - index;
+        program[1 + index] = step((JUMP_IF_EQUAL, over as u8, 0, *number as u32));
+    }
+    program[MOST + 2] = step((RETURN, 0, 0, ptrace::SECCOMP_RET_ALLOW));
+    install(&mut program, 0)?;
     Ok(())
 }
 

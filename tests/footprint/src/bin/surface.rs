@@ -194,6 +194,7 @@ fn sealed(tally: &mut Tally) {
         tally.ok(other.into_memfd().close());
     }
     tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
+    tally.ok(owned_memfd::has_cve_2026_63952());
 }
 
 fn shared(tally: &mut Tally) {
