@@ -2,7 +2,7 @@
 # README's first command hands over a file that nobody can change.
 #
 # It does so with and without std, and prints one line that says what is wrong with a file that
-# it cannot load.
+# it cannot load, or with a descriptor that is not what its environment says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -21,6 +21,12 @@ for features in "$without_std" "$with_std"; do
         status=0
         "${handoff[@]}" "$file" >"$log" 2>&1 || status=$?
         [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "${handoff[@]} $file: status $status, not one line"
+    done
+    # None, not open, and somebody else's: the number is for anybody to set.
+    for number in -1 999999 2; do
+        status=0
+        OWNED_MEMFD_HANDOFF="$number 0" "${handoff[@]}" >"$log" 2>&1 || status=$?
+        [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "descriptor $number: status $status, not one line"
     done
 done
 

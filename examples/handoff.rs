@@ -6,19 +6,19 @@
 //!
 //! It loads FILE (by default this crate's README) into a memory file, seals it, and starts
 //! itself as a child, which gets the file in two ways. First, the child inherits the
-//! descriptor, checks the seals, tries to break them, and reads the content. Second, it
-//! receives the descriptor over a socket, as from a process that it does not trust, verifies
-//! that the file cannot change, and maps it.
+//! descriptor, opens its file again, checks the seals, tries to break them, and reads the
+//! content. Second, it receives the descriptor over a socket, as from a process that it does not
+//! trust, verifies that the file cannot change, and maps it.
 
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
-    fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
     socket,
 };
 use std::{
     env,
     error::Error,
-    fs::File,
+    fs::{File, OpenOptions},
     hash::{DefaultHasher, Hasher},
     io::{self, Write},
     os::{fd, unix::process::CommandExt},
@@ -92,19 +92,20 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
 fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     let mut out = io::stdout();
     let (number, expected) = inherited.split_once(' ').ok_or("no digest")?;
-    let (number, expected): (RawFd, u64) = (number.parse()?, expected.parse()?);
+    let (number, expected): (u32, u64) = (number.parse()?, expected.parse()?);
 
-    // SAFETY: the parent left this descriptor open for the child, and nothing else owns it.
-    let inherited = unsafe { OwnedFd::from_raw_fd(number) };
-    let file = OwnedMemFd::try_from(inherited)?;
+    // The number comes from outside, where anybody can set the variable. To own or to borrow a
+    // descriptor by such a number would be undefined behaviour; to open its file again is not.
+    let path = format!("/proc/self/fd/{number}");
+    let inherited = OpenOptions::new().read(true).write(true).open(path)?;
+    let file = OwnedMemFd::try_from(into_owned(inherited))?;
     writeln!(out, "child:  descriptor {number} is a memory file")?;
     try_to_break(&file)?;
     let content = read(&file)?;
     writeln!(out, "child:  read {} bytes back", content.len())?;
 
-    // SAFETY: the parent made the socket the standard input, which stays open.
-    let socket = unsafe { BorrowedFd::borrow_raw(0) };
-    let received = SealedMemFd::receive(socket, 1 << 40)?;
+    let stdin = io::stdin();
+    let received = SealedMemFd::receive(lend(&stdin), 1 << 40)?;
     let bytes = received.map()?;
     writeln!(
         out,
@@ -145,7 +146,6 @@ fn try_to_break(file: &OwnedMemFd) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads at a position, since the other process shares the offset.
 fn read(file: &OwnedMemFd) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut content = vec![0; usize::try_from(file.len()?)?];
     file.read_exact_at(&mut content, 0)?;
@@ -161,9 +161,14 @@ fn digest(bytes: &[u8]) -> u64 {
 // Conversions between std's descriptors and the crate's. With the feature `std`, these are the
 // same types.
 
-fn lend(file: &File) -> BorrowedFd<'_> {
-    // SAFETY: the file stays open as long as it is borrowed.
-    unsafe { BorrowedFd::borrow_raw(fd::AsRawFd::as_raw_fd(file)) }
+fn lend(file: &impl fd::AsFd) -> BorrowedFd<'_> {
+    // SAFETY: the descriptor stays open as long as its owner is borrowed.
+    unsafe { BorrowedFd::borrow_raw(fd::AsRawFd::as_raw_fd(&file.as_fd())) }
+}
+
+fn into_owned(file: File) -> OwnedFd {
+    // SAFETY: `into_raw_fd` gave the descriptor up.
+    unsafe { OwnedFd::from_raw_fd(fd::IntoRawFd::into_raw_fd(file)) }
 }
 
 fn into_stdio(socket: OwnedFd) -> Stdio {
