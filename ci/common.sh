@@ -54,6 +54,20 @@ quietly() {
     "$@" >"$log" 2>&1 || stop "$@"
 }
 
+# unheard STATUS COMMAND…: runs a command that can print nothing: its standard output and error are
+# closed, then full. If closed, it ends with that status; if full, with neither a panic nor a
+# signal.
+unheard() {
+    local expected=$1 status=0
+    shift
+    "$@" >&- 2>&- || status=$?
+    [ "$status" -eq "$expected" ] || stop "status $status without an output: $*"
+    status=0
+    "$@" >/dev/full 2>&1 || status=$?
+    # A panic's status is 101; a signal's is 128 and its number.
+    [ "$status" -lt 101 ] || stop "status $status with a full output: $*"
+}
+
 # Reads the features from Cargo.toml, so that no script names them:
 # - feature_sets: no feature, each alone, and all together, for what is built;
 # - without_std, with_std: all features that do not need `std`, and all, for what is run;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The examples that run programs from memory do so, or say why they cannot.
 #
-# They do the same with and without std. An error is one line.
+# They do the same with and without std. An error is one line, and where that cannot be printed
+# there is no panic.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -34,6 +35,11 @@ for features in "$without_std" "$with_std"; do
     # An inherited variable does not stop the re-execution.
     OWNED_MEMFD_REEXEC=1 quietly "${reexec[@]}"
     grep -q 'from a sealed copy' "$log" || stop 'reexec goes on, whatever it has inherited'
+
+    examples=$(target_directory)/debug/examples
+    unheard 0 "$examples/run" /bin/true
+    unheard 1 "$examples/run" missing
+    unheard 0 "$examples/reexec"
 done
 
 echo 'examples: programs run from memory, and say why when they do not'

@@ -2,7 +2,8 @@
 # README's first command hands over a file that nobody can change.
 #
 # It does so with and without std, and prints one line that says what is wrong with a file that
-# it cannot load, or with a descriptor that is not what its environment says.
+# it cannot load, or with a descriptor that is not what its environment says. It does not panic
+# where nothing can be printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -28,6 +29,9 @@ for features in "$without_std" "$with_std"; do
         OWNED_MEMFD_HANDOFF="$number 0" "${handoff[@]}" >"$log" 2>&1 || status=$?
         [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "descriptor $number: status $status, not one line"
     done
+    program=$(target_directory)/debug/examples/handoff
+    unheard 0 "$program"
+    unheard 1 "$program" missing
 done
 
 echo 'handoff: the example hands over what nobody can change, and refuses what it cannot load'

@@ -43,7 +43,8 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("handoff: {error}");
+            // Not eprintln!, which panics where it cannot print, as to a full disk.
+            let _ = writeln!(io::stderr(), "handoff: {error}");
             ExitCode::FAILURE
         }
     }

@@ -21,6 +21,7 @@ use std::{
     error::Error,
     ffi::{CString, OsString},
     fs::File,
+    io::{self, Write},
     os::{fd::IntoRawFd, unix::ffi::OsStringExt},
     process::{self, ExitCode},
 };
@@ -30,17 +31,25 @@ use std::{
 const GUARD: &str = "OWNED_MEMFD_REEXEC";
 
 fn main() -> ExitCode {
-    match run_from_a_sealed_copy() {
-        Ok(()) => {}
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("reexec: {error}");
-            return ExitCode::FAILURE;
+            // Not eprintln!, which panics where it cannot print, as to a full disk.
+            let _ = writeln!(io::stderr(), "reexec: {error}");
+            ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    run_from_a_sealed_copy()?;
     // From here on, /proc/self/exe is the copy.
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    println!("reexec: running from a sealed copy with {arguments:?}");
-    ExitCode::SUCCESS
+    writeln!(
+        io::stdout(),
+        "reexec: running from a sealed copy with {arguments:?}"
+    )?;
+    Ok(())
 }
 
 fn run_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {

@@ -18,6 +18,7 @@ use std::{
     error::Error,
     ffi::{CString, NulError, OsString},
     fs::File,
+    io::{self, Write},
     os::{fd::AsRawFd, unix::ffi::OsStringExt},
     path::Path,
     process::ExitCode,
@@ -25,7 +26,8 @@ use std::{
 
 fn main() -> ExitCode {
     let Err(error) = run();
-    eprintln!("run: {error}");
+    // Not eprintln!, which panics where it cannot print, as to a full disk.
+    let _ = writeln!(io::stderr(), "run: {error}");
     ExitCode::FAILURE
 }
 
