@@ -7,6 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
+# In KiB: an example that loads more than it says is killed, and does not fill the memory.
+ulimit -f $((1 << 20))
+
 printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
 : >"$scratch/empty"
 read_features
@@ -23,7 +26,7 @@ for features in "$without_std" "$with_std"; do
     [ "$status" -eq 1 ] && [ ! -s "$log" ] || stop "false from memory: status $status, or some output"
     quietly "${run[@]}" /bin/readlink /proc/self/exe
     [ "$(cat "$log")" = '/memfd:program (deleted)' ] || stop 'what runs has no path'
-    for program in '' missing / Cargo.lock "$scratch/empty"; do
+    for program in '' missing / Cargo.lock "$scratch/empty" /dev/zero; do
         status=0
         "${run[@]}" ${program:+"$program"} >"$log" 2>&1 || status=$?
         [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "${run[*]} $program: status $status, not one line"

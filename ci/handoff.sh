@@ -8,6 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
+# In KiB: an example that loads more than it says is killed, and does not fill the memory.
+ulimit -f $((1 << 20))
+
 read_features
 for features in "$without_std" "$with_std"; do
     handoff=(cargo run --locked --quiet --features "$features" --example handoff)
@@ -17,8 +20,8 @@ for features in "$without_std" "$with_std"; do
             grep -qE "^child: .* $change: operation not permitted$" "$log" || stop "the child is refused to $change"
         done
     done
-    # Missing, a directory, and one that even root cannot read.
-    for file in missing / /proc/self/mem; do
+    # Missing, a directory, one that even root cannot read, and one without end.
+    for file in missing / /proc/self/mem /dev/zero; do
         status=0
         "${handoff[@]}" "$file" >"$log" 2>&1 || status=$?
         [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] || stop "${handoff[@]} $file: status $status, not one line"

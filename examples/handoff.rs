@@ -9,6 +9,8 @@
 //! descriptor, opens its file again, checks the seals, tries to break them, and reads the
 //! content. Second, it receives the descriptor over a socket, as from a process that it does not
 //! trust, verifies that the file cannot change, and maps it.
+//!
+//! FILE may have 256 MiB. Without a limit, a device that never ends would fill all memory.
 
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
@@ -28,6 +30,9 @@ use std::{
 
 /// The variable that tells the child which descriptor it inherits, and the content's digest.
 const INHERITED: &str = "OWNED_MEMFD_HANDOFF";
+
+/// The most bytes that are loaded, and accepted from the sender.
+const LIMIT: usize = 256 << 20;
 
 /// With these seals, neither content nor length can change, and no seal can be added.
 const IMMUTABLE: Seals = Seals::WRITE
@@ -59,8 +64,11 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     let source = File::open(&path).map_err(|error| about_path(error.to_string()))?;
     let file = MemFdOptions::new().create("handoff")?;
     let len = file
-        .copy_from(lend(&source), u64::MAX)
+        .copy_from(lend(&source), LIMIT as u64 + 1)
         .map_err(|stopped| about_path(stopped.to_string()))?;
+    if len > LIMIT as u64 {
+        return Err(about_path(format!("more than {LIMIT} bytes")).into());
+    }
     writeln!(out, "parent: loaded {len} bytes of {}", path.display())?;
 
     let sealed = file.seal()?;
@@ -106,7 +114,7 @@ fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
     writeln!(out, "child:  read {} bytes back", content.len())?;
 
     let stdin = io::stdin();
-    let received = SealedMemFd::receive(lend(&stdin), 1 << 40)?;
+    let received = SealedMemFd::receive(lend(&stdin), LIMIT)?;
     let bytes = received.map()?;
     writeln!(
         out,
@@ -148,7 +156,11 @@ fn try_to_break(file: &OwnedMemFd) -> Result<(), Box<dyn Error>> {
 }
 
 fn read(file: &OwnedMemFd) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut content = vec![0; usize::try_from(file.len()?)?];
+    let len = usize::try_from(file.len()?)?;
+    if len > LIMIT {
+        return Err(format!("the file has {len} bytes, more than {LIMIT}").into());
+    }
+    let mut content = vec![0; len];
     file.read_exact_at(&mut content, 0)?;
     Ok(content)
 }

@@ -9,7 +9,8 @@
 //!
 //! The program asks the kernel whether it already runs from such a copy, and does not rely on a
 //! variable, which others could set. If the copy is not found to be sealed, it fails and does not
-//! try again for ever.
+//! try again for ever. Nor does it copy more than 256 MiB: in a copy of this code, raise the limit if
+//! the program is larger.
 
 use owned_memfd::{
     MemFdOptions, SealedMemFd,
@@ -29,6 +30,9 @@ use std::{
 /// The variable that prevents a third execution: it holds the id of this process. Other
 /// processes may inherit it, but have another id.
 const GUARD: &str = "OWNED_MEMFD_REEXEC";
+
+/// The most bytes that are copied.
+const LIMIT: u64 = 256 << 20;
 
 fn main() -> ExitCode {
     match run() {
@@ -65,7 +69,9 @@ fn run_from_a_sealed_copy() -> Result<(), Box<dyn Error>> {
         return Err("the copy that was executed is not sealed".into());
     }
     let copy = MemFdOptions::new().executable(true).create("reexec")?;
-    copy.copy_from(exe, u64::MAX)?;
+    if copy.copy_from(exe, LIMIT + 1)? > LIMIT {
+        return Err(format!("the program has more than {LIMIT} bytes").into());
+    }
 
     let text = |text: OsString| CString::new(text.into_vec());
     let arguments: Vec<CString> = env::args_os().map(text).collect::<Result<_, _>>()?;

@@ -6,6 +6,8 @@
 //!
 //! It copies the program into a memory file, seals the file, and replaces itself by the
 //! program. Nobody can change what runs, and it has no path.
+//!
+//! PROGRAM may have 256 MiB. Without a limit, a device that never ends would fill all memory.
 
 use owned_memfd::{
     MemFdOptions, SealedMemFd,
@@ -23,6 +25,9 @@ use std::{
     path::Path,
     process::ExitCode,
 };
+
+/// The most bytes that are loaded.
+const LIMIT: u64 = 256 << 20;
 
 fn main() -> ExitCode {
     let Err(error) = run();
@@ -59,7 +64,9 @@ fn load(program: &Path) -> Result<SealedMemFd, Box<dyn Error>> {
     let file = MemFdOptions::new().executable(true).create("program")?;
     // SAFETY: the file stays open as long as it is borrowed.
     let lent = unsafe { BorrowedFd::borrow_raw(source.as_raw_fd()) };
-    file.copy_from(lent, u64::MAX)?;
+    if file.copy_from(lent, LIMIT + 1)? > LIMIT {
+        return Err(format!("more than {LIMIT} bytes").into());
+    }
 
     // A script's interpreter opens the script through the descriptor, which must stay open.
     let mut start = [0; 2];
