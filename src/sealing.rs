@@ -15,7 +15,7 @@ use crate::{
     region::{MapMode, Region},
     sealed::SealedMemFd,
     sys,
-    transfer::{TransferError, copy_by_position},
+    transfer::copy_by_position,
 };
 use core::slice;
 
@@ -83,8 +83,7 @@ impl SealedMemFd {
     #[doc(alias = "memfd_create")]
     pub fn copy_from_slice(name: impl Name, content: &[u8]) -> Result<Self, CreateError> {
         let file = MemFdOptions::new().create(name)?;
-        file.write_all(content)
-            .map_err(TransferError::errno_or_no_space)?;
+        file.write_all(content).map_err(Errno::from)?;
         seal_patiently(file)
     }
 

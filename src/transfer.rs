@@ -36,7 +36,7 @@ impl OwnedMemFd {
         if first == Returned::count(buffer.len()) {
             return Ok(());
         }
-        continue_transfer(first, buffer.len(), |done| {
+        continue_transfer(first, buffer.len(), None, |done| {
             let rest = buffer.get_mut(done..).unwrap_or_default();
             sys::memfd::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
@@ -51,10 +51,9 @@ impl OwnedMemFd {
     /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
-    /// - `ENOSPC`: no memory for the content.
+    /// - `ENOSPC`: no memory for the content, or the kernel wrote nothing and gave no reason.
     /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
     ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.
-    /// - No errno: the kernel wrote nothing and gave no reason.
     ///
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
     #[inline(always)]
@@ -63,7 +62,7 @@ impl OwnedMemFd {
         if first == Returned::count(bytes.len()) {
             return Ok(());
         }
-        continue_transfer(first, bytes.len(), |done| {
+        continue_transfer(first, bytes.len(), Some(Errno::ENOSPC), |done| {
             sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
         })
     }
@@ -84,7 +83,7 @@ impl OwnedMemFd {
         if first == Returned::count(bytes.len()) {
             return Ok(());
         }
-        continue_transfer(first, bytes.len(), |done| {
+        continue_transfer(first, bytes.len(), Some(Errno::ENOSPC), |done| {
             let rest = bytes.get(done..).unwrap_or_default();
             sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
@@ -94,20 +93,22 @@ impl OwnedMemFd {
 /// Continues a transfer of `len` bytes after its first call. `step` gets the number of bytes
 /// that are done and makes the next call, until all are.
 ///
-/// `EINTR` does not end it. A call that moves nothing does, so that it always ends.
+/// `EINTR` does not end it. A call that moves nothing does, so that it always ends, and `nothing`
+/// is the errno of that.
 // The callers look for the complete transfer first. It is nearly always that, and then costs no
 // more than a bare call and its check.
 #[inline]
 fn continue_transfer(
     mut returned: Returned,
     len: usize,
+    nothing: Option<Errno>,
     mut step: impl FnMut(usize) -> Returned,
 ) -> Result<(), TransferError> {
     let mut done = 0;
     loop {
         let stopped = match returned.decode() {
             Ok(count) if done + count >= len => return Ok(()),
-            Ok(0) => Some(None),
+            Ok(0) => Some(nothing),
             Ok(count) => {
                 done += count;
                 None
@@ -331,9 +332,7 @@ pub(crate) fn copy_by_position(
         match sys::transfer::read_at_uninit(source, room, offset) {
             Ok([]) => break,
             Ok(bytes) => {
-                target
-                    .write_all(bytes)
-                    .map_err(TransferError::errno_or_no_space)?;
+                target.write_all(bytes)?;
                 offset += bytes.len() as u64;
             }
             Err(Errno::EINTR) => {}
@@ -348,16 +347,9 @@ pub(crate) fn copy_by_position(
 pub struct TransferError {
     /// How many bytes were transferred.
     pub done: u64,
-    /// Why no more were: the kernel's error, or `None` if the kernel moved no byte without an
-    /// error. For a read that is the end of the file.
+    /// Why no more were: the kernel's error, or `None` if a read came to the end of the file. A
+    /// write always has one.
     pub errno: Option<Errno>,
-}
-
-impl TransferError {
-    /// The error of a write. The kernel that writes nothing and gives no error has no room.
-    pub(crate) fn errno_or_no_space(self) -> Errno {
-        self.errno.unwrap_or(Errno::ENOSPC)
-    }
 }
 
 impl fmt::Display for TransferError {
@@ -367,7 +359,7 @@ impl fmt::Display for TransferError {
         }
         match self.errno {
             Some(errno) => errno.fmt(f),
-            None => f.write_str("no byte was moved, as at the end of a file"),
+            None => f.write_str("the file ends here"),
         }
     }
 }
@@ -375,7 +367,7 @@ impl fmt::Display for TransferError {
 impl core::error::Error for TransferError {}
 
 impl From<TransferError> for Errno {
-    /// The kernel's error, or `EIO` if there is none. The count of bytes is lost.
+    /// The kernel's error, or `EIO` for the end of the file. The count of bytes is lost.
     fn from(error: TransferError) -> Self {
         error.errno.unwrap_or(Self::EIO)
     }

@@ -29,7 +29,7 @@ impl From<Errno> for io::Error {
 }
 
 impl From<TransferError> for io::Error {
-    /// The kernel's error, or `UnexpectedEof` if there is none. The count of bytes is lost.
+    /// The kernel's error, or `UnexpectedEof` for the end of the file. The count of bytes is lost.
     fn from(error: TransferError) -> Self {
         match error.errno {
             Some(errno) => errno.into(),

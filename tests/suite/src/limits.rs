@@ -227,26 +227,33 @@ fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"--------"));
     let responses = [Response::Value(3), Response::Value(0)];
-    let stopped = Err(TransferError {
-        done: 3,
-        errno: None,
-    });
+    let stopped_with = |errno| Err(TransferError { done: 3, errno });
+    let (no_space, ended) = (stopped_with(Some(Errno::ENOSPC)), stopped_with(None));
     children::apart(|| {
         let supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &responses)?;
-        same!(file.write_all_at(b"01234567", 0), stopped);
+        same!(file.write_all_at(b"01234567", 0), no_space);
         same!(supervisor.calls(), 2);
         Ok(())
     })?;
     children::apart(|| {
         let supervisor = Supervisor::of(Which::All(sc::nr::PREAD64), &responses)?;
-        same!(file.read_exact_at(&mut [0; 8], 0), stopped);
+        same!(file.read_exact_at(&mut [0; 8], 0), ended);
         same!(supervisor.calls(), 2);
         Ok(())
     })?;
     children::apart(|| {
         let supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &responses)?;
-        same!(file.write_all(b"01234567"), stopped);
+        same!(file.write_all(b"01234567"), no_space);
         same!(supervisor.calls(), 2);
+        Ok(())
+    })?;
+    children::apart(|| {
+        // Nothing at all from the first call.
+        let _supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &[Response::Value(0)])?;
+        refused!(
+            SealedMemFd::copy_from_slice("claim", b"0123"),
+            CreateError::Kernel(Errno::ENOSPC)
+        );
         Ok(())
     })
 }
