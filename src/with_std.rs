@@ -39,7 +39,7 @@ impl From<TransferError> for io::Error {
 }
 
 impl From<CreateError> for io::Error {
-    /// The kernel's error. A rejected name is `InvalidInput`.
+    /// The kernel's error, or that of the [`VerifyErrorKind`]. A rejected name is `InvalidInput`.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
@@ -91,11 +91,12 @@ impl From<BootError> for io::Error {
 }
 
 impl From<ReceiveError> for io::Error {
-    /// The kernel's error. The end of the connection is `UnexpectedEof`, everything else
-    /// `InvalidData`.
+    /// The kernel's error, or that of the [`VerifyErrorKind`]. The end of the connection is
+    /// `UnexpectedEof`, everything else `InvalidData`. A descriptor in it is dropped.
     fn from(error: ReceiveError) -> Self {
         let kind = match error {
             ReceiveError::Kernel(errno) => return errno.into(),
+            ReceiveError::Verify(error) => return error.into(),
             ReceiveError::Closed => io::ErrorKind::UnexpectedEof,
             _ => io::ErrorKind::InvalidData,
         };

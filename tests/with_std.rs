@@ -5,8 +5,11 @@
 #![cfg(feature = "std")]
 
 use owned_memfd::{
-    CreateError, Errno, MemFdOptions, OwnedMemFd, Seals, TransferError, VerifyErrorKind,
+    CreateError, Errno, MapError, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals,
+    TransferError, VerifyErrorKind,
+    exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    socket::{self, ReceiveError, SocketType},
 };
 use std::{
     error::Error,
@@ -68,6 +71,140 @@ fn a_refused_name_becomes_invalid_input_with_its_cause() {
     let error = io::Error::from(error);
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(error.to_string(), "the name has a NUL at byte 1");
+}
+
+/// Every reason of this crate's own for rejecting a file.
+const REJECTED: [VerifyErrorKind; 6] = [
+    VerifyErrorKind::NotMemFd,
+    VerifyErrorKind::PathOnly,
+    VerifyErrorKind::MissingSeals(Seals::WRITE),
+    VerifyErrorKind::FutureWriteOnly,
+    VerifyErrorKind::ForgeableSeals,
+    VerifyErrorKind::TooLarge { len: 1 },
+];
+
+/// An errno by which no error of the crate's own is known.
+const KERNEL: Errno = Errno::EXDEV;
+
+#[track_caller]
+fn is_the_kernels(error: impl Into<io::Error>) {
+    assert_eq!(error.into().raw_os_error(), Some(KERNEL.raw_os_error()));
+}
+
+/// Becomes an error of this kind with this very cause inside, which `T` is the type of.
+#[track_caller]
+fn is_our_own<T: Error + 'static>(error: impl Into<io::Error>, kind: ErrorKind, said: &str) {
+    let error = error.into();
+    assert_eq!(error.raw_os_error(), None);
+    assert_eq!(error.kind(), kind);
+    assert_eq!(error.to_string(), said);
+    assert!(
+        error
+            .get_ref()
+            .is_some_and(<dyn Error + Send + Sync>::is::<T>)
+    );
+}
+
+#[test]
+fn the_kernels_errno_keeps_its_number_in_every_error() {
+    is_the_kernels(KERNEL);
+    is_the_kernels(TransferError {
+        done: 1,
+        errno: Some(KERNEL),
+    });
+    is_the_kernels(VerifyErrorKind::Kernel(KERNEL));
+    is_the_kernels(CreateError::Kernel(KERNEL));
+    is_the_kernels(CreateError::Verify(VerifyErrorKind::Kernel(KERNEL)));
+    is_the_kernels(MapError::Kernel(KERNEL));
+    is_the_kernels(ExecError::Kernel(KERNEL));
+    is_the_kernels(ReceiveError::Kernel(KERNEL));
+    is_the_kernels(SealError::Kernel(KERNEL));
+}
+
+#[test]
+fn an_error_that_gives_a_value_back_becomes_that_of_its_kind() -> Outcome {
+    let (here, there) = socket::socket_pair(SocketType::SeqPacket)?;
+    let no_memfd = |error: io::Error| {
+        is_our_own::<VerifyErrorKind>(
+            error,
+            ErrorKind::InvalidInput,
+            "not an anonymous memory file",
+        );
+    };
+    no_memfd(
+        SealedMemFd::verify(here.try_clone()?, 1)
+            .unwrap_err()
+            .into(),
+    );
+    socket::send(&here, b"x", &[here.as_fd()])?;
+    no_memfd(SealedMemFd::receive(&there, 1).unwrap_err().into());
+
+    // It is not sealed, and cannot be read to be copied.
+    let file = memfd()?;
+    let unreadable = || -> io::Result<_> {
+        let path = file.proc_path().to_string();
+        let file = File::options().write(true).open(path)?;
+        Ok(SealedMemFd::verify_or_copy(file.into(), 1).unwrap_err())
+    };
+    assert_eq!(io::Error::from(unreadable()?).raw_os_error(), Some(9));
+    let received = ReceiveError::Verify(unreadable()?);
+    assert_eq!(io::Error::from(received).raw_os_error(), Some(9));
+    Ok(())
+}
+
+#[test]
+fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
+    for kind in REJECTED {
+        let said = kind.to_string();
+        is_our_own::<VerifyErrorKind>(kind, ErrorKind::InvalidInput, &said);
+        let nested = CreateError::Verify(kind);
+        is_our_own::<VerifyErrorKind>(nested, ErrorKind::InvalidInput, &said);
+    }
+    for error in [
+        CreateError::NameHasNul { at: 1 },
+        CreateError::NameTooLong { len: 250 },
+    ] {
+        is_our_own::<CreateError>(error, ErrorKind::InvalidInput, &error.to_string());
+    }
+    let error = MapError::OutOfBounds { len: 1 };
+    is_our_own::<MapError>(error, ErrorKind::InvalidInput, &error.to_string());
+    let ended = TransferError {
+        done: 1,
+        errno: None,
+    };
+    is_our_own::<TransferError>(ended, ErrorKind::UnexpectedEof, &ended.to_string());
+    for error in [
+        ExecError::NotExecutable,
+        ExecError::ExecutableFileBusy,
+        ExecError::InvalidExecutable,
+        ExecError::ScriptCloseOnExec,
+        ExecError::NoInterpreter,
+        ExecError::NoDevFd,
+        ExecError::HugePages,
+    ] {
+        let kind = io::Error::from(Errno::from(error)).kind();
+        is_our_own::<ExecError>(error, kind, &error.to_string());
+    }
+    for error in [
+        SealError::ReadOnly,
+        SealError::SealingClosed,
+        SealError::MappedOrPinned,
+        SealError::UnknownSeal,
+        SealError::NotMemFd,
+    ] {
+        let kind = io::Error::from(Errno::from(error)).kind();
+        is_our_own::<SealError>(error, kind, &error.to_string());
+    }
+    for (error, kind) in [
+        (ReceiveError::Closed, ErrorKind::UnexpectedEof),
+        (ReceiveError::NoDescriptor, ErrorKind::InvalidData),
+        (ReceiveError::TooManyDescriptors, ErrorKind::InvalidData),
+        (ReceiveError::ControlTruncated, ErrorKind::InvalidData),
+        (ReceiveError::DataTruncated, ErrorKind::InvalidData),
+    ] {
+        let said = error.to_string();
+        is_our_own::<ReceiveError>(error, kind, &said);
+    }
 }
 
 #[test]

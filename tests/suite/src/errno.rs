@@ -3,7 +3,10 @@
 
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
-use owned_memfd::{Errno, OwnedMemFd, SealError, TransferError, VerifyError, VerifyErrorKind};
+use owned_memfd::{
+    CreateError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals, TransferError,
+    VerifyError, VerifyErrorKind, exec::ExecError, socket::ReceiveError,
+};
 
 claims!(
     every_error_of_linux_has_its_number_and_name,
@@ -13,6 +16,7 @@ claims!(
     numbers_survive_the_way_there_and_back,
     an_error_is_four_bytes_and_an_error_for_core,
     the_kernels_answer_becomes_the_error_of_that_number,
+    every_error_of_the_library_becomes_an_errno,
     refusals_and_stops_say_why,
 );
 
@@ -151,6 +155,97 @@ fn the_kernels_answer_becomes_the_error_of_that_number(_: &World) -> Verdict {
     Ok(())
 }
 
+/// What `?` makes of an error in a function that returns an errno.
+fn passed_on<E>(error: E) -> Errno
+where
+    Errno: From<E>,
+    E: core::error::Error,
+{
+    let outcome = move || -> Result<core::convert::Infallible, Errno> { Err(error)? };
+    let Err(errno) = outcome();
+    errno
+}
+
+fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
+    // No error of the library's own becomes this one.
+    const KERNEL: Errno = Errno::EXDEV;
+
+    let kinds = [
+        (VerifyErrorKind::Kernel(KERNEL), KERNEL),
+        (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::PathOnly, Errno::EBADF),
+        (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
+        (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
+        (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
+        (VerifyErrorKind::TooLarge { len: 1 }, Errno::EFBIG),
+    ];
+    for (kind, errno) in kinds {
+        same!(passed_on(kind), errno);
+        same!(passed_on(CreateError::Verify(kind)), errno);
+    }
+    same!(passed_on(KERNEL), KERNEL);
+    for (errno, expected) in [(Some(KERNEL), KERNEL), (None, Errno::EIO)] {
+        same!(passed_on(TransferError { done: 1, errno }), expected);
+    }
+    for (error, errno) in [
+        (CreateError::Kernel(KERNEL), KERNEL),
+        (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
+        (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
+    ] {
+        same!(passed_on(error), errno);
+    }
+    for (error, errno) in [
+        (MapError::Kernel(KERNEL), KERNEL),
+        (MapError::OutOfBounds { len: 1 }, Errno::EINVAL),
+    ] {
+        same!(passed_on(error), errno);
+    }
+    // Of the errnos that `add_seals` returns, each cause has its own.
+    for (error, errno) in [
+        (SealError::ReadOnly, Errno::EPERM),
+        (SealError::SealingClosed, Errno::EPERM),
+        (SealError::MappedOrPinned, Errno::EBUSY),
+        (SealError::UnknownSeal, Errno::EINVAL),
+        (SealError::NotMemFd, Errno::EINVAL),
+        (SealError::Kernel(KERNEL), KERNEL),
+    ] {
+        same!(passed_on(error), errno);
+    }
+    for (error, errno) in [
+        (ExecError::NotExecutable, Errno::EACCES),
+        (ExecError::ExecutableFileBusy, Errno::ETXTBSY),
+        (ExecError::InvalidExecutable, Errno::ENOEXEC),
+        (ExecError::ScriptCloseOnExec, Errno::ENOENT),
+        (ExecError::NoInterpreter, Errno::ENOENT),
+        (ExecError::NoDevFd, Errno::ENOENT),
+        (ExecError::HugePages, Errno::EINVAL),
+        (ExecError::Kernel(KERNEL), KERNEL),
+    ] {
+        same!(passed_on(error), errno);
+    }
+    for (error, errno) in [
+        (ReceiveError::Closed, Errno::EPIPE),
+        (ReceiveError::NoDescriptor, Errno::ENOMSG),
+        (ReceiveError::TooManyDescriptors, Errno::EMFILE),
+        (ReceiveError::ControlTruncated, Errno::EMFILE),
+        (ReceiveError::DataTruncated, Errno::EMSGSIZE),
+        (ReceiveError::Kernel(KERNEL), KERNEL),
+    ] {
+        same!(passed_on(error), errno);
+    }
+    // Those that give something back become what their reason becomes.
+    let (pipe, other_end) = ok!(kernel::pipe());
+    let Err(refused) = SealedMemFd::verify(pipe, 1) else {
+        fail!("a pipe is proven");
+    };
+    same!(passed_on(ReceiveError::Verify(refused)), Errno::EINVAL);
+    let Err(refused) = SealedMemFd::try_from(crate::raw::disguise(other_end)) else {
+        fail!("a pipe is proven");
+    };
+    same!(passed_on(refused), Errno::EINVAL);
+    Ok(())
+}
+
 fn refusals_and_stops_say_why(_: &World) -> Verdict {
     use core::error::Error;
 
@@ -177,27 +272,6 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         Text::of(Errno::EINVAL).as_str()
     );
     same!(Errno::from(refused), Errno::EINVAL);
-    same!(
-        Errno::from(VerifyErrorKind::Kernel(Errno::EBADF)),
-        Errno::EBADF
-    );
-    // Of the errnos that `add_seals` returns, each cause has its own.
-    for (cause, errno) in [
-        (SealError::ReadOnly, Errno::EPERM),
-        (SealError::SealingClosed, Errno::EPERM),
-        (SealError::MappedOrPinned, Errno::EBUSY),
-        (SealError::UnknownSeal, Errno::EINVAL),
-        (SealError::NotMemFd, Errno::EINVAL),
-        (SealError::Kernel(Errno::EIO), Errno::EIO),
-    ] {
-        same!(Errno::from(cause), errno);
-    }
-    same!(Errno::from(VerifyErrorKind::NotMemFd), Errno::EINVAL);
-    let ended = TransferError {
-        done: 1,
-        errno: None,
-    };
-    same!(Errno::from(ended), Errno::EIO);
     let mut reasons = Text::default();
     for reason in [VerifyErrorKind::NotMemFd, VerifyErrorKind::PathOnly] {
         holds!(reason.source().is_none());
