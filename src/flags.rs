@@ -34,7 +34,8 @@ bitflags! {
         /// Since Linux 4.14, together with `ALLOW_SEALING` since 4.16.
         #[doc(alias = "MFD_HUGETLB")]
         const HUGETLB = raw::MFD_HUGETLB;
-        /// Mode 0666, sealed with [`Seals::EXEC`]. Implies `ALLOW_SEALING`.
+        /// Mode 0666, sealed with [`Seals::EXEC`], which says how little that prevents. Implies
+        /// `ALLOW_SEALING`.
         ///
         /// Since Linux 6.3; `EINVAL` before.
         #[doc(alias = "MFD_NOEXEC_SEAL")]
@@ -116,10 +117,12 @@ bitflags! {
         /// Since Linux 5.1.
         #[doc(alias = "F_SEAL_FUTURE_WRITE")]
         const FUTURE_WRITE = raw::F_SEAL_FUTURE_WRITE;
-        /// The execute permission of the file's mode cannot change. On an executable file
+        /// `chmod` cannot change the execute bits of the file's mode. On an executable file
         /// the kernel adds `SHRINK`, `GROW`, `WRITE` and `FUTURE_WRITE` with it.
         ///
-        /// This is hygiene, not a boundary. It does not prevent an executable mapping.
+        /// This is hygiene, not a boundary. The file's owner can still set the bits by an access
+        /// control list (`system.posix_acl_access`), and the file then runs, however it is
+        /// sealed. Nor does the seal prevent an executable mapping.
         ///
         /// Since Linux 6.3.
         #[doc(alias = "F_SEAL_EXEC")]

@@ -52,7 +52,8 @@ impl MemFdOptions {
 
     /// Whether the file may be executed: its mode is 0777, or else 0666.
     ///
-    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`].
+    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`]. That is
+    /// hygiene, not a boundary: the file's owner can still make it executable, as is said there.
     pub const fn executable(self, yes: bool) -> Self {
         let flags = self
             .flags

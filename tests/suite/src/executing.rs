@@ -36,6 +36,7 @@ claims!(
     a_program_runs_where_only_proc_finds_it,
     a_program_does_not_run_where_there_is_no_way,
     a_file_that_is_not_executable_is_refused,
+    a_file_that_is_not_executable_becomes_so_by_an_access_list,
     a_file_that_is_no_program_is_refused,
     a_program_that_is_cut_in_its_headers_is_refused,
     a_file_that_is_open_for_writing_elsewhere_is_refused,
@@ -447,6 +448,21 @@ fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
         Some(ExecError::NotExecutable)
     );
     Ok(())
+}
+
+fn a_file_that_is_not_executable_becomes_so_by_an_access_list(world: &World) -> Verdict {
+    let program = program(world)?;
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.access_lists, world::NO_ACCESS_LISTS);
+    let file = ok!(MemFdOptions::new().create(c"default"));
+    ok!(program.copy_to(&file));
+    let file = ok!(file.seal()).into_memfd();
+    holds!(ok!(file.seals()).contains(Seals::EXEC));
+    refused!(file.set_mode(0o777), Errno::EPERM);
+    is_refused(&file, ExecError::NotExecutable)?;
+    ok!(kernel::allow_execution(&file));
+    same!(kernel::mode(&file), Ok(0o777));
+    runs(&file)
 }
 
 fn a_file_that_is_no_program_is_refused(world: &World) -> Verdict {

@@ -13,7 +13,7 @@ use owned_memfd::{
 };
 use rustix::{
     event::EventfdFlags,
-    fs::{AtFlags, FallocateFlags, Gid, Mode, OFlags, Stat, Timestamps, Uid},
+    fs::{AtFlags, FallocateFlags, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags},
     io::{FdFlags, IoSlice, IoSliceMut},
     mm::ProtFlags,
     net::{
@@ -239,6 +239,24 @@ pub(crate) fn reset_times(fd: &impl AsFd) -> Result<(), Errno> {
         last_modification: start,
     };
     rustix::fs::futimens(lend(fd), &times).map_err(errno)
+}
+
+/// Allows everybody to execute the file, by an access control list instead of `chmod`.
+pub(crate) fn allow_execution(fd: &impl AsFd) -> Result<(), Errno> {
+    // The version of the format, and three entries of tag, permissions and nobody's id: the
+    // owner, the group and others may do everything (linux/posix_acl_xattr.h).
+    const VERSION: [u8; 4] = [2, 0, 0, 0];
+    const ENTRIES: [[u8; 8]; 3] = [
+        [0x01, 0, 7, 0, 0xff, 0xff, 0xff, 0xff],
+        [0x04, 0, 7, 0, 0xff, 0xff, 0xff, 0xff],
+        [0x20, 0, 7, 0, 0xff, 0xff, 0xff, 0xff],
+    ];
+
+    let mut list = [0; 28];
+    list[..4].copy_from_slice(&VERSION);
+    list[4..].copy_from_slice(ENTRIES.as_flattened());
+    let name = c"system.posix_acl_access";
+    rustix::fs::fsetxattr(lend(fd), name, &list, XattrFlags::empty()).map_err(errno)
 }
 
 pub(crate) fn unlink(path: &CStr) -> Result<(), Errno> {

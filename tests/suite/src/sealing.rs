@@ -7,8 +7,11 @@ use crate::{
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError};
-use rustix::{fs::OFlags, mm::MprotectFlags};
+use owned_memfd::{Errno, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, TransferError};
+use rustix::{
+    fs::OFlags,
+    mm::{MprotectFlags, ProtFlags},
+};
 
 claims!(
     write_forbids_every_write_but_that_of_nothing,
@@ -39,10 +42,11 @@ claims!(
     grow_does_not_protect_the_content,
     shrink_and_grow_together_fix_the_length,
     a_fully_sealed_file_still_answers,
-    exec_fixes_the_execute_bits_of_a_file_without,
+    exec_forbids_chmod_to_make_a_file_executable,
     exec_on_an_executable_file_seals_its_content_too,
+    exec_does_not_prevent_executable_mappings,
     an_executable_file_made_without_sealing_is_not_sealed,
-    a_file_made_not_executable_stays_so,
+    a_file_made_not_executable_refuses_chmod,
 );
 
 /// Two pages of the byte 7.
@@ -506,7 +510,7 @@ fn a_fully_sealed_file_still_answers(_: &World) -> Verdict {
     is_untouched(&clone)
 }
 
-fn exec_fixes_the_execute_bits_of_a_file_without(world: &World) -> Verdict {
+fn exec_forbids_chmod_to_make_a_file_executable(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
     let flags = MemFdFlags::EXEC | MemFdFlags::ALLOW_SEALING | MemFdFlags::CLOEXEC;
@@ -549,6 +553,18 @@ fn exec_on_an_executable_file_seals_its_content_too(world: &World) -> Verdict {
     Ok(())
 }
 
+fn exec_does_not_prevent_executable_mappings(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    let file = ok!(MemFdOptions::new().create(c"data"));
+    ok!(file.write_all(b"0123"));
+    holds!(ok!(file.seals()).contains(Seals::EXEC));
+    for stores in [Stores::Shared, Stores::Private] {
+        let mapping = ok!(Mapping::of(&file, PAGE, stores, READ | ProtFlags::EXEC));
+        same!(mapping.get(3), b'3');
+    }
+    Ok(())
+}
+
 fn an_executable_file_made_without_sealing_is_not_sealed(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
@@ -563,7 +579,7 @@ fn an_executable_file_made_without_sealing_is_not_sealed(world: &World) -> Verdi
     Ok(())
 }
 
-fn a_file_made_not_executable_stays_so(world: &World) -> Verdict {
+fn a_file_made_not_executable_refuses_chmod(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     for more in [MemFdFlags::CLOEXEC, MemFdFlags::ALLOW_SEALING] {
         let file = ok!(OwnedMemFd::create(c"data", MemFdFlags::NOEXEC_SEAL | more));

@@ -28,6 +28,8 @@ pub struct World {
     pub(crate) exec_is_free: bool,
     /// The flags and the seal about execution of Linux 6.3.
     pub(crate) exec_flags: bool,
+    /// Memory files have access control lists.
+    pub(crate) access_lists: bool,
     /// `F_SEAL_FUTURE_WRITE` of Linux 5.1.
     pub(crate) future_write: bool,
     /// `memfd_create` checks the flags first, and reads the name byte by byte.
@@ -71,6 +73,7 @@ pub(crate) const NO_TMPFS: &str = "/dev/shm is no tmpfs in which files can be ma
 pub(crate) const NO_HUGETLBFS: &str = "/dev/hugepages is no hugetlbfs in which files can be made";
 pub(crate) const NOEXEC_SET: &str = "vm.memfd_noexec is set, which changes what creation does";
 pub(crate) const NO_EXEC_FLAGS: &str = "no MFD_EXEC and MFD_NOEXEC_SEAL before Linux 6.3";
+pub(crate) const NO_ACCESS_LISTS: &str = "no access control lists of memory files in this kernel";
 pub(crate) const NO_FUTURE_WRITE: &str = "no F_SEAL_FUTURE_WRITE before Linux 5.1";
 pub(crate) const NAMES_COPIED: &str = "the emulator copies the name before the kernel looks";
 pub(crate) const NO_ADVICE: &str = "the emulator's madvise does nothing";
@@ -144,6 +147,7 @@ impl World {
             exec_is_free: create(MemFdFlags::empty())
                 .is_ok_and(|file| kernel::mode(&file) == Ok(0o777)),
             exec_flags: create(MemFdFlags::NOEXEC_SEAL).is_ok(),
+            access_lists: sealable().is_ok_and(|file| kernel::allow_execution(&file).is_ok()),
             future_write: sealable()
                 .is_ok_and(|file| raw::add_seals(&file, Seals::FUTURE_WRITE.bits()).is_ok()),
             kernel_reads_names: raw::memfd_create(core::ptr::null(), 0x100).err()
