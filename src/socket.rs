@@ -97,6 +97,8 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
 /// - `EAGAIN`: the socket is non-blocking and full.
 /// - `EINTR`: a signal came before anything was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
+/// - `ENOTCONN`: the socket is not connected.
+/// - `EPERM`: the other side takes no descriptors: its `SO_PASSRIGHTS` is off. Since Linux 6.16.
 /// - `EPIPE`, `ECONNRESET`, and with datagrams `ECONNREFUSED` and then `ENOTCONN`: the other
 ///   side is closed. No `SIGPIPE` is raised.
 /// - `ETOOMANYREFS`: this user has too many descriptors in flight.
@@ -154,6 +156,8 @@ pub fn send<const N: usize>(
 /// - `ECONNRESET`: the other side closed without reading what was sent to it. It is returned once;
 ///   then comes what the other side had sent, or the end.
 /// - `EINTR`: a signal came before anything was received.
+/// - `EINVAL`: a [`SocketType::Stream`] socket is not connected, but new, or listens.
+/// - `ENOTCONN`: the same of a [`SocketType::SeqPacket`] socket.
 ///
 /// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
 /// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).

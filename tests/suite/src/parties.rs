@@ -31,6 +31,7 @@ use rustix::{
 pub(crate) const NO_CLOSING: &str =
     "the emulator leaves descriptors open for which there is no room";
 pub(crate) const NO_PIDFD_MESSAGES: &str = "no SO_PASSPIDFD before Linux 6.5, or an emulator";
+pub(crate) const NO_PASSRIGHTS: &str = "no SO_PASSRIGHTS before Linux 6.16, or an emulator";
 pub(crate) const NO_PROGRAMS: &str = "no program in a memory file can be executed here";
 pub(crate) const NO_EXECVEAT: &str = "the emulator has no execveat";
 pub(crate) const NO_CHECK: &str = "no AT_EXECVE_CHECK before Linux 6.14, or an emulator";
@@ -80,7 +81,15 @@ pub(crate) fn pass_credentials(socket: &impl AsFd) -> Result<(), Errno> {
 
 /// From now on the socket delivers a pidfd of the sender with each message.
 pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
-    let on = 1_i32;
+    set_option(socket, net::SO_PASSPIDFD, 1)
+}
+
+/// From now on nobody can send a descriptor to the socket.
+pub(crate) fn take_no_descriptors(socket: &impl AsFd) -> Result<(), Errno> {
+    set_option(socket, net::SO_PASSRIGHTS, 0)
+}
+
+fn set_option(socket: &impl AsFd, option: u32, value: i32) -> Result<(), Errno> {
     // SAFETY: the kernel reads one `int`.
     unsafe {
         call(
@@ -88,8 +97,8 @@ pub(crate) fn pass_pidfd(socket: &impl AsFd) -> Result<(), Errno> {
             [
                 number(socket) as usize,
                 net::SOL_SOCKET as usize,
-                net::SO_PASSPIDFD as usize,
-                (&raw const on).expose_provenance(),
+                option as usize,
+                (&raw const value).expose_provenance(),
                 size_of::<i32>(),
                 0,
             ],
@@ -139,6 +148,24 @@ pub(crate) fn closes_what_does_not_fit() -> bool {
         Ok(())
     })
     .is_ok()
+}
+
+/// A Unix socket without a connection.
+pub(crate) fn unconnected(kind: SocketType) -> Result<OwnedFd, Errno> {
+    rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+        .map(adopt)
+        .map_err(errno)
+}
+
+/// A Unix socket that waits for connections.
+pub(crate) fn listening(kind: SocketType) -> Result<OwnedFd, Errno> {
+    let socket = unconnected(kind)?;
+    let pid = rustix::process::getpid().as_raw_pid();
+    let name = Text::of(format_args!("owned-memfd-suite-{pid}"));
+    let address = rustix::net::SocketAddrUnix::new_abstract_name(name.as_str().as_bytes());
+    rustix::net::bind(lend(&socket), &address.map_err(errno)?).map_err(errno)?;
+    rustix::net::listen(lend(&socket), 1).map_err(errno)?;
+    Ok(socket)
 }
 
 /// A socket that is not a Unix one.

@@ -52,6 +52,8 @@ claims!(
     a_closed_peer_is_an_error_and_no_signal,
     a_peer_that_closes_without_reading_resets_the_connection,
     what_is_no_unix_socket_is_refused,
+    a_socket_without_a_connection_is_refused,
+    a_receiver_that_takes_no_descriptors_is_sent_none,
     a_socket_that_does_not_wait_says_so,
     a_full_stream_takes_a_part_and_the_descriptor_once,
     a_message_longer_than_the_socket_allows_is_refused,
@@ -744,6 +746,42 @@ fn what_is_no_unix_socket_is_refused(_: &World) -> Verdict {
     );
     if let Ok(socket) = parties::internet_socket() {
         holds!(file.send(&socket).is_err());
+    }
+    Ok(())
+}
+
+fn a_socket_without_a_connection_is_refused(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for (kind, reason) in [
+        (net::SocketType::STREAM, Errno::EINVAL),
+        (net::SocketType::SEQPACKET, Errno::ENOTCONN),
+    ] {
+        for socket in [parties::unconnected(kind), parties::listening(kind)] {
+            let socket = ok!(socket);
+            same!(file.send(&socket), Err(Errno::ENOTCONN));
+            match SealedMemFd::receive(&socket, 7) {
+                Err(ReceiveError::Kernel(errno)) => same!(errno, reason),
+                result => fail!("{kind:?}: {result:?}"),
+            }
+        }
+    }
+    let socket = ok!(parties::unconnected(net::SocketType::DGRAM));
+    same!(file.send(&socket), Err(Errno::ENOTCONN));
+    Ok(())
+}
+
+fn a_receiver_that_takes_no_descriptors_is_sent_none(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        needs!(
+            parties::take_no_descriptors(&other).is_ok(),
+            parties::NO_PASSRIGHTS
+        );
+        same!(file.send(&one), Err(Errno::EPERM));
+        is_drained(&other)?;
+        same!(socket::send(&one, b"x", &[]), Ok(1));
+        refused!(SealedMemFd::receive(&other, 7), ReceiveError::NoDescriptor);
     }
     Ok(())
 }
