@@ -153,14 +153,19 @@ impl SealedMemFd {
     ///
     /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
     /// bytes. It reads from position 0 to the end of the file, and does not use the offset,
-    /// which the sender may share. On success the sender's descriptor is closed.
+    /// which the sender may share. It continues after `EINTR`. On success the sender's descriptor
+    /// is closed.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged. The errors are those of
     /// [`verify`](Self::verify), except for those about seals, and those of
-    /// [`MemFdOptions::create`]. `EFBIG` and `ENOSPC` mean that there is no room for the copy. If
-    /// the file turns out longer than it said, [`VerifyErrorKind::TooLarge`] says how much had been
-    /// read by then.
+    /// [`MemFdOptions::create`]. If the file turns out longer than it said,
+    /// [`VerifyErrorKind::TooLarge`] says how much had been read by then. And:
+    /// - `EBADF`: the descriptor is open only for writing.
+    /// - `EBUSY`: a child that was forked meanwhile holds the copy for too long.
+    /// - `EFBIG`: the copy is above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless
+    ///   it is ignored.
+    /// - `ENOSPC`: no memory for the copy.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).

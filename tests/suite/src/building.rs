@@ -3,9 +3,9 @@
 
 use crate::{
     Verdict, World, attacks,
-    children::{self, Child, PATIENCE, Steps},
+    children::{self, Child, PATIENCE, Steps, Supervisor},
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Buffer, Descriptors, Mapping, Stores, Which},
+    raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
     world,
 };
 use core::time::Duration;
@@ -52,6 +52,8 @@ claims!(
     a_copy_of_a_giant_ends_at_the_limit,
     a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit,
     a_copy_is_the_same_without_the_kernels_help,
+    a_copy_goes_on_after_an_interruption,
+    a_copy_that_is_held_for_too_long_is_refused,
     a_copy_of_a_file_on_huge_pages_is_an_ordinary_one,
     what_is_sealed_and_too_long_is_not_copied,
     what_is_no_memory_file_is_not_copied_and_not_waited_for,
@@ -705,6 +707,47 @@ fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {
             Ok(())
         })?;
     }
+    Ok(())
+}
+
+fn a_copy_goes_on_after_an_interruption(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let sender = ok!(kernel::holding(&[7; 5000]));
+    let interrupted = [Response::Error(Errno::EINTR); 2];
+    let is_copied = |call, calls| {
+        let supervisor = Supervisor::of(Which::All(call), &interrupted)?;
+        let sealed = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&sender)), 5000));
+        holds!(supervisor.calls() >= calls);
+        is_sealed_with(&sealed, &[7; 5000])
+    };
+    children::apart(|| is_copied(sc::nr::COPY_FILE_RANGE, 3))?;
+    for call in [sc::nr::PREAD64, sc::nr::WRITE] {
+        children::apart(|| {
+            // Through the buffer.
+            ok!(raw::refuse(
+                Which::All(sc::nr::COPY_FILE_RANGE),
+                Errno::EXDEV
+            ));
+            is_copied(call, 5)
+        })?;
+    }
+    Ok(())
+}
+
+fn a_copy_that_is_held_for_too_long_is_refused(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let sender = ok!(kernel::holding(&[7; 100]));
+    let number = sender.as_raw_fd();
+    let add_seals = linux_raw_sys::general::F_ADD_SEALS;
+    ok!(raw::refuse(
+        Which::Equal(sc::nr::FCNTL, 1, add_seals),
+        Errno::EBUSY
+    ));
+    let Err(refused) = SealedMemFd::verify_or_copy(sender.into(), 100) else {
+        fail!("sealed while nobody may seal");
+    };
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(refused.get_ref().as_raw_fd(), number);
     Ok(())
 }
 
