@@ -38,7 +38,8 @@ const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\
 /// Everyone who holds a descriptor of the same file can do the same things to it, unless a seal
 /// forbids them. A [`try_clone`](Self::try_clone) and a descriptor in another process share one
 /// offset, which `read`, `write` and `seek` move. `read_at` and `write_at` neither use nor move
-/// it.
+/// it. They share `O_APPEND` too: once somebody has set it, every write goes to the end of the
+/// file, even that of `write_at`.
 ///
 /// No method tries again unless its documentation says so: a call that a signal interrupts is an
 /// error (`EINTR`). Since Linux 3.17, unless a method says otherwise.
