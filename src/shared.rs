@@ -68,9 +68,12 @@ impl OwnedMemFd {
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::SHRINK`].
     /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading.
+    /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
+    /// - `EINVAL`: it is not a memory file.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] is on the file, and the kernel is an old one. Such a file
     ///   cannot change: map it as a [`SealedMemFd`](crate::SealedMemFd).
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
@@ -97,8 +100,11 @@ impl OwnedMemFd {
     ///   added: sealing is closed, or the descriptor is not open for writing.
     /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading and writing.
+    /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
+    /// - `EINVAL`: it is not a memory file.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
     ///
     /// Since Linux 3.17.
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).

@@ -5,14 +5,17 @@ use crate::{
     Verdict, World, attacks,
     children::{Child, PATIENCE, Steps},
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Descriptors, Mapping, Stores},
+    raw::{self, Descriptors, Mapping, Stores, Which},
     world,
 };
 use owned_memfd::{
     Errno, OwnedMemFd, SealedMemFd, Seals, SharedMapMut, VerifyErrorKind,
     fd::{AsFd, AsRawFd},
 };
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
+
+/// A reason for which a claim is skipped.
+const LOCKS_THE_EMULATOR: &str = "the emulator's own memory would be locked too";
 
 claims!(
     what_is_shared_cannot_be_cut,
@@ -24,6 +27,8 @@ claims!(
     what_is_sealed_is_not_shared,
     what_is_not_open_for_both_is_not_shared,
     what_is_no_memory_file_is_not_shared,
+    what_may_not_be_locked_is_not_shared,
+    what_cannot_be_asked_for_its_pages_is_not_shared,
     what_is_shared_is_sealed_only_when_it_is_no_longer,
     unmapping_gives_the_file_back_and_leaves_nothing_mapped,
     what_stands_beside_shared_memory_stays,
@@ -231,6 +236,31 @@ fn what_is_no_memory_file_is_not_shared(world: &World) -> Verdict {
     ok!(kernel::write(&file, b"0123"));
     let missing = VerifyErrorKind::MissingSeals(Seals::SHRINK);
     is_not_shared(raw::disguise(file), missing)?;
+    Ok(())
+}
+
+fn what_may_not_be_locked_is_not_shared(world: &World) -> Verdict {
+    needs!(world.is_of_a_kernel(), LOCKS_THE_EMULATOR);
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(16 * PAGE as u64));
+    ok!(file.add_seals(Seals::SHRINK));
+    ok!(kernel::limit(Resource::Memlock, PAGE as u64));
+    ok!(kernel::renounce_privileges());
+    ok!(rustix::mm::mlockall(MlockAllFlags::FUTURE));
+    let again = VerifyErrorKind::Kernel(Errno::EAGAIN);
+    let file = is_not_shared(file, again)?;
+    same!(file.map_shared().err(), Some(again));
+    Ok(())
+}
+
+fn what_cannot_be_asked_for_its_pages_is_not_shared(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(Seals::SHRINK));
+    ok!(raw::refuse(Which::All(sc::nr::FSTATFS), Errno::EXDEV));
+    let forbidden = VerifyErrorKind::Kernel(Errno::EXDEV);
+    let file = is_not_shared(file, forbidden)?;
+    same!(file.map_shared().err(), Some(forbidden));
     Ok(())
 }
 
