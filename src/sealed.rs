@@ -78,6 +78,7 @@ impl SealedMemFd {
     /// - `EACCES`: the descriptor is open only for writing.
     /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`: no room for the mapping.
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
@@ -92,6 +93,7 @@ impl SealedMemFd {
     /// - `EACCES`: the descriptor is open only for writing.
     /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping.
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]

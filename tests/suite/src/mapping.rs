@@ -30,6 +30,7 @@ claims!(
     a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
+    a_map_of_what_cannot_be_asked_for_its_pages_is_refused,
     a_range_may_begin_and_end_anywhere,
     a_range_out_of_bounds_is_refused_without_a_call,
     a_range_of_nothing_maps_nothing,
@@ -233,6 +234,15 @@ fn a_map_without_room_is_refused(_: &World) -> Verdict {
     );
     // A part of the file can be mapped, wherever it is.
     same!(*ok!(sealed.map_range((1 << 61) + 1, PAGE)), [0; PAGE]);
+    Ok(())
+}
+
+fn a_map_of_what_cannot_be_asked_for_its_pages_is_refused(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let sealed = ok!(numbered(PAGE));
+    ok!(raw::refuse(Which::All(sc::nr::FSTATFS), Errno::EXDEV));
+    refused!(sealed.map(), Errno::EXDEV);
+    refused!(sealed.map_range(1, 2), MapError::Kernel(Errno::EXDEV));
     Ok(())
 }
 
