@@ -289,7 +289,9 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
 
     /// Takes a descriptor if it is one of a memory file.
     ///
-    /// This says nothing about its seals, or about what others do with the file meanwhile.
+    /// This says nothing about its seals, or about what others do with the file meanwhile. Shared
+    /// anonymous memory and System V segments that were opened through `/proc/PID/map_files` pass
+    /// too, since the kernel keeps them together with memory files. They can never be sealed.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.

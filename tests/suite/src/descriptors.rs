@@ -5,12 +5,13 @@ use crate::{
     Stop, Verdict, World,
     children::{self, Child, PATIENCE, Steps},
     claim::Text,
-    kernel,
-    raw::{self, Descriptors, Which},
+    kernel::{self, PAGE},
+    raw::{self, Descriptors, Mapping, Which},
     strangers, world,
 };
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, VerifyErrorKind,
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
+    VerifyErrorKind,
     fd::{AsRawFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
@@ -19,6 +20,9 @@ use rustix::{
     process::Resource,
     thread::UnshareFlags,
 };
+
+const NO_SYSTEM_V: &str = "no System V segments in this kernel";
+const NO_MAP_FILES: &str = "not privileged to open /proc/PID/map_files, or it is not there";
 
 claims!(
     a_clone_is_another_number_of_the_same_open_file,
@@ -50,6 +54,7 @@ claims!(
     a_device_is_not_taken,
     a_descriptor_without_access_is_not_taken,
     secret_memory_is_not_taken,
+    shared_memory_without_a_descriptor_is_taken_and_never_sealed,
     the_descriptor_that_is_not_taken_is_handed_back,
     taking_a_descriptor_leaves_it_as_it_was,
     a_kernel_that_answers_nothing_is_not_taken_for_a_yes,
@@ -519,6 +524,31 @@ fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
 
 fn secret_memory_is_not_taken(_: &World) -> Verdict {
     strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn shared_memory_without_a_descriptor_is_taken_and_never_sealed(_: &World) -> Verdict {
+    for mapping in [Mapping::shared_zeros(PAGE), Mapping::system_v(PAGE)] {
+        needs!(!matches!(mapping, Err(Errno::ENOSYS)), NO_SYSTEM_V);
+        let mapping = ok!(mapping);
+        let opened = kernel::open_mapped(&mapping);
+        needs!(
+            !matches!(opened, Err(Errno::EPERM | Errno::ENOENT)),
+            NO_MAP_FILES
+        );
+        let file = taken(ok!(opened))?;
+        ok!(file.write_all(b"x"));
+        same!(mapping.get(0), b'x');
+        same!(file.seals(), Ok(Seals::SEAL));
+        for seal in [Seals::WRITE, Seals::SHRINK] {
+            refused!(file.add_seals(seal), Errno::EPERM);
+        }
+        let Err(refused) = SealedMemFd::verify(file.into(), PAGE) else {
+            fail!("proven");
+        };
+        let missing = VerifyErrorKind::MissingSeals(Seals::WRITE | Seals::SHRINK);
+        same!(refused.kind(), missing);
+    }
+    Ok(())
 }
 
 fn the_descriptor_that_is_not_taken_is_handed_back(_: &World) -> Verdict {

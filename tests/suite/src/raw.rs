@@ -400,6 +400,35 @@ impl Mapping {
         Self::at(at, len)
     }
 
+    /// Maps shared zeros, which the kernel keeps as a file without a descriptor.
+    pub(crate) fn shared_zeros(len: usize) -> Result<Self, Errno> {
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe {
+            mm::mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+            )
+        };
+        Self::at(at, len)
+    }
+
+    /// Maps a new System V segment, which goes with its last mapping.
+    pub(crate) fn system_v(len: usize) -> Result<Self, Errno> {
+        // IPC_PRIVATE and IPC_RMID, linux/ipc.h.
+        const NEW: usize = 0;
+        const REMOVE: usize = 0;
+        // SAFETY: no pointer is passed.
+        let segment = unsafe { call!(SHMGET, NEW, len, 0o600) }?;
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe { call!(SHMAT, segment, 0, 0) };
+        // SAFETY: no pointer is passed.
+        unsafe { call!(SHMCTL, segment, REMOVE, 0) }?;
+        let at = NonNull::new(ptr::with_exposed_provenance_mut(at?)).ok_or(Errno::ENOMEM)?;
+        Ok(Self { at, len })
+    }
+
     fn at(at: rustix::io::Result<*mut c_void>, len: usize) -> Result<Self, Errno> {
         let at = NonNull::new(at.map_err(errno)?.cast::<u8>()).ok_or(Errno::ENOMEM)?;
         Ok(Self { at, len })
@@ -410,6 +439,12 @@ impl Mapping {
         assert!(index <= self.len);
         // SAFETY: within the mapping, or one byte past it.
         unsafe { self.at.add(index) }.as_ptr()
+    }
+
+    /// The addresses of its first byte and of its end.
+    pub(crate) fn range(&self) -> (usize, usize) {
+        let start = self.at.addr().get();
+        (start, start + self.len)
     }
 
     pub(crate) fn get(&self, index: usize) -> u8 {
