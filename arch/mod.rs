@@ -121,6 +121,8 @@ cfg_if! {
             fn fsetxattr = FSETXATTR(fd: u32, name: *const c_char, value: *const u8, len: usize, flags: u32) -> usize;
             /// `fstat(2)`
             fn fstat = FSTAT(fd: u32, stat: *mut stat) -> usize;
+            /// `fstatat(2)`
+            fn fstatat = NEWFSTATAT(directory: u32, path: *const c_char, stat: *mut stat, flags: u32) -> usize;
             /// `fstatfs(2)`
             fn fstatfs = FSTATFS(fd: u32, stat: *mut statfs) -> usize;
             /// `copy_file_range(2)`

@@ -135,7 +135,7 @@ impl OwnedMemFd {
         }
         let sealed = self.seals()?;
         let is_read_only = sealed.intersects(Seals::WRITE.union(Seals::FUTURE_WRITE));
-        let control = sys::memfd::open_read_only(c"/dev/loop-control")?;
+        let control = sys::boot::open_read_only(c"/dev/loop-control")?;
         let mut attempts = 1;
         loop {
             match attach(self.as_fd(), is_read_only, control.as_fd()) {
@@ -156,7 +156,7 @@ fn attach(
     let number = sys::boot::free_loop(control)?;
     let path = DEV_LOOP.with_number(number);
     let fd = if is_read_only {
-        sys::memfd::open_read_only(&path)?
+        sys::boot::open_read_only(&path)?
     } else {
         sys::boot::open_read_write(&path)?
     };

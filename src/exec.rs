@@ -125,7 +125,10 @@ impl OwnedMemFd {
     /// As [`ExecError`] says.
     ///
     /// Since Linux 3.19. Before, and if the call is missing, as under QEMU user-mode, it goes
-    /// through `/proc`.
+    /// through `/proc`, if a path there leads to this file. Only whoever controls what is mounted
+    /// on `/proc` could put another file there between that check and the execution: root, or the
+    /// owner of this process's user namespace. The interpreter of a script trusts them too: it
+    /// opens the script by a path, in `/dev/fd` or `/proc`.
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
@@ -136,8 +139,9 @@ impl OwnedMemFd {
         }
         let (args, env) = (args.as_ptr(), env.as_ptr());
         // SAFETY: each is the pointer of an `Args`, which is a list of C strings that ends in null.
-        let first = unsafe { sys::exec::execute(fd, args, env) };
-        let by_path = match self.explain_exec_error(first) {
+        let errno = unsafe { sys::exec::execute(fd, args, env) };
+        let error = self.explain_exec_error(errno);
+        match error {
             // The call is missing. By a path the kernel would start a script's interpreter, which
             // would find the descriptor closed.
             ExecError::Kernel(Errno::ENOSYS) if self.is_closed_script() => {
@@ -145,16 +149,17 @@ impl OwnedMemFd {
             }
             // TOMOYO looks for the file at a path in /dev/fd, which early boot does not have. It
             // may find it in /proc.
-            ExecError::Kernel(Errno::ENOSYS) | ExecError::NoDevFd => self.proc_path(),
-            error => return Err(error),
+            ExecError::Kernel(Errno::ENOSYS) | ExecError::NoDevFd => {}
+            _ => return Err(error),
+        }
+        let Some(path) = self.find_path() else {
+            return Err(error);
         };
         // SAFETY: as above.
-        let second = unsafe { sys::exec::execute_path(&by_path, args, env) };
-        // Does the path not exist, or the interpreter that the program asks for?
-        let no_path = || sys::memfd::open_read_only(&by_path).err() == Some(Errno::ENOENT);
-        Err(match (first, second) {
-            (Errno::ENOSYS, Errno::ENOENT) if no_path() => Errno::ENOSYS.into(),
-            (_, second) => self.explain_exec_error(second),
+        Err(match unsafe { sys::exec::execute_path(&path, args, env) } {
+            // The path exists.
+            Errno::ENOENT => ExecError::NoInterpreter,
+            errno => self.explain_exec_error(errno),
         })
     }
 
@@ -190,7 +195,7 @@ impl OwnedMemFd {
             Errno::ETXTBSY => ExecError::ExecutableFileBusy,
             Errno::ENOEXEC => ExecError::InvalidExecutable,
             Errno::ENOENT if self.is_closed_script() => ExecError::ScriptCloseOnExec,
-            Errno::ENOENT => match sys::memfd::open_read_only(c"/dev/fd") {
+            Errno::ENOENT => match sys::memfd::stat_path(c"/dev/fd") {
                 Err(Errno::ENOENT) => ExecError::NoDevFd,
                 _ => ExecError::NoInterpreter,
             },
@@ -215,7 +220,8 @@ impl OwnedMemFd {
 impl SealedMemFd {
     /// Executes the file in place of this program. It returns only on failure.
     ///
-    /// Nobody can change what runs. Create the file with
+    /// Nobody can change what runs, except as [`OwnedMemFd::exec`] says of `/proc`, through which
+    /// it goes where `execveat` is missing. Create the file with
     /// [`MemFdOptions::executable`](crate::MemFdOptions::executable).
     ///
     /// The kernel reads the file to its end, so all of it must be proven. A file without
@@ -286,8 +292,8 @@ pub enum ExecError {
     ScriptCloseOnExec,
     /// `ENOENT`: the program's interpreter does not exist: a dynamic linker, or that of a script.
     NoInterpreter,
-    /// `ENOENT`, and there is no `/dev/fd`, where the security module TOMOYO looks for the file.
-    /// Or the program's interpreter does not exist.
+    /// `ENOENT`, and there is no `/dev/fd`, where the security module TOMOYO looks for the file,
+    /// and no path in `/proc` leads to it. Or the program's interpreter does not exist.
     NoDevFd,
     /// The file is on huge pages. The kernel would kill the process half-way.
     HugePages,
@@ -295,8 +301,8 @@ pub enum ExecError {
     /// it was when it was proven. The kernel would execute more than that.
     /// [`SealedMemFd::exec`] shows how to copy what was proven.
     UnprovenLength,
-    /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is neither
-    /// `execveat` nor `/proc`), or what `execve(2)` lists.
+    /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is no
+    /// `execveat`, and no path in `/proc` leads to the file), or what `execve(2)` lists.
     Kernel(Errno),
 }
 

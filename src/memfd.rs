@@ -10,7 +10,7 @@ use crate::{
     fd::{self, AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{MemFdFlags, Seals},
     path::{NumberedPath, PathStart},
-    sys,
+    sys::{self, memfd::Stat},
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit, slice};
 use linux_raw_sys::general as raw;
@@ -30,7 +30,9 @@ pub enum SeekFrom {
     Current(i64),
 }
 
-/// `/proc/self/fd/`, with room for a number.
+/// The descriptors of this thread. Since Linux 3.17.
+const THREAD_FD: PathStart = PathStart::new(*b"/proc/thread-self/fd/\0\0\0\0\0\0\0\0\0\0\0");
+/// The descriptors of the first thread of this process.
 const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// An anonymous memory file, closed when it is dropped.
@@ -340,15 +342,16 @@ impl OwnedMemFd {
     /// itself: its holder can open the file for writing through `/proc`, if the file's mode
     /// and owner allow that and no seal forbids it.
     ///
-    /// `/proc` need not be mounted on Linux 7.2 and later, or if the process has
-    /// `CAP_DAC_READ_SEARCH`, as in early boot.
+    /// It never returns another file, whatever is mounted on `/proc`. `/proc` need not be mounted
+    /// on Linux 7.2 and later, or if the process has `CAP_DAC_READ_SEARCH`, as in early boot.
     ///
     /// # Errors
     /// - `EACCES`: the file's mode forbids it.
+    /// - `EAGAIN`: somebody has a lease on the file (`F_SETLEASE`), and is now asked to end it.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
-    /// - `EPERM`, `EOPNOTSUPP`, `ENOSYS`: `/proc` is not mounted, and opening the file without
-    ///   it is not permitted to this process, not possible for this kind of file, or not in this
-    ///   kernel.
+    /// - `EPERM`, `EOPNOTSUPP`, `ENOSYS`: no path in `/proc` leads to the file, and opening it
+    ///   without one is not permitted to this process, not possible for this kind of file, or not
+    ///   in this kernel.
     ///
     /// See [`proc_pid_fd(5)`](https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html) and
     /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
@@ -368,27 +371,52 @@ impl OwnedMemFd {
                 result => result,
             },
             result => result,
-        };
-        reopened.map(Self)
+        }?;
+        // It was opened without waiting, which would otherwise stay a property of it.
+        sys::memfd::set_status_flags(reopened.as_fd(), 0)?;
+        Ok(Self(reopened))
     }
 
-    /// Opens the file by its path. `ENOENT` unless that leads to this very file: anything may be
-    /// mounted there.
+    /// Opens the file by its path. `ENOENT` unless a path leads to this very file.
     fn reopen_by_path(&self) -> Result<OwnedFd, Errno> {
-        let reopened = sys::memfd::open_read_only(&self.proc_path())?;
-        let (ours, theirs) = (
-            sys::memfd::stat(self.as_fd())?,
-            sys::memfd::stat(reopened.as_fd())?,
-        );
-        if (ours.device, ours.inode) == (theirs.device, theirs.inode) {
+        let path = self.find_path().ok_or(Errno::ENOENT)?;
+        let reopened = sys::memfd::reopen_path(&path)?;
+        // It may have changed since it was asked.
+        if self.is_same_file(sys::memfd::stat(reopened.as_fd())) {
             Ok(reopened)
         } else {
             Err(Errno::ENOENT)
         }
     }
 
+    /// The path in `/proc` that leads to this very file, found without opening anything: anything
+    /// may be mounted there, and the first thread may have other descriptors than this one.
+    #[cold]
+    pub(crate) fn find_path(&self) -> Option<NumberedPath> {
+        let number = self.as_raw_fd().unsigned_abs();
+        let path = THREAD_FD.with_number(number);
+        if self.is_same_file(sys::memfd::stat_path(&path)) {
+            return Some(path);
+        }
+        let path = PROC_FD.with_number(number);
+        self.is_same_file(sys::memfd::stat_path(&path))
+            .then_some(path)
+    }
+
+    /// Whether that is this very file.
+    fn is_same_file(&self, found: Result<Stat, Errno>) -> bool {
+        match (sys::memfd::stat(self.as_fd()), found) {
+            (Ok(ours), Ok(found)) => (ours.device, ours.inode) == (found.device, found.inode),
+            _ => false,
+        }
+    }
+
     /// The path `/proc/self/fd/N`, which names this descriptor in this process as long as it is
     /// open.
+    ///
+    /// The path names what the first thread has open under that number. All threads of a process
+    /// share their descriptors, except one that called `unshare(CLONE_FILES)`: it must not use the
+    /// path, which would lead to another file or to none.
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {
         PROC_FD.with_number(self.as_raw_fd().unsigned_abs())

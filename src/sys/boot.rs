@@ -12,6 +12,12 @@ use linux_raw_sys::{general as raw, loop_device};
 /// `KEXEC_FILE_NO_INITRAMFS`, include/uapi/linux/kexec.h.
 const KEXEC_FILE_NO_INITRAMFS: u32 = 4;
 
+/// Opens `path`, which is absolute, read-only and close-on-exec.
+#[inline(always)]
+pub(crate) fn open_read_only(path: &CStr) -> Result<OwnedFd, Errno> {
+    memfd::open(path, raw::O_RDONLY)
+}
+
 /// Opens `path`, which is absolute, for reading and writing, close-on-exec.
 #[inline(always)]
 pub(crate) fn open_read_write(path: &CStr) -> Result<OwnedFd, Errno> {

@@ -12,6 +12,8 @@ use linux_raw_sys::general as raw;
 /// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h: `openat` reopens the descriptor itself.
 /// Since Linux 7.2; before, an empty path is `ENOENT`.
 const O_EMPTYPATH: u32 = 1 << 26;
+/// How a file is opened again: read-only, close-on-exec, and without waiting for anything.
+const REOPENED: u32 = raw::O_RDONLY | raw::O_CLOEXEC | raw::O_NONBLOCK | raw::O_NOCTTY;
 /// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
 const MAX_HANDLE_SIZE: usize = 128;
 
@@ -61,6 +63,12 @@ pub(crate) fn set_fd_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<(), Errno> 
 #[inline(always)]
 pub(crate) fn get_status_flags(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     fcntl(fd, raw::F_GETFL)
+}
+
+/// Sets those of the open file's flags that can change: `O_NONBLOCK` and the like.
+#[inline(always)]
+pub(crate) fn set_status_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<(), Errno> {
+    Errno::decode_unit(fcntl_with(fd, raw::F_SETFL, flags))
 }
 
 /// A close-on-exec duplicate with a number of at least `lowest`.
@@ -143,18 +151,36 @@ pub(crate) struct Stat {
     pub(crate) len: u64,
 }
 
+impl Stat {
+    #[inline(always)]
+    const fn of(found: &raw::stat) -> Self {
+        Self {
+            device: found.st_dev,
+            inode: found.st_ino,
+            len: found.st_size as u64,
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
     let mut room = MaybeUninit::<raw::stat>::uninit();
     // SAFETY: `room` is large enough for the structure that the kernel writes.
     Errno::decode_unit(unsafe { arch::fstat(number(fd), room.as_mut_ptr()) })?;
     // SAFETY: the kernel has said that it wrote the whole structure.
-    let found = unsafe { room.assume_init_ref() };
-    Ok(Stat {
-        device: found.st_dev,
-        inode: found.st_ino,
-        len: found.st_size as u64,
-    })
+    Ok(Stat::of(unsafe { room.assume_init_ref() }))
+}
+
+/// Asks what `path`, which is absolute, leads to. Nothing is opened.
+#[inline(always)]
+pub(crate) fn stat_path(path: &CStr) -> Result<Stat, Errno> {
+    let (directory, path) = (raw::AT_FDCWD as u32, path.as_ptr());
+    let mut room = MaybeUninit::<raw::stat>::uninit();
+    // SAFETY: the path ends in NUL and outlives the call, which only reads it. `room` is large
+    // enough for the structure that the kernel writes.
+    Errno::decode_unit(unsafe { arch::fstatat(directory, path, room.as_mut_ptr(), 0) })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    Ok(Stat::of(unsafe { room.assume_init_ref() }))
 }
 
 /// What is asked of a file system.
@@ -178,12 +204,13 @@ pub(crate) fn stat_fs(fd: BorrowedFd<'_>) -> Result<StatFs, Errno> {
     })
 }
 
-/// Opens `path`, which is absolute, read-only and close-on-exec.
+/// Opens `path`, which is absolute, as [`REOPENED`] says.
 #[inline(always)]
-pub(crate) fn open_read_only(path: &CStr) -> Result<OwnedFd, Errno> {
-    open(path, raw::O_RDONLY)
+pub(crate) fn reopen_path(path: &CStr) -> Result<OwnedFd, Errno> {
+    open(path, REOPENED)
 }
 
+/// Opens `path`, which is absolute, close-on-exec.
 #[inline(always)]
 pub(super) fn open(path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
     let directory = raw::AT_FDCWD as u32;
@@ -193,11 +220,10 @@ pub(super) fn open(path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
     unsafe { take(returned) }
 }
 
-/// Opens the file of `fd` again, read-only and close-on-exec, where the kernel has
-/// `O_EMPTYPATH`.
+/// Opens the file of `fd` again, as [`REOPENED`] says, where the kernel has `O_EMPTYPATH`.
 #[inline(always)]
 pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let flags = raw::O_RDONLY | raw::O_CLOEXEC | O_EMPTYPATH;
+    let flags = REOPENED | O_EMPTYPATH;
     // SAFETY: the path ends in NUL and is static.
     let returned = unsafe { arch::openat(number(fd), c"".as_ptr(), flags) };
     // SAFETY: `openat` makes a descriptor.
@@ -238,7 +264,7 @@ pub(crate) fn get_handle(fd: BorrowedFd<'_>, handle: &mut FileHandle) -> Result<
     Errno::decode_unit(returned)
 }
 
-/// Opens a file of `fd`'s file system by its handle, read-only and close-on-exec.
+/// Opens a file of `fd`'s file system by its handle, as [`REOPENED`] says.
 ///
 /// # Safety
 /// [`get_handle`] has filled the handle.
@@ -248,10 +274,9 @@ pub(crate) unsafe fn open_by_handle(
     handle: &FileHandle,
 ) -> Result<OwnedFd, Errno> {
     let start = ptr::from_ref(handle).cast();
-    let flags = raw::O_RDONLY | raw::O_CLOEXEC;
     // SAFETY: the caller promises that the kernel has filled the handle. It outlives the call,
     // which only reads it.
-    let returned = unsafe { arch::open_by_handle_at(number(fd), start, flags) };
+    let returned = unsafe { arch::open_by_handle_at(number(fd), start, REOPENED) };
     // SAFETY: `open_by_handle_at` makes a descriptor.
     unsafe { take(returned) }
 }

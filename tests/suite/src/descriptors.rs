@@ -6,9 +6,11 @@ use crate::{
     children::{self, Child, PATIENCE, Steps},
     claim::Text,
     kernel::{self, PAGE},
-    raw::{self, Descriptors, Mapping, Which},
+    parties,
+    raw::{self, Descriptors, Mapping, Response, Which, number},
     strangers, world,
 };
+use core::ffi::CStr;
 use owned_memfd::{
     Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
     VerifyErrorKind,
@@ -16,7 +18,7 @@ use owned_memfd::{
 };
 use rustix::{
     fs::OFlags,
-    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    mount::{MountPropagationFlags, UnmountFlags},
     process::Resource,
     thread::UnshareFlags,
 };
@@ -33,6 +35,10 @@ claims!(
     a_file_is_opened_again_in_a_full_table_with_emfile,
     a_file_is_opened_again_without_proc,
     a_false_proc_is_not_believed,
+    a_path_that_changes_meanwhile_is_not_believed,
+    a_file_is_opened_again_where_only_the_process_has_a_path,
+    a_thread_with_descriptors_of_its_own_opens_its_own_file_again,
+    a_file_that_is_opened_again_waits_as_others_do,
     without_proc_and_privilege_opening_again_is_refused,
     the_mode_stops_others_from_opening_again,
     another_process_opens_the_file_by_its_number,
@@ -185,39 +191,161 @@ fn a_file_is_opened_again_without_proc(world: &World) -> Verdict {
     is_only_read(&file, &reader)
 }
 
-fn a_false_proc_is_not_believed(world: &World) -> Verdict {
-    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
-    needs!(!world.empty_path, world::NO_NEED_OF_PROC);
-    needs!(world.proc, world::NO_PROC);
-    with_own_mounts()?;
-    ok!(rustix::mount::mount(
-        c"none",
-        c"/proc",
-        c"tmpfs",
-        MountFlags::empty(),
-        None
-    ));
-    let file = ok!(kernel::holding(b"0123"));
-    // Another file stands at the path of the memory file.
-    let mode = rustix::fs::Mode::RWXU;
-    for directory in [c"/proc/self", c"/proc/self/fd"] {
-        ok!(rustix::fs::mkdir(directory, mode));
+/// From now on `openat` does not open a file again by its descriptor alone, as before Linux 7.2.
+fn without_empty_path(world: &World) -> Verdict {
+    if world.empty_path {
+        needs!(world.filters, world::NO_FILTERS);
+        let which = Which::WithBits(sc::nr::OPENAT, 2, raw::EMPTY_PATH);
+        ok!(raw::refuse(which, Errno::ENOENT));
     }
-    let decoy = ok!(kernel::open(
-        &file.proc_path(),
-        OFlags::CREATE | OFlags::RDWR
-    ));
-    ok!(kernel::write(&decoy, b"false"));
+    Ok(())
+}
+
+/// The file is not opened again by a path, and no other file is.
+fn is_not_found(world: &World, file: &OwnedMemFd) -> Verdict {
     match file.reopen_read_only() {
         Ok(reader) => {
             holds!(world.handles);
-            same!(kernel::holds_exactly(&reader, b"0123"), Ok(true));
+            same!(kernel::identity(&reader), kernel::identity(file));
         }
         Err(error) => {
             holds!(!world.handles, "{error:?}");
             holds!(matches!(error, Errno::ENOENT | Errno::EPERM), "{error:?}");
         }
     }
+    Ok(())
+}
+
+/// Puts another file, or a pipe that nobody writes, at a path.
+fn put_decoy(path: &CStr, pipe: bool) -> Verdict {
+    if pipe {
+        ok!(kernel::named_pipe(path));
+    } else {
+        ok!(kernel::open(path, OFlags::CREATE | OFlags::RDWR));
+    }
+    Ok(())
+}
+
+fn a_false_proc_is_not_believed(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    without_empty_path(world)?;
+    ok!(parties::hide(c"/proc"));
+    ok!(parties::false_directories(&["self", "thread-self"]));
+    let file = ok!(kernel::holding(b"0123"));
+    for pipe in [false, true] {
+        for path in &parties::paths_of(&file) {
+            let path = parties::path(path);
+            put_decoy(path, pipe)?;
+            children::apart(|| is_not_found(world, &file))?;
+            ok!(kernel::unlink(path));
+        }
+    }
+    Ok(())
+}
+
+/// Each path leads to the file when the library asks, and to another one when it opens the path.
+fn a_path_that_changes_meanwhile_is_not_believed(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let file = ok!(kernel::holding(b"0123"));
+    for pipe in [false, true] {
+        children::apart(|| {
+            ok!(parties::falsify_proc());
+            ok!(kernel::link(c"real/thread-self", c"/proc/thread-self"));
+            ok!(kernel::link(c"real/self", c"/proc/self"));
+            ok!(parties::false_directories(&["false"]));
+            ok!(kernel::link(c"false", c"/proc/next"));
+            let decoy = Text::of(format_args!("/proc/false/fd/{}\0", number(&file)));
+            put_decoy(parties::path(&decoy), pipe)?;
+
+            let held = ok!(raw::hold(Which::All(sc::nr::OPENAT)));
+            let _child = ok!(Child::start(Descriptors::Copied, || {
+                // Without the path that is empty.
+                ok!(held.respond(|| Response::Error(Errno::ENOENT)));
+                let mut renamed = Ok(());
+                ok!(held.respond(|| {
+                    renamed = kernel::rename(c"/proc/next", c"/proc/thread-self");
+                    Response::LetThrough
+                }));
+                ok!(renamed);
+                loop {
+                    ok!(held.respond(|| Response::LetThrough));
+                }
+            }));
+            is_not_found(world, &file)?;
+            // It has been renamed.
+            refused!(kernel::rename(c"/proc/next", c"/proc/self"), Errno::ENOENT);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_file_is_opened_again_where_only_the_process_has_a_path(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let is_opened_again = || {
+        without_empty_path(world)?;
+        without_handles(world)?;
+        let reader = ok!(file.reopen_read_only());
+        is_only_read(&file, &reader)
+    };
+    ok!(parties::falsify_proc());
+    ok!(kernel::link(c"real/self", c"/proc/self"));
+    // A thread has no path of its own before Linux 3.17.
+    children::apart(is_opened_again)?;
+    ok!(parties::false_directories(&["thread-self"]));
+    children::apart(is_opened_again)?;
+    let [of_thread, _] = parties::paths_of(&file);
+    put_decoy(parties::path(&of_thread), true)?;
+    children::apart(is_opened_again)
+}
+
+/// From now on no file is opened by its handle, if that can be forbidden.
+fn without_handles(world: &World) -> Verdict {
+    if world.filters {
+        let which = Which::All(sc::nr::OPEN_BY_HANDLE_AT);
+        ok!(raw::refuse(which, Errno::EPERM));
+    }
+    Ok(())
+}
+
+fn a_thread_with_descriptors_of_its_own_opens_its_own_file_again(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    // What the first thread has under the same number.
+    let place = ok!(kernel::holding(b"false"));
+    ok!(raw::in_thread(|| {
+        without_empty_path(world)?;
+        without_handles(world)?;
+        let own = ok!(parties::take_place(&file, &place));
+        let reader = ok!(own.reopen_read_only());
+        is_only_read(&own, &reader)?;
+        same!(kernel::holds_exactly(&reader, b"0123"), Ok(true));
+        // The path that others are given is the first thread's.
+        let other = ok!(kernel::open(&own.proc_path(), OFlags::RDONLY));
+        same!(kernel::holds_exactly(&other, b"false"), Ok(true));
+        Ok(())
+    }))
+}
+
+fn a_file_that_is_opened_again_waits_as_others_do(world: &World) -> Verdict {
+    needs!(
+        world.proc || world.handles || world.empty_path,
+        world::NO_WAY_WITHOUT_PROC
+    );
+    let file = ok!(kernel::sealable());
+    let reader = ok!(file.reopen_read_only());
+    let flags = ok!(kernel::status_flags(&reader));
+    holds!(!flags.contains(OFlags::NONBLOCK), "{flags:?}");
+    // The flag is that descriptor's: the first one keeps what it has.
+    ok!(kernel::set_status_flags(&file, OFlags::NONBLOCK));
+    let reader = ok!(file.reopen_read_only());
+    holds!(!ok!(kernel::status_flags(&reader)).contains(OFlags::NONBLOCK));
+    holds!(ok!(kernel::status_flags(&file)).contains(OFlags::NONBLOCK));
     Ok(())
 }
 

@@ -34,7 +34,10 @@ claims!(
     a_program_runs_when_the_table_is_full,
     a_program_runs_without_execveat,
     a_program_runs_where_only_proc_finds_it,
+    a_program_runs_where_only_the_process_has_a_path,
     a_program_does_not_run_where_there_is_no_way,
+    a_false_proc_runs_no_other_file,
+    a_thread_with_descriptors_of_its_own_runs_its_own_file,
     a_file_that_is_not_executable_is_refused,
     a_file_that_is_not_executable_becomes_so_by_an_access_list,
     a_file_that_is_no_program_is_refused,
@@ -46,6 +49,8 @@ claims!(
     a_missing_interpreter_is_named,
     a_missing_interpreter_is_named_without_execveat,
     a_missing_interpreter_is_named_when_the_table_is_full,
+    a_missing_interpreter_is_named_without_dev_fd,
+    a_pipe_in_the_place_of_dev_fd_is_not_opened,
     a_missing_dev_fd_is_named,
     a_file_on_huge_pages_is_refused,
     a_file_that_may_be_longer_than_was_proven_is_refused,
@@ -427,6 +432,96 @@ fn a_program_does_not_run_where_there_is_no_way(world: &World) -> Verdict {
     }
 }
 
+/// Without `execveat`, by whatever it is missing.
+fn outcome_by_path(file: &OwnedMemFd) -> Result<Outcome, Errno> {
+    if parties::has_execveat() {
+        outcome_with(file, Errno::ENOSYS)
+    } else {
+        parties::outcome(&kernel::sealable()?, file, NOTHING, NOTHING)
+    }
+}
+
+fn can_do_without_execveat(world: &World) -> Verdict {
+    needs!(world.filters || !parties::has_execveat(), world::NO_FILTERS);
+    Ok(())
+}
+
+fn a_program_runs_where_only_the_process_has_a_path(world: &World) -> Verdict {
+    can_do_without_execveat(world)?;
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let file = ok!(program(world)?.file());
+    let runs = || match ok!(outcome_by_path(&file)) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => Ok(()),
+        other => fail!("{other:?}"),
+    };
+    ok!(parties::falsify_proc());
+    ok!(kernel::link(c"real/self", c"/proc/self"));
+    // A thread has no path of its own before Linux 3.17.
+    runs()?;
+    ok!(parties::false_directories(&["thread-self"]));
+    runs()?;
+    let [of_thread, _] = parties::paths_of(&file);
+    ok!(kernel::named_pipe(parties::path(&of_thread)));
+    runs()
+}
+
+fn a_false_proc_runs_no_other_file(world: &World) -> Verdict {
+    can_do_without_execveat(world)?;
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let program = program(world)?;
+    let file = ok!(program.file());
+    ok!(parties::hide(c"/proc"));
+    ok!(parties::false_directories(&["self", "thread-self"]));
+    let is_refused = || match ok!(outcome_by_path(&file)) {
+        Outcome::Refused(ExecError::Kernel(Errno::ENOSYS)) => Ok(()),
+        other => fail!("{other:?}"),
+    };
+    // A program that would run.
+    let paths = parties::paths_of(&file);
+    for path in &paths {
+        let flags = OFlags::CREATE | OFlags::RDWR;
+        let decoy = raw::disguise(ok!(kernel::open(parties::path(path), flags)));
+        ok!(program.copy_to(&decoy));
+        ok!(decoy.set_mode(0o700));
+    }
+    is_refused()?;
+    // A pipe, which nobody writes.
+    for path in &paths {
+        ok!(kernel::unlink(parties::path(path)));
+        ok!(kernel::named_pipe(parties::path(path)));
+    }
+    is_refused()
+}
+
+fn a_thread_with_descriptors_of_its_own_runs_its_own_file(world: &World) -> Verdict {
+    can_do_without_execveat(world)?;
+    let program = program(world)?;
+    // What the first thread has under the same number. It would run too.
+    let (place, _interpreter) = ok!(script(program));
+    ok!(place.set_close_on_exec(false));
+    let outcome = |file: &OwnedMemFd| {
+        let output = kernel::sealable()?;
+        Execution::start(&output, || {
+            if parties::has_execveat() {
+                raw::refuse(Which::All(sc::nr::EXECVEAT), Errno::ENOSYS)?;
+            }
+            raw::in_thread(|| parties::take_place(file, &place)?.exec(NOTHING, NOTHING))?
+        })?
+        .finish()
+    };
+    match ok!(outcome(&ok!(program.file()))) {
+        Outcome::Ran(Ended::Exited(0 | 1)) => {}
+        other => fail!("{other:?}"),
+    }
+    for file in without_interpreter(world)? {
+        match ok!(outcome(&file)) {
+            Outcome::Refused(ExecError::NoInterpreter) => {}
+            other => fail!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
 // Files that do not run.
 
 fn a_file_that_is_not_executable_is_refused(world: &World) -> Verdict {
@@ -520,7 +615,7 @@ fn a_script_runs_while_its_descriptor_stays_open(world: &World) -> Verdict {
     let directory = if parties::has_execveat() {
         "/dev/fd"
     } else {
-        "/proc/self/fd"
+        "/proc/thread-self/fd"
     };
     let expected = Text::of(format_args!(
         "/proc/self/fd/{}\0{directory}/{}\0given\0",
@@ -560,7 +655,6 @@ fn without_interpreter(world: &World) -> Result<[OwnedMemFd; 2], crate::Stop> {
 }
 
 fn a_missing_interpreter_is_named(world: &World) -> Verdict {
-    needs!(parties::dev_fd(), parties::NO_DEV_FD);
     for file in without_interpreter(world)? {
         is_refused(&file, ExecError::NoInterpreter)?;
     }
@@ -569,7 +663,6 @@ fn a_missing_interpreter_is_named(world: &World) -> Verdict {
 
 fn a_missing_interpreter_is_named_without_execveat(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
-    needs!(parties::dev_fd(), parties::NO_DEV_FD);
     for file in without_interpreter(world)? {
         match ok!(outcome_with(&file, Errno::ENOSYS)) {
             Outcome::Refused(ExecError::NoInterpreter) => {}
@@ -580,7 +673,6 @@ fn a_missing_interpreter_is_named_without_execveat(world: &World) -> Verdict {
 }
 
 fn a_missing_interpreter_is_named_when_the_table_is_full(world: &World) -> Verdict {
-    needs!(parties::dev_fd(), parties::NO_DEV_FD);
     let files = without_interpreter(world)?;
     crate::children::apart(|| {
         ok!(kernel::fill_the_table());
@@ -594,12 +686,46 @@ fn a_missing_interpreter_is_named_when_the_table_is_full(world: &World) -> Verdi
     })
 }
 
-fn a_missing_dev_fd_is_named(world: &World) -> Verdict {
+fn a_missing_interpreter_is_named_without_dev_fd(world: &World) -> Verdict {
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     let files = without_interpreter(world)?;
     if parties::dev_fd() {
         ok!(parties::hide(c"/dev"));
     }
+    for file in &files {
+        is_refused(file, ExecError::NoInterpreter)?;
+        if world.filters {
+            match ok!(outcome_by_path(file)) {
+                Outcome::Refused(ExecError::NoInterpreter) => {}
+                other => fail!("{other:?}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn a_pipe_in_the_place_of_dev_fd_is_not_opened(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    let files = without_interpreter(world)?;
+    // Where the kernel mounts nothing, it may not be there.
+    let _ = kernel::directory(c"/dev");
+    ok!(parties::hide(c"/dev"));
+    ok!(kernel::named_pipe(c"/dev/fd"));
+    for file in files {
+        is_refused(&file, ExecError::NoInterpreter)?;
+    }
+    Ok(())
+}
+
+/// Without a way through `/proc` either, it is one of two causes.
+fn a_missing_dev_fd_is_named(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(parties::has_execveat(), parties::NO_EXECVEAT);
+    let files = without_interpreter(world)?;
+    if parties::dev_fd() {
+        ok!(parties::hide(c"/dev"));
+    }
+    ok!(parties::hide(c"/proc"));
     for file in files {
         is_refused(&file, ExecError::NoDevFd)?;
     }

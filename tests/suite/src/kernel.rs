@@ -13,7 +13,9 @@ use owned_memfd::{
 };
 use rustix::{
     event::EventfdFlags,
-    fs::{AtFlags, FallocateFlags, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags},
+    fs::{
+        AtFlags, FallocateFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags,
+    },
     io::{FdFlags, IoSlice, IoSliceMut},
     mm::ProtFlags,
     net::{
@@ -269,6 +271,25 @@ pub(crate) fn allow_execution(fd: &impl AsFd) -> Result<(), Errno> {
 
 pub(crate) fn unlink(path: &CStr) -> Result<(), Errno> {
     rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::empty()).map_err(errno)
+}
+
+/// Makes a pipe that has a name.
+pub(crate) fn named_pipe(path: &CStr) -> Result<(), Errno> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0).map_err(errno)
+}
+
+pub(crate) fn directory(path: &CStr) -> Result<(), Errno> {
+    rustix::fs::mkdir(path, Mode::RWXU).map_err(errno)
+}
+
+/// Makes a link at `path` that leads to `target`.
+pub(crate) fn link(target: &CStr, path: &CStr) -> Result<(), Errno> {
+    rustix::fs::symlink(target, path).map_err(errno)
+}
+
+pub(crate) fn rename(from: &CStr, to: &CStr) -> Result<(), Errno> {
+    rustix::fs::rename(from, to).map_err(errno)
 }
 
 // Copying within the kernel.

@@ -35,7 +35,6 @@ pub(crate) const NO_PASSRIGHTS: &str = "no SO_PASSRIGHTS before Linux 6.16, or a
 pub(crate) const NO_PROGRAMS: &str = "no program in a memory file can be executed here";
 pub(crate) const NO_EXECVEAT: &str = "the emulator has no execveat";
 pub(crate) const NO_CHECK: &str = "no AT_EXECVE_CHECK before Linux 6.14, or an emulator";
-pub(crate) const NO_DEV_FD: &str = "/dev/fd is not there";
 
 // Sockets.
 
@@ -582,4 +581,41 @@ pub(crate) fn hide(path: &CStr) -> Result<(), Errno> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(errno)?;
     mount(c"none", path, c"tmpfs", MountFlags::empty(), None).map_err(errno)
+}
+
+/// Mounts a false `/proc`, for this process only, in which the real one is `/proc/real`.
+pub(crate) fn falsify_proc() -> Result<(), Errno> {
+    rustix::process::chdir(c"/proc").map_err(errno)?;
+    hide(c"/proc")?;
+    kernel::directory(c"/proc/real")?;
+    rustix::mount::mount_bind(c".", c"/proc/real").map_err(errno)?;
+    rustix::process::chdir(c"/").map_err(errno)
+}
+
+/// Makes the directories of a false `/proc`.
+pub(crate) fn false_directories(of: &[&str]) -> Result<(), Errno> {
+    for who in of {
+        for below in ["", "/fd"] {
+            kernel::directory(path(&Text::of(format_args!("/proc/{who}{below}\0"))))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives this thread descriptors of its own, in which the file has the number of `place`, and
+/// returns it. The other threads keep `place`.
+pub(crate) fn take_place(file: &OwnedMemFd, place: &OwnedMemFd) -> Result<OwnedMemFd, Errno> {
+    raw::unshare(rustix::thread::UnshareFlags::FILES)?;
+    raw::duplicate_onto(file, number(place))?;
+    Ok(raw::disguise(raw::take(number(place))))
+}
+
+/// Where the library may look for the file of a descriptor.
+pub(crate) fn paths_of(file: &OwnedMemFd) -> [Text; 2] {
+    ["thread-self", "self"].map(|who| Text::of(format_args!("/proc/{who}/fd/{}\0", number(file))))
+}
+
+/// The path that is written in a text, with its NUL.
+pub(crate) fn path(text: &Text) -> &CStr {
+    CStr::from_bytes_until_nul(text.as_str().as_bytes()).unwrap_or_default()
 }

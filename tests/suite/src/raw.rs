@@ -158,17 +158,18 @@ pub(crate) fn may_open_by_handle(fd: &impl AsFd) -> bool {
     matches!(result, Err(Errno::ESTALE | Errno::EINVAL))
 }
 
+/// `O_EMPTYPATH`, include/uapi/asm-generic/fcntl.h, since Linux 7.2.
+pub(crate) const EMPTY_PATH: u32 = 1 << 26;
+
 /// Whether `openat` with an empty path reopens a descriptor's own file.
 pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
-    // include/uapi/asm-generic/fcntl.h, since Linux 7.2.
-    const O_EMPTYPATH: u32 = 1 << 26;
     // SAFETY: the path is static and ends in NUL.
     let result = unsafe {
         call!(
             OPENAT,
             number(fd),
             c"".as_ptr().expose_provenance(),
-            general::O_CLOEXEC | O_EMPTYPATH
+            general::O_CLOEXEC | EMPTY_PATH
         )
     };
     result.map(|number| take(number as RawFd)).is_ok()
@@ -272,6 +273,149 @@ pub(crate) fn fork(descriptors: Descriptors, body: impl FnOnce() -> i32) -> Resu
     exit.0 = body();
     drop(exit);
     unreachable!("exit_group returned");
+}
+
+/// What a thread runs, and what that returned.
+struct Task<F, T> {
+    body: Option<F>,
+    result: Option<T>,
+}
+
+/// Runs `body` in a second thread of this process, and waits for its end. The threads share their
+/// descriptors until one of them leaves.
+pub(crate) fn in_thread<T>(body: impl FnOnce() -> T) -> Result<T, Errno> {
+    fn start<F: FnOnce() -> T, T>(task: &mut Task<F, T>) -> Result<(), Errno> {
+        /// Where a thread begins, and ends.
+        extern "C" fn run<F: FnOnce() -> T, T>(task: *mut c_void) -> ! {
+            // SAFETY: `start` gives a pointer to the task, which it leaves alone until the thread
+            // is over.
+            let task = unsafe { &mut *task.cast::<Task<F, T>>() };
+            task.result = task.body.take().map(|body| body());
+            loop {
+                // SAFETY: no pointer is passed.
+                let _ = unsafe { call!(EXIT, 0) };
+            }
+        }
+
+        const STACK: usize = 1 << 19;
+        // An emulator accepts exactly these.
+        const FLAGS: u32 = general::CLONE_VM
+            | general::CLONE_FS
+            | general::CLONE_FILES
+            | general::CLONE_SIGHAND
+            | general::CLONE_THREAD
+            | general::CLONE_SYSVSEM
+            | general::CLONE_CHILD_CLEARTID;
+
+        let stack = Mapping::zeros(STACK)?;
+        let lives = AtomicU32::new(1);
+        let top = stack.address(STACK).expose_provenance();
+        let task = ptr::from_mut(task).expose_provenance();
+        let run = run::<F, T> as extern "C" fn(*mut c_void) -> !;
+        // SAFETY: the stack is the thread's alone, and outlives it, as do the task and `lives`,
+        // since the loop below waits until the kernel has set that to 0.
+        let result = unsafe { clone_thread(FLAGS, top, lives.as_ptr(), run, task) };
+        if let error @ -4095..=-1 = result as isize {
+            return Err(Errno::from_raw_os_error(-(error as i32)));
+        }
+        while lives.load(Ordering::Acquire) != 0 {
+            rustix::thread::sched_yield();
+        }
+        Ok(())
+    }
+
+    let mut task = Task {
+        body: Some(body),
+        result: None,
+    };
+    start(&mut task)?;
+    task.result.ok_or(Errno::ECHILD)
+}
+
+/// Starts a thread that calls `run` with `task` on a stack of its own. Returns what the kernel
+/// returns. Never inlined, for the reason that `call` gives.
+///
+/// # Safety
+/// Below `stack`, which is a multiple of 16, is memory for the thread alone. `run` may be called
+/// with `task`. All of it and `lives`, which the kernel sets to 0 at the end of the thread, is
+/// valid until then.
+#[inline(never)]
+unsafe fn clone_thread(
+    flags: u32,
+    stack: usize,
+    lives: *mut u32,
+    run: extern "C" fn(*mut c_void) -> !,
+    task: usize,
+) -> usize {
+    let result;
+    // SAFETY: the caller's own promise. The new thread leaves this code for `run`, and the old one
+    // finds its registers as the kernel keeps them.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            inlateout("rax") sc::nr::CLONE => result,
+            in("rdi") flags as usize,
+            in("rsi") stack,
+            in("rdx") 0,
+            in("r10") lives,
+            in("r8") 0,
+            in("r12") task,
+            in("r13") run,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        core::arch::asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x0, x20",
+            "blr x21",
+            "brk #1",
+            "2:",
+            in("x8") sc::nr::CLONE,
+            inlateout("x0") flags as usize => result,
+            in("x1") stack,
+            in("x2") 0,
+            in("x3") 0,
+            in("x4") lives,
+            in("x20") task,
+            in("x21") run,
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "riscv64")]
+    unsafe {
+        core::arch::asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv s0, zero",
+            "mv a0, s2",
+            "jalr s3",
+            "ebreak",
+            "2:",
+            in("a7") sc::nr::CLONE,
+            inlateout("a0") flags as usize => result,
+            in("a1") stack,
+            in("a2") 0,
+            in("a3") 0,
+            in("a4") lives,
+            in("s2") task,
+            in("s3") run,
+        );
+    }
+    result
 }
 
 /// A value in memory that this process shares with the children that it starts afterwards.
