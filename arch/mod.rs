@@ -151,6 +151,8 @@ cfg_if! {
             fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
             /// `socketpair(2)`
             fn socketpair = SOCKETPAIR(family: u32, kind: u32, protocol: u32, pair: *mut u32) -> usize;
+            /// `getsockopt(2)`
+            fn getsockopt = GETSOCKOPT(socket: u32, level: u32, option: u32, value: *mut c_void, len: *mut u32) -> usize;
             /// `sendmsg(2)`
             fn sendmsg = SENDMSG(socket: u32, message: *const msghdr, flags: u32) -> usize;
             /// `recvmsg(2)`

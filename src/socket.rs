@@ -93,7 +93,13 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
 /// socket::send(&here, b"x", &[here.as_fd(); 254]).unwrap();
 /// ```
 ///
+/// Other sockets would lose the descriptors without an error. So with descriptors, this first asks
+/// for the socket's family (`SO_DOMAIN`).
+///
 /// # Errors
+/// - `EAFNOSUPPORT`: with descriptors, and the socket is not a Unix socket. Nothing was sent. If
+///   the family cannot be asked for, as in a sandbox, that is the error, and nothing was sent
+///   either.
 /// - `EAGAIN`: the socket is non-blocking and full.
 /// - `EINTR`: a signal came before anything was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
@@ -118,6 +124,9 @@ pub fn send<const N: usize>(
             "the kernel takes 253 descriptors at most"
         );
     };
+    if N != 0 && sys::socket::family(socket.as_fd())? != net::AF_UNIX {
+        return Err(Errno::EAFNOSUPPORT);
+    }
     let mut rights = Rights::<N> {
         header: MaybeUninit::new(net::cmsghdr {
             cmsg_len: Rights::<N>::LEN,

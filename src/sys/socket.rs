@@ -24,6 +24,18 @@ pub(crate) fn socket_pair(kind: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok((one, other))
 }
 
+/// The address family of a socket: `AF_UNIX` and the like.
+#[inline]
+pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let (level, option) = (net::SOL_SOCKET, net::SO_DOMAIN);
+    let (mut family, mut len) = (0_u32, size_of::<u32>() as u32);
+    let value = (&raw mut family).cast();
+    // SAFETY: `family` has as much room as `len` says. The kernel writes to both at most.
+    let returned = unsafe { arch::getsockopt(number(socket), level, option, value, &raw mut len) };
+    Errno::decode_unit(returned)?;
+    Ok(family)
+}
+
 /// Sends bytes with control data. A socket without a reader is an error, not a signal.
 #[inline]
 pub(crate) fn send_message(

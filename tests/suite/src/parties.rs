@@ -35,6 +35,7 @@ pub(crate) const NO_PASSRIGHTS: &str = "no SO_PASSRIGHTS before Linux 6.16, or a
 pub(crate) const NO_PROGRAMS: &str = "no program in a memory file can be executed here";
 pub(crate) const NO_EXECVEAT: &str = "the emulator has no execveat";
 pub(crate) const NO_CHECK: &str = "no AT_EXECVE_CHECK before Linux 6.14, or an emulator";
+pub(crate) const NO_LOOPBACK: &str = "no internet sockets, or no way to connect them";
 
 // Sockets.
 
@@ -177,6 +178,62 @@ pub(crate) fn internet_socket() -> Result<OwnedFd, Errno> {
     )
     .map(adopt)
     .map_err(errno)
+}
+
+/// Two connected internet sockets of this type, of this machine.
+pub(crate) fn internet_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
+    let connect = || {
+        use rustix::net::{Ipv4Addr, SocketAddrV4, bind, connect, getsockname, listen};
+
+        let new =
+            || rustix::net::socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None);
+        let (one, other) = (new()?, new()?);
+        bind(&other, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+        if kind == SocketType::STREAM {
+            listen(&other, 1)?;
+        }
+        connect(&one, &getsockname(&other)?)?;
+        let other = if kind == SocketType::STREAM {
+            rustix::net::accept_with(&other, SocketFlags::CLOEXEC)?
+        } else {
+            other
+        };
+        Ok((adopt(one), adopt(other)))
+    };
+    connect().or_else(|_: rustix::io::Errno| {
+        // Nobody has started this machine's network. This process may have one of its own.
+        raw::unshare(rustix::thread::UnshareFlags::NEWNET)?;
+        start_loopback()?;
+        connect().map_err(errno)
+    })
+}
+
+/// Starts the network device that leads back to its own machine.
+fn start_loopback() -> Result<(), Errno> {
+    // SIOCSIFFLAGS, linux/sockios.h; IFF_UP, linux/if.h.
+    const SET_FLAGS: usize = 0x8914;
+    const UP: u8 = 1;
+
+    // The kernel's ifreq: 16 bytes of the name, and 24 that begin with the flags.
+    let mut request = [0_u8; 40];
+    request[..2].copy_from_slice(b"lo");
+    request[16] = UP;
+    let socket = internet_socket()?;
+    // SAFETY: the kernel reads one ifreq.
+    unsafe {
+        call(
+            sc::nr::IOCTL,
+            [
+                number(&socket) as usize,
+                SET_FLAGS,
+                request.as_ptr().expose_provenance(),
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 /// Restores the default action of a signal, which ends the process.

@@ -54,6 +54,8 @@ claims!(
     what_is_no_unix_socket_is_refused,
     a_socket_without_a_connection_is_refused,
     a_receiver_that_takes_no_descriptors_is_sent_none,
+    an_internet_socket_takes_no_descriptor_and_no_byte_with_one,
+    a_socket_whose_family_cannot_be_asked_for_takes_no_descriptor,
     a_socket_that_does_not_wait_says_so,
     a_full_stream_takes_a_part_and_the_descriptor_once,
     a_message_longer_than_the_socket_allows_is_refused,
@@ -745,7 +747,51 @@ fn what_is_no_unix_socket_is_refused(_: &World) -> Verdict {
         ReceiveError::Kernel(Errno::ENOTSOCK)
     );
     if let Ok(socket) = parties::internet_socket() {
-        holds!(file.send(&socket).is_err());
+        same!(file.send(&socket), Err(Errno::EAFNOSUPPORT));
+    }
+    Ok(())
+}
+
+fn an_internet_socket_takes_no_descriptor_and_no_byte_with_one(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in [net::SocketType::STREAM, net::SocketType::DGRAM] {
+        let Ok((one, other)) = parties::internet_pair(kind) else {
+            return Err(crate::Stop::Skipped(parties::NO_LOOPBACK));
+        };
+        same!(file.send(&one), Err(Errno::EAFNOSUPPORT));
+        same!(
+            socket::send(&one, b"lost", &[file.as_fd(), file.as_fd()]),
+            Err(Errno::EAFNOSUPPORT)
+        );
+        // Without a descriptor nothing is lost. These are the first bytes that come.
+        same!(socket::send(&one, b"bytes", &[]), Ok(5));
+        let mut room = [0; 64];
+        same!(kernel::read(&other, &mut room), Ok(5));
+        same!(&room[..5], b"bytes");
+        is_drained(&other)?;
+    }
+    Ok(())
+}
+
+fn a_socket_whose_family_cannot_be_asked_for_takes_no_descriptor(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(sealed(b"content"));
+    for error in [Errno::EPERM, Errno::ENOSYS] {
+        children::apart(|| {
+            ok!(raw::refuse(Which::All(sc::nr::GETSOCKOPT), error));
+            for kind in KINDS {
+                let (one, other) = ok!(socket::socket_pair(kind));
+                same!(file.send(&one), Err(error));
+                same!(socket::send(&one, b"lost", &[file.as_fd()]), Err(error));
+                // Without a descriptor it does not matter.
+                same!(socket::send(&one, b"bytes", &[]), Ok(5));
+                let mut room = [0; 64];
+                same!(kernel::read(&other, &mut room), Ok(5));
+                same!(&room[..5], b"bytes");
+                is_drained(&other)?;
+            }
+            Ok(())
+        })?;
     }
     Ok(())
 }
