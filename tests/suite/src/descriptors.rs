@@ -35,10 +35,13 @@ claims!(
     a_file_is_opened_again_in_a_full_table_with_emfile,
     a_file_is_opened_again_without_proc,
     a_false_proc_is_not_believed,
+    a_false_proc_with_a_file_of_the_same_number_is_not_believed,
+    what_stands_at_a_false_path_is_not_opened,
     a_path_that_changes_meanwhile_is_not_believed,
     a_file_is_opened_again_where_only_the_process_has_a_path,
     a_thread_with_descriptors_of_its_own_opens_its_own_file_again,
     a_file_that_is_opened_again_waits_as_others_do,
+    a_file_with_a_lease_is_not_opened_again_and_is_not_waited_for,
     without_proc_and_privilege_opening_again_is_refused,
     the_mode_stops_others_from_opening_again,
     another_process_opens_the_file_by_its_number,
@@ -216,31 +219,117 @@ fn is_not_found(world: &World, file: &OwnedMemFd) -> Verdict {
     Ok(())
 }
 
-/// Puts another file, or a pipe that nobody writes, at a path.
-fn put_decoy(path: &CStr, pipe: bool) -> Verdict {
-    if pipe {
-        ok!(kernel::named_pipe(path));
-    } else {
-        ok!(kernel::open(path, OFlags::CREATE | OFlags::RDWR));
+/// What stands at a path of the library's instead of the file.
+#[derive(Clone, Copy, PartialEq)]
+enum Decoy {
+    File,
+    /// Another memory file, which is on the same device.
+    MemFd,
+    /// A pipe that nobody writes: opening it waits for ever.
+    Pipe,
+}
+
+/// In a `/proc` that is false.
+fn put_decoy(path: &CStr, decoy: Decoy, other: &OwnedMemFd) -> Verdict {
+    match decoy {
+        Decoy::File => drop(ok!(kernel::open(path, OFlags::CREATE | OFlags::RDWR))),
+        Decoy::MemFd => {
+            let target = Text::of(format_args!("/proc/real/self/fd/{}\0", number(other)));
+            ok!(kernel::link(parties::path(&target), path));
+        }
+        Decoy::Pipe => ok!(kernel::named_pipe(path)),
     }
     Ok(())
 }
 
+const DECOYS: [Decoy; 3] = [Decoy::File, Decoy::MemFd, Decoy::Pipe];
+
 fn a_false_proc_is_not_believed(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    without_empty_path(world)?;
+    ok!(parties::falsify_proc());
+    ok!(parties::false_directories(&["self", "thread-self"]));
+    let file = ok!(kernel::holding(b"0123"));
+    let other = ok!(kernel::holding(b"false"));
+    for decoy in DECOYS {
+        for path in &parties::paths_of(&file) {
+            let path = parties::path(path);
+            put_decoy(path, decoy, &other)?;
+            children::apart(|| is_not_found(world, &file))?;
+            ok!(kernel::unlink(path));
+        }
+    }
+    Ok(())
+}
+
+/// Only the devices differ.
+fn a_false_proc_with_a_file_of_the_same_number_is_not_believed(world: &World) -> Verdict {
+    const MOST: u64 = 20_000;
+
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    without_empty_path(world)?;
+    ok!(parties::hide(c"/proc"));
+    ok!(parties::false_directories(&["self", "thread-self"]));
+    // The false one numbers its files one after the other, from the first.
+    let next = || {
+        let file = kernel::open(c"/proc", OFlags::TMPFILE | OFlags::RDWR)?;
+        kernel::identity(&file).map(|(_, number)| number + 1)
+    };
+    let mut file = ok!(kernel::holding(b"0123"));
+    needs!(
+        ok!(kernel::identity(&file)).1 <= MOST,
+        world::NO_SAME_NUMBER
+    );
+    for _ in 0..MOST {
+        let wanted = ok!(kernel::identity(&file)).1;
+        let next = ok!(next());
+        if next > wanted {
+            file = ok!(kernel::holding(b"0123"));
+        } else if next == wanted {
+            let [one, other] = parties::paths_of(&file);
+            put_decoy(parties::path(&one), Decoy::File, &file)?;
+            ok!(kernel::link(parties::path(&one), parties::path(&other)));
+            let decoy = ok!(kernel::open(parties::path(&other), OFlags::RDONLY));
+            same!(ok!(kernel::identity(&decoy)).1, wanted);
+            return is_not_found(world, &file);
+        }
+    }
+    Err(Stop::Skipped(world::NO_SAME_NUMBER))
+}
+
+fn what_stands_at_a_false_path_is_not_opened(world: &World) -> Verdict {
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     needs!(world.proc, world::NO_PROC);
     without_empty_path(world)?;
     ok!(parties::hide(c"/proc"));
     ok!(parties::false_directories(&["self", "thread-self"]));
     let file = ok!(kernel::holding(b"0123"));
-    for pipe in [false, true] {
-        for path in &parties::paths_of(&file) {
-            let path = parties::path(path);
-            put_decoy(path, pipe)?;
-            children::apart(|| is_not_found(world, &file))?;
-            ok!(kernel::unlink(path));
-        }
+    // If a decoy is opened, this process gets a signal.
+    let flags = OFlags::CREATE | OFlags::RDWR;
+    let [one, other] = parties::paths_of(&file);
+    let decoys = [
+        ok!(kernel::open(parties::path(&one), flags)),
+        ok!(kernel::open(parties::path(&other), flags)),
+    ];
+    for decoy in &decoys {
+        needs!(raw::take_lease(decoy).is_ok(), world::NO_LEASES);
     }
+    is_not_found(world, &file)
+}
+
+fn a_file_with_a_lease_is_not_opened_again_and_is_not_waited_for(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    // The descriptor that created a file does not count as one that writes, and so has no lease.
+    let writer = ok!(kernel::reopen(&file, OFlags::RDWR));
+    needs!(raw::take_lease(&writer).is_ok(), world::NO_LEASES);
+    // It comes to whoever has the lease, and would end this process.
+    ok!(raw::ignore(linux_raw_sys::general::SIGIO));
+    refused!(file.reopen_read_only(), Errno::EAGAIN);
+    ok!(raw::end_lease(&writer));
+    ok!(file.reopen_read_only());
     Ok(())
 }
 
@@ -250,15 +339,16 @@ fn a_path_that_changes_meanwhile_is_not_believed(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"0123"));
-    for pipe in [false, true] {
+    let other = ok!(kernel::holding(b"false"));
+    for decoy in DECOYS {
         children::apart(|| {
             ok!(parties::falsify_proc());
             ok!(kernel::link(c"real/thread-self", c"/proc/thread-self"));
             ok!(kernel::link(c"real/self", c"/proc/self"));
             ok!(parties::false_directories(&["false"]));
             ok!(kernel::link(c"false", c"/proc/next"));
-            let decoy = Text::of(format_args!("/proc/false/fd/{}\0", number(&file)));
-            put_decoy(parties::path(&decoy), pipe)?;
+            let path = Text::of(format_args!("/proc/false/fd/{}\0", number(&file)));
+            put_decoy(parties::path(&path), decoy, &other)?;
 
             let held = ok!(raw::hold(Which::All(sc::nr::OPENAT)));
             let _child = ok!(Child::start(Descriptors::Copied, || {
@@ -300,7 +390,7 @@ fn a_file_is_opened_again_where_only_the_process_has_a_path(world: &World) -> Ve
     ok!(parties::false_directories(&["thread-self"]));
     children::apart(is_opened_again)?;
     let [of_thread, _] = parties::paths_of(&file);
-    put_decoy(parties::path(&of_thread), true)?;
+    put_decoy(parties::path(&of_thread), Decoy::Pipe, &file)?;
     children::apart(is_opened_again)
 }
 

@@ -141,6 +141,20 @@ pub(crate) fn seals(fd: &impl AsFd) -> Result<u32, Errno> {
     Ok(seals as u32)
 }
 
+/// `F_WRLCK` of `F_SETLEASE`: opening the file first asks this process, by SIGIO.
+pub(crate) fn take_lease(fd: &impl AsFd) -> Result<(), Errno> {
+    // SAFETY: no pointer is passed.
+    unsafe { call!(FCNTL, number(fd), general::F_SETLEASE, general::F_WRLCK) }?;
+    Ok(())
+}
+
+/// `F_UNLCK` of `F_SETLEASE`.
+pub(crate) fn end_lease(fd: &impl AsFd) -> Result<(), Errno> {
+    // SAFETY: no pointer is passed.
+    unsafe { call!(FCNTL, number(fd), general::F_SETLEASE, general::F_UNLCK) }?;
+    Ok(())
+}
+
 /// Whether this process may open files by their handles. The handle that it tries belongs to no
 /// file, so the error tells.
 pub(crate) fn may_open_by_handle(fd: &impl AsFd) -> bool {
