@@ -8,7 +8,7 @@
 use crate::{
     Stop, Verdict, World,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{Mapping, Stores, call, errno, lend, take},
+    raw::{Mapping, Stores, call, lend, take},
     world,
 };
 use core::{
@@ -20,10 +20,7 @@ use owned_memfd::{
     Errno, MemFdFlags, OwnedMemFd, SealedMemFd, Seals,
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
 };
-use rustix::{
-    fs::XattrFlags,
-    mm::{self, MapFlags},
-};
+use rustix::mm::{self, MapFlags};
 
 // The reasons for which claims are skipped.
 pub(crate) const NO_POOL: &str = "no huge pages are reserved (vm.nr_hugepages)";
@@ -52,7 +49,7 @@ pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Err
     let file = match executable(content) {
         Err(Errno::EACCES) => {
             let file = kernel::holding(content)?;
-            make_executable_by_acl(&file)?;
+            kernel::allow_execution(&file)?;
             file
         }
         file => file?,
@@ -63,19 +60,6 @@ pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Err
         Err(Errno::EBUSY) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Sets all execute bits, in the way that no seal forbids.
-pub(crate) fn make_executable_by_acl(file: &OwnedMemFd) -> Result<(), Errno> {
-    // Version 2, and the three entries that a mode has (linux/posix_acl_xattr.h).
-    let mut list = [0xff; 28];
-    list[..4].copy_from_slice(&2_u32.to_le_bytes());
-    for (entry, tag) in list[4..].chunks_exact_mut(8).zip([1_u16, 4, 0x20]) {
-        entry[..2].copy_from_slice(&tag.to_le_bytes());
-        entry[2..4].copy_from_slice(&7_u16.to_le_bytes());
-    }
-    let (name, flags) = (c"system.posix_acl_access", XattrFlags::empty());
-    rustix::fs::fsetxattr(lend(file), name, &list, flags).map_err(errno)
 }
 
 /// What `content` was proven to be, and its sender, who can still make the file longer.
