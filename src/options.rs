@@ -4,9 +4,11 @@
 
 use crate::{
     errno::Errno,
+    fd::AsFd,
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::{OwnedMemFd, nul_terminated},
     proof::VerifyErrorKind,
+    sys,
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit};
 
@@ -19,11 +21,12 @@ const NAME_MAX: usize = 249;
 /// The defaults are close-on-exec, sealable and not executable. The file is what you asked for on
 /// every kernel, or creation fails:
 ///
-/// - The execute flags exist since Linux 6.3. If the kernel does not know them (`EINVAL`), the file
-///   is created without them, and its mode is set to match.
+/// - The execute flags exist since Linux 6.3. If the kernel, or a seccomp filter, does not know them
+///   (`EINVAL`), the file is created without them. Its mode is then set to match, and
+///   [`Seals::EXEC`] is added if the kernel knows that seal.
 /// - Newer kernels make every file sealable that is not executable. `sealable(false)` then adds
 ///   [`Seals::SEAL`].
-/// - If `vm.memfd_noexec` forbids executable files, creating one is `EACCES`.
+/// - If `vm.memfd_noexec` makes an executable file impossible, creating one is `EACCES`.
 ///
 /// ```
 /// use owned_memfd::{MemFdOptions, Seals};
@@ -111,14 +114,15 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call is made.
-    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids, or a security module
-    ///   forbids it.
+    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids, or 1 if a seccomp filter
+    ///   does not know the execute flags; or a security module forbids it.
     /// - `EINVAL`: sealable huge pages before Linux 4.16, or huge pages before 4.14.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: this machine has no huge pages of that size.
     /// - `ENOMEM`: no memory for the file.
     /// - `ENOSYS`, `EPERM`: the kernel is built without memory files, or a seccomp filter
-    ///   forbids the call.
+    ///   forbids the call. If a file is made but cannot be given the mode and the seals that were
+    ///   asked for, that error is returned, and the file is gone.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
@@ -130,17 +134,9 @@ impl MemFdOptions {
 
     #[inline(always)]
     fn create_named(self, name: &CStr) -> Result<OwnedMemFd, CreateError> {
-        let exec = MemFdFlags::EXEC.union(MemFdFlags::NOEXEC_SEAL);
         let file = match OwnedMemFd::create(name, self.flags) {
             Ok(file) => file,
-            Err(Errno::EINVAL) => {
-                let file = OwnedMemFd::create(name, self.flags.difference(exec))?;
-                // The mode is already that of an executable file.
-                if self.flags.contains(MemFdFlags::NOEXEC_SEAL) {
-                    file.set_mode(0o666)?;
-                }
-                file
-            }
+            Err(Errno::EINVAL) => create_without_exec_flags(name, self.flags)?,
             Err(errno) => return Err(errno.into()),
         };
         // Without ALLOW_SEALING the kernel creates the file with F_SEAL_SEAL, unless NOEXEC_SEAL,
@@ -149,6 +145,34 @@ impl MemFdOptions {
             file.add_seals(Seals::SEAL)?;
         }
         Ok(file)
+    }
+}
+
+/// Creates the file where the execute flags may be unknown: before Linux 6.3, or to a seccomp filter
+/// on a kernel that has them. `vm.memfd_noexec` then decides which of them the kernel implies.
+// Inlined, so that the usual path keeps no registers for a call. What is asked for is a constant
+// nearly always, and decides which half is left.
+#[inline(always)]
+fn create_without_exec_flags(name: &CStr, flags: MemFdFlags) -> Result<OwnedMemFd, Errno> {
+    let plain = flags
+        .difference(MemFdFlags::EXEC)
+        .difference(MemFdFlags::NOEXEC_SEAL);
+    if flags.contains(MemFdFlags::EXEC) {
+        let file = OwnedMemFd::create(name, plain)?;
+        // What the kernel itself returns if it may make no such file.
+        return match sys::memfd::stat(file.as_fd())?.mode & 0o111 {
+            0 => Err(Errno::EACCES),
+            _ => Ok(file),
+        };
+    }
+    // A file that is not sealable could not get the seal.
+    let file = OwnedMemFd::create(name, plain.union(MemFdFlags::ALLOW_SEALING))?;
+    // First the mode: on an executable file the kernel adds other seals with this one.
+    file.set_mode(0o666)?;
+    match file.add_seals(Seals::EXEC) {
+        // The kernel is older than the seal.
+        Ok(()) | Err(Errno::EINVAL) => Ok(file),
+        Err(errno) => Err(errno),
     }
 }
 

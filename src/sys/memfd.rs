@@ -149,6 +149,7 @@ pub(crate) struct Stat {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) len: u64,
+    pub(crate) mode: u32,
 }
 
 impl Stat {
@@ -158,6 +159,7 @@ impl Stat {
             device: found.st_dev,
             inode: found.st_ino,
             len: found.st_size as u64,
+            mode: found.st_mode,
         }
     }
 }

@@ -26,6 +26,7 @@ claims!(
     only_einval_is_tried_again,
     a_file_that_cannot_be_made_as_asked_is_not_made,
     the_exec_setting_refuses_and_the_refusal_comes_back,
+    a_filter_that_does_not_know_the_exec_flags_changes_no_file,
     not_sealable_is_true_where_the_exec_setting_allows_sealing,
     the_exec_setting_is_inherited_and_only_tightened,
     a_size_of_huge_pages_that_is_not_there_is_enodev,
@@ -164,6 +165,13 @@ fn names_are_strings_with_and_without_an_end(world: &World) -> Verdict {
     Ok(())
 }
 
+/// Creations with a flag that Linux 3.17 to 6.2 do not know, but for the sizes of huge pages.
+const NEW_FLAGS: Which = Which::WithBits(
+    sc::nr::MEMFD_CREATE,
+    1,
+    MemFdFlags::EXEC.union(MemFdFlags::NOEXEC_SEAL).bits(),
+);
+
 /// From now on `memfd_create` fails, with an error that it never returns otherwise.
 fn refuse_creation() -> Result<(), Errno> {
     raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO)
@@ -219,11 +227,11 @@ fn a_longer_name_is_refused_before_the_call(world: &World) -> Verdict {
 
 fn kernels_without_the_exec_flags_get_none_and_the_mode_is_set(world: &World) -> Verdict {
     if world.exec_flags {
-        // The filter makes file creation look like a kernel before Linux 6.3.
+        // The filters make this look like a kernel before Linux 6.3.
         needs!(world.filters, world::NO_FILTERS);
         needs!(world.exec_is_free, world::NOEXEC_SET);
-        let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
-        let unknown = Which::WithBits(sc::nr::MEMFD_CREATE, 1, exec.bits());
+        ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
+        let unknown = Which::Sealing(Seals::EXEC.bits());
         ok!(raw::refuse(unknown, Errno::EINVAL));
     }
     let new = MemFdOptions::new;
@@ -288,12 +296,10 @@ fn only_einval_is_tried_again(world: &World) -> Verdict {
 fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
     // `Claim::run` checks that no descriptor is left open.
     needs!(world.filters, world::NO_FILTERS);
-    let exec = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
-    let unknown = Which::WithBits(sc::nr::MEMFD_CREATE, 1, exec.bits());
     // Setting the mode fails.
     children::apart(|| {
         let before = kernel::open_descriptors();
-        ok!(raw::refuse(unknown, Errno::EINVAL));
+        ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
         ok!(raw::refuse(Which::All(sc::nr::FCHMOD), Errno::EPERM));
         same!(
             MemFdOptions::new().create("x").err(),
@@ -302,6 +308,22 @@ fn a_file_that_cannot_be_made_as_asked_is_not_made(world: &World) -> Verdict {
         same!(kernel::open_descriptors(), before);
         Ok(())
     })?;
+    // Adding `F_SEAL_EXEC` fails, and not because the kernel does not know it.
+    for error in [Errno::EPERM, Errno::EBUSY, Errno::ENOSYS] {
+        children::apart(|| {
+            let before = kernel::open_descriptors();
+            ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
+            ok!(raw::refuse(Which::Sealing(Seals::EXEC.bits()), error));
+            for sealable in [false, true] {
+                same!(
+                    MemFdOptions::new().sealable(sealable).create("x").err(),
+                    Some(CreateError::Kernel(error))
+                );
+            }
+            same!(kernel::open_descriptors(), before);
+            Ok(())
+        })?;
+    }
     // Adding `F_SEAL_SEAL` fails.
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     children::apart(|| {
@@ -351,6 +373,31 @@ fn the_exec_setting_refuses_and_the_refusal_comes_back(world: &World) -> Verdict
         same!(seen(MemFdOptions::new()), Ok((0o666, Seals::EXEC, true)));
         Ok(())
     })
+}
+
+fn a_filter_that_does_not_know_the_exec_flags_changes_no_file(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    for setting in [0, 1, 2] {
+        with_exec_setting(world, setting, || {
+            ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
+            let new = MemFdOptions::new;
+            let closed = Seals::EXEC | Seals::SEAL;
+            same!(seen(new()), Ok((0o666, Seals::EXEC, true)));
+            same!(seen(new().sealable(false)), Ok((0o666, closed, true)));
+            // Without the flag, 1 and 2 make a file that is not executable.
+            let executable = |seals| match setting {
+                0 => Ok((0o777, seals, true)),
+                _ => Err(CreateError::Kernel(Errno::EACCES)),
+            };
+            let new = || MemFdOptions::new().executable(true);
+            let before = kernel::open_descriptors();
+            same!(seen(new()), executable(Seals::empty()));
+            same!(seen(new().sealable(false)), executable(Seals::SEAL));
+            same!(kernel::open_descriptors(), before);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> Verdict {

@@ -849,6 +849,8 @@ pub(crate) enum Which {
     WithBits(usize, u32, u32),
     /// Calls whose argument of that index is equal to this.
     Equal(usize, u32, u32),
+    /// `fcntl` that adds one of these seals.
+    Sealing(u32),
 }
 
 // The instructions of the kernel's filter machine that are needed (linux/bpf_common.h).
@@ -870,10 +872,18 @@ fn filter(which: Which, verdict: u32, flags: u32) -> Result<usize, Errno> {
         Which::Equal(number, index, value) => {
             (number, argument(index), (JUMP_IF_EQUAL, 0, 1, value))
         }
+        Which::Sealing(seals) => (sc::nr::FCNTL, argument(2), (JUMP_IF_BITS, 0, 1, seals)),
+    };
+    // The command of `fcntl` says what its argument means.
+    let (command, value) = match which {
+        Which::Sealing(_) => (argument(1), general::F_ADD_SEALS),
+        _ => (load(offset_of!(ptrace::seccomp_data, nr)), number as u32),
     };
     let mut program = [
         load(offset_of!(ptrace::seccomp_data, nr)),
-        (JUMP_IF_EQUAL, 0, 3, number as u32),
+        (JUMP_IF_EQUAL, 0, 5, number as u32),
+        command,
+        (JUMP_IF_EQUAL, 0, 3, value),
         look,
         jump,
         (RETURN, 0, 0, verdict),
