@@ -71,12 +71,19 @@ impl SealedMemFd {
     ///
     /// `name` is as in [`MemFdOptions::create`]. The file is close-on-exec and not executable.
     ///
+    /// # Trust
+    /// Until the file is sealed, it can be changed by everyone who may open this process's
+    /// `/proc/PID/fd`; [`MemFdOptions::create_with`] says who that is. What this returns cannot
+    /// change any more. If such a process is not trusted, compare the bytes of [`map`](Self::map)
+    /// with `content`: they are what everyone will read.
+    ///
     /// # Errors
     /// As [`MemFdOptions::create`], and:
     /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `ENOSPC`: no memory for the content.
+    /// - `EPERM`: another process has sealed the file.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
@@ -243,14 +250,19 @@ impl MemFdOptions {
     /// ```
     ///
     /// # Trust
-    /// While `fill` runs, the file is not sealed. It can be written by everyone who may open this
-    /// process's `/proc/PID/fd`: its own threads, and processes of the same user, unless the
-    /// process is not dumpable. Such a writer can modify memory that this process has mutably
-    /// borrowed, exactly as through `/proc/PID/mem`.
+    /// While `fill` runs, the file's length is fixed, but its content is not. It can be written by
+    /// everyone who may open this process's `/proc/PID/fd`: its own threads, and processes of the
+    /// same user, unless the process is not dumpable. Such a writer can modify memory that this
+    /// process has mutably borrowed, exactly as through `/proc/PID/mem`, which std's documentation
+    /// puts [outside of what Rust can guarantee]. It can also punch a hole, which `fill` then
+    /// allocates again: that raises `SIGBUS` if memory has run out.
+    ///
+    /// [outside of what Rust can guarantee]: https://doc.rust-lang.org/std/os/unix/io/index.html#procselfmem-and-similar-os-features
     ///
     /// # Errors
     /// As [`create`](Self::create), and:
-    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long, or another process
+    ///   has changed the length of the file.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: `len` is above `isize::MAX`, or not a multiple of the huge page.
@@ -258,6 +270,7 @@ impl MemFdOptions {
     /// - `ENOSPC`: not enough huge pages, or more than the kernel allows for memory files.
     ///   Without strict overcommit, a length far above the machine's memory makes the kernel
     ///   kill processes first: limit a length that comes from elsewhere.
+    /// - `EPERM`: another process has sealed the file.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
@@ -276,11 +289,18 @@ impl MemFdOptions {
             memfd.set_len(len as u64)?;
             memfd.allocate(0, len as u64)?;
         }
+        // Whoever may open this process's `/proc/PID/fd` could have changed the length until here.
+        // A page that was cut off would be a SIGBUS when it is touched.
+        memfd.add_seals(Seals::SHRINK.union(Seals::GROW))?;
+        if memfd.len()? != len as u64 {
+            return Err(Errno::EBUSY.into());
+        }
         let region = Region::new(memfd.as_fd(), 0, len, MapMode::SharedWrite)?;
         region.keep_from_children()?;
-        // SAFETY: the region has `len` bytes, at most `isize::MAX`, which no file exceeds. The
-        // kernel has zeroed them. Nobody else has them, since no other process has the file,
-        // except for those of whom the documentation says that this trusts them.
+        // SAFETY: the region has `len` bytes, at most `isize::MAX`, which no file exceeds. The file
+        // has them too, since it can no longer shrink. The kernel has zeroed them. Nobody else has
+        // them, since no other process has the file, except for those of whom the documentation
+        // says that this trusts them.
         fill(unsafe { slice::from_raw_parts_mut(region.start().as_ptr(), len) });
         drop(region);
         let sealed = seal_patiently(memfd)?;

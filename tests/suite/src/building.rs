@@ -8,7 +8,10 @@ use crate::{
     raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
     world,
 };
-use core::time::Duration;
+use core::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 use owned_memfd::{
     CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals,
     SeekFrom, VerifyErrorKind,
@@ -37,6 +40,8 @@ claims!(
     a_build_without_room_is_refused_before_it_is_written,
     a_build_beyond_a_slice_is_refused_before_it_is_written,
     a_build_with_a_wrong_name_is_refused_before_it_is_written,
+    a_build_whose_length_is_changed_between_calls_is_right_or_refused,
+    a_build_of_huge_pages_whose_length_is_changed_is_right_or_refused,
     a_build_is_not_inherited,
     a_build_waits_for_a_moments_mapping,
     a_build_does_not_wait_for_ever,
@@ -431,6 +436,65 @@ fn a_build_beyond_a_slice_is_refused_before_it_is_written(_: &World) -> Verdict 
 fn a_build_with_a_wrong_name_is_refused_before_it_is_written(_: &World) -> Verdict {
     let reason = CreateError::NameHasNul { at: 1 };
     is_not_built(MemFdOptions::new(), "a\0b", 4, reason)
+}
+
+/// Builds a file of `len` bytes, while another process sets its length to `to` after each number of
+/// system calls in turn, and then after every call. A page that is cut off while it is written would
+/// kill the builder.
+fn is_right_or_refused(options: MemFdOptions, len: usize, to: usize) -> Verdict {
+    let number = ok!(attacks::next_number());
+    let refusals = ok!(raw::Shared::new(AtomicU32::new(0)));
+    let mut attacked = Some(0);
+    loop {
+        // The other process has the same descriptors, as if it had opened `/proc/PID/fd`.
+        let builder = ok!(Child::start(Descriptors::Shared, || {
+            ok!(raw::be_traced());
+            match options.create_with(c"suite", len, |bytes| bytes.fill(7)) {
+                Ok(sealed) => {
+                    same!(sealed.len(), len);
+                    holds!(ok!(sealed.seals()).contains(ALL));
+                    holds!(ok!(sealed.map()).iter().all(|byte| *byte == 7));
+                }
+                Err(error) => {
+                    same!(error, CreateError::Kernel(Errno::EBUSY));
+                    refusals.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Ok(())
+        }));
+        let mut at = 0;
+        builder.finish_in_steps(|| {
+            if attacked.is_none_or(|attacked| attacked == at) {
+                // The file may not be there yet, be sealed, or be gone.
+                let _ = attacks::borrow(number, |fd| kernel::truncate(fd, to as u64));
+            }
+            at += 1;
+        })?;
+        let Some(before) = attacked else {
+            holds!(refusals.load(Ordering::Relaxed) > 0, "none is refused");
+            return Ok(());
+        };
+        attacked = (before < at).then_some(before + 1);
+    }
+}
+
+fn a_build_whose_length_is_changed_between_calls_is_right_or_refused(world: &World) -> Verdict {
+    needs!(world.tracing, world::NO_TRACING);
+    let len = 2 * attacks::LARGEST_PAGE;
+    for to in [0, attacks::LARGEST_PAGE, 3 * attacks::LARGEST_PAGE] {
+        is_right_or_refused(MemFdOptions::new(), len, to)?;
+    }
+    // Of an empty file nothing is mapped, but its length counts too.
+    is_right_or_refused(MemFdOptions::new(), 0, 1)
+}
+
+fn a_build_of_huge_pages_whose_length_is_changed_is_right_or_refused(world: &World) -> Verdict {
+    needs!(world.tracing, world::NO_TRACING);
+    let size = attacks::huge_page_size(world, 2)?;
+    for to in [0, 2 * size] {
+        is_right_or_refused(on_huge_pages(), size, to)?;
+    }
+    Ok(())
 }
 
 fn a_build_is_not_inherited(world: &World) -> Verdict {

@@ -10,7 +10,7 @@ use core::{
     time::Duration,
 };
 use owned_memfd::Errno;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 /// How long one side of a claim waits for the other.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,16 +86,46 @@ impl Child {
             Ok(None) | Err(rustix::io::Errno::INTR) => return None,
             Err(error) => return Some(failure!("waitpid fails with {error:?}")),
         };
+        Some(self.judge(status))
+    }
+
+    /// The verdict of the process, which has ended.
+    fn judge(&mut self, status: WaitStatus) -> Verdict {
         self.over = true;
         if let Some(signal) = status.terminating_signal() {
-            return Some(failure!("killed by signal {signal}"));
+            fail!("killed by signal {signal}");
         }
         let verdict = self.verdict.take();
-        Some(
-            verdict.unwrap_or_else(|| {
-                failure!("exited with {:?} before its end", status.exit_status())
-            }),
-        )
+        verdict.unwrap_or_else(|| failure!("exited with {:?} before its end", status.exit_status()))
+    }
+
+    /// Calls `between` whenever the process enters or leaves a system call, until it ends, and
+    /// returns its verdict. The process must have called `raw::be_traced`.
+    pub(crate) fn finish_in_steps(mut self, mut between: impl FnMut()) -> Verdict {
+        // SIGTRAP, and the bit that tells a system call from a signal.
+        const CALL: i32 = 5 | 0x80;
+
+        loop {
+            let status = match rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => status,
+                Ok(None) | Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => fail!("waitpid fails with {error:?}"),
+            };
+            let signal = match status.stopping_signal() {
+                None => return self.judge(status),
+                Some(CALL) => {
+                    between();
+                    0
+                }
+                // The stop with which it begins.
+                Some(signal) if signal == Signal::STOP.as_raw() => {
+                    ok!(raw::mark_calls(self.pid));
+                    0
+                }
+                Some(signal) => signal,
+            };
+            ok!(raw::run_to_next_call(self.pid, signal));
+        }
     }
 }
 

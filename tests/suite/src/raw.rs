@@ -432,6 +432,35 @@ unsafe fn clone_thread(
     result
 }
 
+/// Lets the parent trace this process, and stops until it does.
+pub(crate) fn be_traced() -> Result<(), Errno> {
+    allow_tracing()?;
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)
+        .map_err(errno)
+}
+
+/// Lets the parent trace this process.
+pub(crate) fn allow_tracing() -> Result<(), Errno> {
+    // SAFETY: no pointer is passed.
+    unsafe { call!(PTRACE, ptrace::PTRACE_TRACEME) }.map(drop)
+}
+
+/// Makes the stops of a traced process at its system calls differ from those for signals, and ends
+/// it with its tracer.
+pub(crate) fn mark_calls(pid: Pid) -> Result<(), Errno> {
+    let options = ptrace::PTRACE_O_TRACESYSGOOD | ptrace::PTRACE_O_EXITKILL;
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: no pointer is passed.
+    unsafe { call!(PTRACE, ptrace::PTRACE_SETOPTIONS, pid, 0, options) }.map(drop)
+}
+
+/// Lets a traced process run until it enters or leaves a system call, with a signal or 0.
+pub(crate) fn run_to_next_call(pid: Pid, signal: i32) -> Result<(), Errno> {
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: no pointer is passed.
+    unsafe { call!(PTRACE, ptrace::PTRACE_SYSCALL, pid, 0, signal) }.map(drop)
+}
+
 /// A value in memory that this process shares with the children that it starts afterwards.
 pub(crate) struct Shared<T> {
     at: NonNull<T>,

@@ -44,6 +44,8 @@ pub struct World {
     pub(crate) filters: bool,
     /// Another process can decide it.
     pub(crate) supervisors: bool,
+    /// A process can stop its child at each system call.
+    pub(crate) tracing: bool,
     /// This process may get mounts of its own.
     pub(crate) own_mounts: bool,
     /// This process may get a pid namespace of its own, with its own `vm.memfd_noexec`.
@@ -82,6 +84,7 @@ pub(crate) const NO_SHARED_DESCRIPTORS: &str =
     "the emulator's processes cannot share descriptors without sharing memory";
 pub(crate) const NO_FILTERS: &str = "no seccomp filters";
 pub(crate) const NO_SUPERVISORS: &str = "no seccomp user notification";
+pub(crate) const NO_TRACING: &str = "no process may trace another here";
 pub(crate) const NO_OWN_MOUNTS: &str = "not privileged to have mounts of its own";
 pub(crate) const NO_OWN_NOEXEC: &str =
     "not privileged to set vm.memfd_noexec in a process namespace of its own, or no such setting";
@@ -176,6 +179,10 @@ impl World {
                 refused!(kernel::truncate(&file, 1), Errno::EIO);
                 ok!(kernel::truncate(&file, 1));
                 same!(supervisor.calls(), 2);
+                Ok(())
+            }),
+            tracing: works(|| {
+                ok!(raw::allow_tracing());
                 Ok(())
             }),
             own_mounts: works(|| {
