@@ -141,6 +141,8 @@ cfg_if! {
             fn mmap = MMAP(hint: *mut u8, len: usize, protection: u32, flags: u32, fd: u32, offset: u64) -> *mut u8;
             /// `munmap(2)`
             fn munmap = MUNMAP(start: *mut u8, len: usize) -> usize;
+            /// `mremap(2)`, without a new address
+            fn mremap = MREMAP(start: *mut u8, len: usize, new_len: usize, flags: u32) -> *mut u8;
             /// `madvise(2)`
             fn madvise = MADVISE(start: *mut u8, len: usize, advice: u32) -> usize;
             /// `mlock(2)`

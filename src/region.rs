@@ -167,14 +167,31 @@ impl Region {
         };
         // SAFETY: this region owns the mapping, and MADV_POPULATE_READ changes no byte of it.
         match unsafe { sys::region::advise(start, len, raw::MADV_POPULATE_READ) } {
-            // Before Linux 5.14. Locking also makes every page present, and they stay so after
-            // unlocking.
-            Err(Errno::EINVAL) => {
-                sys::region::lock(start, len)?;
-                sys::region::unlock(start, len)
-            }
+            // Before Linux 5.14.
+            Err(Errno::EINVAL) => populate_by_locking(start, len),
             result => result,
         }
+    }
+}
+
+/// Locking also makes every page present, and they stay so after unlocking. But that would also undo
+/// a lock of the caller's, such as by `mlockall`. So a second mapping is locked.
+#[cold]
+fn populate_by_locking(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    match sys::region::map_again(start, len) {
+        Ok(second) => {
+            let locked = sys::region::lock(second, len);
+            // SAFETY: the kernel has just made this mapping, and nothing refers into it.
+            let unmapped = unsafe { sys::region::unmap(second, len) };
+            locked.and(unmapped)
+        }
+        // A private mapping cannot be mapped again, nor huge pages before Linux 5.16. Those are never
+        // locked.
+        Err(Errno::EINVAL) => {
+            sys::region::lock(start, len)?;
+            sys::region::unlock(start, len)
+        }
+        Err(errno) => Err(errno),
     }
 }
 

@@ -234,7 +234,12 @@ impl fmt::Debug for SealedMemFd {
 /// debugger, and whoever writes to `/proc/PID/mem`, this process itself included, can change
 /// its copy of a page.
 ///
-/// It outlives the [`SealedMemFd`], and is unmapped on drop. No slice of it outlives that:
+/// It outlives the [`SealedMemFd`], and is unmapped on drop. There is one exception. The kernel
+/// merges maps of ranges that follow each other in the file and in memory. When one of them is
+/// dropped from between two others, and the process has as many mappings as `vm.max_map_count`
+/// allows, it stays mapped. Nothing refers to it any more.
+///
+/// No slice of it outlives the map:
 ///
 /// ```compile_fail,E0505
 /// let map = owned_memfd::SealedMemFd::copy_from_slice(c"text", b"text").unwrap().map().unwrap();
@@ -245,9 +250,14 @@ impl fmt::Debug for SealedMemFd {
 ///
 /// # `SIGBUS`
 /// A hole is a part of the file that was never written. Its page is allocated when it is touched
-/// first. That touch raises `SIGBUS` if memory has run out: by strict overcommit, a control
-/// group's limit, or an empty pool of huge pages. [`populate`](Self::populate) turns that into an
-/// error. A page whose memory has failed raises `SIGBUS` too.
+/// first. That touch raises `SIGBUS` if memory has run out: by strict overcommit, or an empty pool of
+/// huge pages. [`populate`](Self::populate) turns that into an error. A page whose memory has failed
+/// raises `SIGBUS` too.
+///
+/// A control group's limit is no error and no `SIGBUS`: if the hole does not fit into `memory.max`,
+/// the kernel kills a process of the group by `SIGKILL`, whether the hole is touched or populated. A
+/// process that has such a limit can read a stranger's file with [`SealedMemFd::read_at`], which
+/// allocates nothing for a hole.
 pub struct SealedMap {
     region: Region,
 }
@@ -255,15 +265,20 @@ pub struct SealedMap {
 impl SealedMap {
     /// Makes every page present now, so that no later touch has to allocate one.
     ///
-    /// The holes that it fills count for this process's control group, as if they were touched.
+    /// The holes that it fills count for this process's control group, as if they were touched:
+    /// above the group's limit this does not return an error, but the kernel kills.
     /// [`SealedMemFd::read_at`] reads them without allocating. Where there is swap, a page may
     /// leave memory again.
+    ///
+    /// Before Linux 5.14 this locks a second mapping of the same pages for a moment, so that it
+    /// undoes no lock of yours on this one. Where a map is private, it locks and unlocks this one:
+    /// lock it after that, not before.
     ///
     /// # Errors
     /// - `EFAULT`: a page cannot be allocated.
     /// - `EHWPOISON`: the memory of a page has failed.
-    /// - `ENOMEM`, `EPERM`, `EAGAIN`: before Linux 5.14, where this locks the pages for a moment:
-    ///   a page cannot be allocated, or `RLIMIT_MEMLOCK` is too small.
+    /// - `ENOMEM`, `EPERM`, `EAGAIN`: before Linux 5.14: a page cannot be allocated, there is no room
+    ///   for the second mapping, or `RLIMIT_MEMLOCK` is too small.
     ///
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_POPULATE_READ`.

@@ -3,6 +3,7 @@
 use super::number;
 use crate::{arch, errno::Errno, fd::BorrowedFd};
 use core::ptr::{self, NonNull};
+use linux_raw_sys::general as raw;
 
 /// Maps `len` bytes of the file from `offset`, where the kernel likes.
 #[inline(always)]
@@ -25,6 +26,15 @@ pub(crate) fn map(
 pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     // SAFETY: the caller owns the mapping, and promises that nothing refers into it.
     Errno::decode_unit(unsafe { arch::munmap(start.as_ptr(), len) })
+}
+
+/// Maps what the shared mapping at `start` shows a second time, where the kernel likes: `len` bytes.
+/// For a private mapping this is `EINVAL`.
+#[inline(always)]
+pub(crate) fn map_again(start: NonNull<u8>, len: usize) -> Result<NonNull<u8>, Errno> {
+    // SAFETY: with an old length of 0 the old mapping stays as it is, and without MREMAP_FIXED the
+    // new one replaces no other. The kernel checks the address itself.
+    Errno::decode_pointer(unsafe { arch::mremap(start.as_ptr(), 0, len, raw::MREMAP_MAYMOVE) })
 }
 
 /// # Safety

@@ -29,6 +29,8 @@ pub(crate) const NO_USERFAULTFD: &str = "no userfaultfd, or not for this process
 pub(crate) const NO_MEMORY_WRITES: &str = "the emulator writes no memory by address";
 pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
 pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
+pub(crate) const NO_LOCKS: &str = "not privileged to lock memory";
+pub(crate) const PRIVATE_MAPS: &str = "sealed files are mapped privately here";
 pub(crate) const NO_INIT: &str = "there is no /init, as in an initramfs";
 
 /// The largest page size of any supported CPU; every other page size divides it.
@@ -169,6 +171,14 @@ pub(crate) fn is_writable(address: *const u8) -> Result<bool, Errno> {
         Err(Errno::EFAULT) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a page is mapped shared: only such a page can be mapped a second time.
+pub(crate) fn is_shared(page: *const u8) -> bool {
+    // SAFETY: the old mapping stays as it is.
+    let again = unsafe { mm::mremap(page.cast_mut().cast(), 0, PAGE, mm::MremapFlags::MAYMOVE) };
+    // SAFETY: exactly the new mapping, into which there is no reference.
+    again.is_ok_and(|again| unsafe { mm::munmap(again, PAGE) }.is_ok())
 }
 
 /// A page of the byte 9 at an address where nothing was mapped.

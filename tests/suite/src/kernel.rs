@@ -414,20 +414,29 @@ pub(crate) fn read_number(path: &CStr) -> Result<u64, Errno> {
 
 /// How much memory is available, in bytes.
 pub(crate) fn free_memory() -> u64 {
-    let mut text = [0; 2048];
-    let available = open(c"/proc/meminfo", OFlags::RDONLY)
-        .and_then(|file| read(&file, &mut text))
-        .ok()
-        .and_then(|count| core::str::from_utf8(&text[..count]).ok())
-        .and_then(|text| text.split_once("MemAvailable:"))
-        .and_then(|(_, rest)| rest.split_once("kB"))
-        .and_then(|(number, _)| number.trim().parse::<u64>().ok())
-        .map(|kilobytes| kilobytes * 1024);
     // Without /proc: free memory, which is less, because it does not include caches.
-    available.unwrap_or_else(|| {
+    amount(c"/proc/meminfo", "MemAvailable:").unwrap_or_else(|| {
         let memory = rustix::system::sysinfo();
         memory.freeram as u64 * u64::from(memory.mem_unit)
     })
+}
+
+/// How much of this process's memory is locked, in bytes.
+pub(crate) fn locked_memory() -> Option<u64> {
+    amount(c"/proc/self/status", "VmLck:")
+}
+
+/// The amount of memory that a file in `/proc` names, in bytes.
+fn amount(path: &CStr, name: &str) -> Option<u64> {
+    let mut text = [0; 2048];
+    open(path, OFlags::RDONLY)
+        .and_then(|file| read(&file, &mut text))
+        .ok()
+        .and_then(|count| core::str::from_utf8(&text[..count]).ok())
+        .and_then(|text| text.split_once(name))
+        .and_then(|(_, rest)| rest.split_once("kB"))
+        .and_then(|(number, _)| number.trim().parse::<u64>().ok())
+        .map(|kilobytes| kilobytes * 1024)
 }
 
 /// Writes a number to a file in `/proc` or `/sys`.

@@ -14,7 +14,7 @@ use owned_memfd::{
     Errno, HugePageSize, MapError, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals,
     fd::OwnedFd,
 };
-use rustix::{fs::OFlags, process::Resource};
+use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
 /// A reason for which a claim is skipped.
 const SHARED_MAPS_ARE_MADE: &str =
@@ -41,6 +41,7 @@ claims!(
     populating_makes_every_page_present,
     populating_says_what_the_kernel_says,
     populating_without_the_advice_is_the_same,
+    populating_without_the_advice_undoes_no_lock,
     reading_by_position_is_bounded_by_the_content,
     a_map_on_huge_pages_is_like_any_other,
     a_range_on_huge_pages_may_begin_and_end_anywhere,
@@ -506,6 +507,35 @@ fn populating_without_the_advice_is_the_same(world: &World) -> Verdict {
     for _ in 0..4 {
         ok!(ok!(sealed.map()).populate());
         ok!(map.populate());
+    }
+    Ok(())
+}
+
+fn populating_without_the_advice_undoes_no_lock(world: &World) -> Verdict {
+    const LEN: usize = 4 * LARGEST_PAGE;
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(world.proc, world::NO_PROC);
+    needs!(
+        rustix::mm::mlockall(MlockAllFlags::FUTURE).is_ok(),
+        attacks::NO_LOCKS
+    );
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64))));
+    let Ok(map) = sealed.map() else {
+        return Err(Stop::Skipped(attacks::NO_LOCKS));
+    };
+    needs!(attacks::is_shared(map.as_ptr()), attacks::PRIVATE_MAPS);
+    let Some(locked) = kernel::locked_memory() else {
+        fail!("/proc does not say what is locked");
+    };
+    holds!(locked >= LEN as u64);
+    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+    let before = ok!(mappings());
+    for result in [Ok(()), Err(Errno::ENOMEM)] {
+        same!(map.populate(), result);
+        same!(kernel::locked_memory(), Some(locked));
+        // The second mapping is gone.
+        same!(mappings(), Ok(before));
+        ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::ENOMEM));
     }
     Ok(())
 }
