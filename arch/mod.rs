@@ -81,7 +81,7 @@ cfg_if! {
         }
 
         use core::ffi::{c_char, c_void};
-        use linux_raw_sys::general::{__kernel_timespec, stat, statfs};
+        use linux_raw_sys::general::{__kernel_timespec, rlimit64, stat, statfs};
         use linux_raw_sys::net::msghdr;
 
         // The names on the right are those of `sc`, which knows the calls up to Linux 5.12. A
@@ -131,6 +131,8 @@ cfg_if! {
             fn sendfile = SENDFILE(target: u32, source: u32, source_offset: *mut u64, len: usize) -> usize;
             /// `splice(2)`
             fn splice = SPLICE(source: u32, source_offset: *mut u64, target: u32, target_offset: *mut u64, len: usize, flags: u32) -> usize;
+            /// `prlimit64(2)`
+            fn prlimit64 = PRLIMIT64(pid: u32, resource: u32, new: *const rlimit64, old: *mut rlimit64) -> usize;
             /// `openat(2)`, for opening what exists
             fn openat = OPENAT(directory: u32, path: *const c_char, flags: u32) -> usize;
             /// `name_to_handle_at(2)`

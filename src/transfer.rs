@@ -9,6 +9,7 @@ use crate::{
     sys,
 };
 use core::{fmt, mem::MaybeUninit};
+use linux_raw_sys::general as raw;
 
 /// The most bytes that one call moves: the kernel's `MAX_RW_COUNT` on the smallest pages.
 const MAX_COUNT: u64 = 0x7fff_f000;
@@ -202,7 +203,7 @@ impl OwnedMemFd {
     /// [`TransferError::done`] says how many bytes were copied.
     /// - `EAGAIN`: `source` is non-blocking and has nothing now.
     /// - `EBADF`: `source` is not open for reading, or this descriptor not for writing.
-    /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
+    /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINTR`: a signal came.
     /// - `EINVAL`: this file is on huge pages, which can be written only through a mapping.
@@ -222,6 +223,20 @@ impl OwnedMemFd {
     pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
         copy_by_offset(source.as_fd(), self, len)
     }
+}
+
+/// How long a file may become to which the kernel copies by itself.
+///
+/// At that length many kernels do not look for the end of the source first: where nothing is left to
+/// copy, too, the error is `EFBIG`, and the signal `SIGXFSZ` kills. From there on the source is read
+/// instead. If the limit is not known, only the kernel looks at it.
+fn longest_by_the_kernel() -> u64 {
+    sys::transfer::file_len_limit().unwrap_or(u64::MAX)
+}
+
+/// Whether the offset of the file has reached this one.
+fn is_at_or_after(file: &OwnedMemFd, offset: u64) -> bool {
+    sys::memfd::seek(file.as_fd(), 0, raw::SEEK_CUR).is_ok_and(|at| at >= offset)
 }
 
 /// Copies from the offset of `source`, which may be a stream, and moves it.
@@ -246,8 +261,12 @@ fn copy_by_offset(
         done,
         errno: Some(errno),
     };
-    for engine in ENGINES {
+    let longest = longest_by_the_kernel();
+    'by_the_kernel: for engine in ENGINES {
         while done < len {
+            if longest < u64::MAX && is_at_or_after(target, longest) {
+                break 'by_the_kernel;
+            }
             match engine(source, target.as_fd(), (len - done).min(MAX_COUNT) as usize) {
                 // Not for this pair of descriptors, not on this kernel, or not by this process's
                 // seccomp filter. Nor is 0 always the end: copy_file_range returns it for procfs
@@ -301,7 +320,7 @@ fn copy_by_offset(
     Ok(done)
 }
 
-/// Copies `source` from its start to the end of `target`, and returns how many bytes: at most
+/// Copies `source` from its start to `target`, which is empty, and returns how many bytes: at most
 /// one more than `limit`, which shows that there are more than that.
 ///
 /// `source` is the file of somebody who need not be trusted. It is read by position and up to
@@ -312,8 +331,10 @@ pub(crate) fn copy_by_position(
     target: &OwnedMemFd,
     limit: u64,
 ) -> Result<u64, Errno> {
+    let longest = longest_by_the_kernel();
     let mut offset = 0;
-    while offset <= limit {
+    // The target, which was empty, is as long as this.
+    while offset <= limit && offset < longest {
         let most = (limit - offset).saturating_add(1).min(MAX_COUNT) as usize;
         match sys::transfer::copy_file_range_at(source, &mut offset, target.as_fd(), most) {
             // Not always the end. Only the loop below decides.

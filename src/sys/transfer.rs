@@ -3,6 +3,7 @@
 use super::{filled, number};
 use crate::{arch, errno::Errno, fd::BorrowedFd};
 use core::{mem::MaybeUninit, ptr};
+use linux_raw_sys::general as raw;
 
 /// Reads at the offset into uninitialized memory, and returns the part that is now initialized.
 #[inline(always)]
@@ -29,6 +30,19 @@ pub(crate) fn read_at_uninit<'a>(
     let returned = unsafe { arch::pread(number(fd), start, buffer.len(), offset) };
     // SAFETY: the kernel has said how many bytes it wrote.
     Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
+}
+
+/// How long a file may become that this process writes: `RLIMIT_FSIZE`.
+#[inline(always)]
+pub(crate) fn file_len_limit() -> Result<u64, Errno> {
+    let mut room = MaybeUninit::<raw::rlimit64>::uninit();
+    // SAFETY: the kernel reads nothing, and `room` is large enough for the structure that it
+    // writes.
+    Errno::decode_unit(unsafe {
+        arch::prlimit64(0, raw::RLIMIT_FSIZE, ptr::null(), room.as_mut_ptr())
+    })?;
+    // SAFETY: the kernel has said that it wrote the whole structure.
+    Ok(unsafe { room.assume_init_ref() }.rlim_cur)
 }
 
 /// Copies within the kernel, from the offset of `source` to that of `target`.

@@ -6,6 +6,7 @@ use crate::{
     attacks::{LARGEST_PAGE, NoMemory},
     children::{self, Supervisor},
     kernel::{self, PAGE},
+    parties,
     raw::{self, Alarms, Buffer, Interrupted, Response, Which},
     world,
 };
@@ -14,7 +15,7 @@ use owned_memfd::{
     CreateError, Errno, OwnedMemFd, SealedMemFd, Seals, SeekFrom, TransferError, VerifyErrorKind,
     fd::{AsRawFd, OwnedFd},
 };
-use rustix::process::Resource;
+use rustix::{fs::OFlags, process::Resource};
 
 claims!(
     the_largest_length_is_that_of_the_kernels_type,
@@ -24,6 +25,8 @@ claims!(
     an_end_beyond_the_kernels_type_is_refused,
     a_write_stops_at_the_processs_limit,
     a_file_does_not_become_longer_than_the_processs_limit,
+    a_copy_that_ends_at_the_processs_limit_is_whole,
+    a_copy_of_nothing_at_the_processs_limit_is_no_error,
     more_than_one_call_moves_is_written_by_several,
     a_short_count_is_carried_on,
     a_call_that_moves_nothing_ends_the_transfer,
@@ -173,6 +176,95 @@ fn a_file_does_not_become_longer_than_the_processs_limit(_: &World) -> Verdict {
     refused!(file.allocate(0, 10_001), Errno::EFBIG);
     ok!(file.allocate(0, 10_000));
     same!(file.len(), Ok(10_000));
+    Ok(())
+}
+
+/// From now on the longest file has `len` bytes, and making it longer kills.
+fn kill_above(len: u64) -> Result<(), Errno> {
+    parties::stop_ignoring(linux_raw_sys::general::SIGXFSZ)?;
+    kernel::limit(Resource::Fsize, len)
+}
+
+/// Runs `copy` in a process in which no file may become longer than `len`: once as this kernel
+/// copies, and then without the ways in which it does that by itself.
+fn with_and_without_help(world: &World, len: u64, copy: impl Fn() -> Verdict) -> Verdict {
+    let ways: &[&[usize]] = &[
+        &[],
+        &[sc::nr::COPY_FILE_RANGE],
+        &[sc::nr::COPY_FILE_RANGE, sc::nr::SENDFILE],
+        &[sc::nr::COPY_FILE_RANGE, sc::nr::SENDFILE, sc::nr::SPLICE],
+    ];
+    for way in ways.iter().take(if world.filters { 4 } else { 1 }) {
+        children::apart(|| {
+            for number in *way {
+                ok!(raw::refuse(Which::All(*number), Errno::EINVAL));
+            }
+            ok!(kill_above(len));
+            copy()
+        })?;
+    }
+    Ok(())
+}
+
+fn a_copy_that_ends_at_the_processs_limit_is_whole(world: &World) -> Verdict {
+    const LEN: u64 = 10_000;
+    with_and_without_help(world, LEN, || {
+        let memory = ok!(kernel::holding(&[7; LEN as usize]));
+        let file = ok!(kernel::sealable());
+        same!(file.copy_from(&memory, u64::MAX), Ok(LEN));
+        same!(kernel::holds_exactly(&file, &[7; LEN as usize]), Ok(true));
+        // Nothing is left, and nothing is an error.
+        same!(file.copy_from(&memory, u64::MAX), Ok(0));
+        let sealed = ok!(SealedMemFd::verify_or_copy(memory.into(), usize::MAX));
+        same!(*ok!(sealed.map()), [7; LEN as usize]);
+        for make in [kernel::pipe, kernel::socket_pair] {
+            let (read_end, write_end) = ok!(make());
+            same!(
+                kernel::write(&write_end, &[7; LEN as usize]),
+                Ok(LEN as usize)
+            );
+            drop(write_end);
+            let file = ok!(kernel::sealable());
+            same!(file.copy_from(&read_end, u64::MAX), Ok(LEN));
+            same!(file.copy_from(&read_end, u64::MAX), Ok(0));
+        }
+        Ok(())
+    })?;
+    needs!(world.proc, world::NO_PROC);
+    // An ordinary file, which the kernel copies in another way, and one of proc, whose length it
+    // does not know.
+    for open in [
+        || kernel::program(),
+        || kernel::open(c"/proc/version", OFlags::RDONLY),
+    ] {
+        let file = ok!(kernel::sealable());
+        let len = ok!(file.copy_from(ok!(open()), u64::MAX));
+        with_and_without_help(world, len, || {
+            let file = ok!(kernel::sealable());
+            let source = ok!(open());
+            same!(file.copy_from(&source, u64::MAX), Ok(len));
+            same!(file.copy_from(&source, u64::MAX), Ok(0));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_copy_of_nothing_at_the_processs_limit_is_no_error(world: &World) -> Verdict {
+    let full = ok!(kernel::holding(b"0123"));
+    for (file, at) in [(&ok!(kernel::sealable()), 0), (&full, 4), (&full, 5)] {
+        same!(file.seek(SeekFrom::Start(at)), Ok(at));
+        with_and_without_help(world, at.min(4), || {
+            let (pipe, writer) = ok!(kernel::pipe());
+            drop(writer);
+            same!(file.copy_from(&pipe, u64::MAX), Ok(0));
+            same!(file.copy_from(ok!(kernel::sealable()), 9), Ok(0));
+            let empty = ok!(kernel::sealable());
+            ok!(SealedMemFd::verify_or_copy(empty.into(), 9));
+            ok!(SealedMemFd::copy_from_slice(c"empty", b""));
+            Ok(())
+        })?;
+    }
     Ok(())
 }
 
