@@ -151,6 +151,8 @@ cfg_if! {
             fn mlock = MLOCK(start: *const u8, len: usize) -> usize;
             /// `munlock(2)`
             fn munlock = MUNLOCK(start: *const u8, len: usize) -> usize;
+            /// `clock_gettime(2)`
+            fn clock_gettime = CLOCK_GETTIME(clock: u32, time: *mut __kernel_timespec) -> usize;
             /// `nanosleep(2)`
             fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
             /// `socketpair(2)`

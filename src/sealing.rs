@@ -25,17 +25,19 @@ const FINAL_SEALS: Seals = PROOF_SEALS.union(Seals::GROW).union(Seals::SEAL);
 
 /// Sealing.
 impl OwnedMemFd {
-    /// Seals the file for good and proves that its content can no longer change.
+    /// Seals the file for good and proves that its content can no longer change. If the kernel is
+    /// using a page of the file, this tries again, for about 0.7 s in all.
     ///
     /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If that
     /// fails, but the seals that the file has are enough for the proof, this succeeds.
     ///
     /// # Errors
     /// The memory file comes back. Seals that were added stay.
-    /// - `EBUSY`: somebody has the file mapped shared and could write through the mapping, or
-    ///   the kernel still uses its pages. In the latter case it takes the kernel 0.2 s to return
-    ///   that. [`explain_seal_error`](Self::explain_seal_error) says what is known about the
-    ///   cause. This does not try again.
+    /// - `EBUSY`: somebody has the file mapped shared and could write through the mapping, which is
+    ///   returned at once. Or one of its pages is still in use after four tries, such as in a pipe
+    ///   or in a transfer; in each of these the kernel itself waits up to 0.2 s.
+    ///   [`explain_seal_error`](Self::explain_seal_error) says what is known about the cause.
+    ///   [`add_seals`](Self::add_seals) is a single try.
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
@@ -49,19 +51,81 @@ impl OwnedMemFd {
     pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
         match self.add_seals(FINAL_SEALS) {
             Ok(()) => Proof::of(self, usize::MAX).map(SealedMemFd::new),
-            Err(errno) => prove_anyway(self, errno),
+            Err(errno) => prove_anyway(self, errno, Patience::WithTheKernel),
         }
     }
 }
 
-/// The seals were not added. Those that the file has may be enough: if not, the kernel's error
-/// says more than what is missing.
+/// What is worth another try when a file is busy.
+#[derive(Clone, Copy, PartialEq)]
+enum Patience {
+    /// Only what the kernel has waited for itself: it uses a page, and may be just moving it. A
+    /// mapping that could write is somebody's, and stays.
+    WithTheKernel,
+    /// Everything: the file is our own, and nobody else should hold anything of it. But a child that
+    /// another thread has just forked holds what we hold until it executes its program.
+    WithEverybody,
+}
+
+impl Patience {
+    /// How many more tries there are.
+    const fn tries(self) -> u32 {
+        match self {
+            Self::WithTheKernel => 3,
+            Self::WithEverybody => 8,
+        }
+    }
+}
+
+/// The seals were not added. If the file is only busy, this tries again. In the end, the seals that
+/// the file has may be enough. If not, the kernel's error says more than what is missing.
 #[cold]
-fn prove_anyway(file: OwnedMemFd, errno: Errno) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
-    if Proof::may_be_of(&file) {
-        Proof::of(file, usize::MAX).map(SealedMemFd::new)
-    } else {
-        Err(VerifyError::new(file, errno.into()))
+fn prove_anyway(
+    file: OwnedMemFd,
+    errno: Errno,
+    patience: Patience,
+) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
+    match add_seals_again(file.as_fd(), errno, patience) {
+        Err(errno) if !Proof::may_be_of(&file) => Err(VerifyError::new(file, errno.into())),
+        _ => Proof::of(file, usize::MAX).map(SealedMemFd::new),
+    }
+}
+
+/// Tries again as long as the file is busy and that is worth it, and returns the last error.
+///
+/// The kernel waits for its pages 0.15 s and more in each try. Before a try on a file of our own, this
+/// sleeps, from one to 128 ms: a quarter of a second in all.
+// Never inlined, although there may be one caller only: the usual path would save registers for it.
+#[cold]
+#[inline(never)]
+fn add_seals_again(fd: BorrowedFd<'_>, mut errno: Errno, patience: Patience) -> Result<(), Errno> {
+    let mut tries = 0;
+    while errno == Errno::EBUSY && tries < patience.tries() {
+        if patience == Patience::WithEverybody {
+            // If a signal interrupts this, the next try only comes sooner.
+            let _ = sys::sealing::sleep(1_000_000 << tries);
+        }
+        let before = sys::sealing::clock();
+        match sys::memfd::add_seals(fd, FINAL_SEALS.bits()) {
+            Ok(()) => return Ok(()),
+            Err(again) => errno = again,
+        }
+        if patience == Patience::WithTheKernel && !has_waited_since(before) {
+            break;
+        }
+        tries += 1;
+    }
+    Err(errno)
+}
+
+/// Whether the call since then took so long that the kernel must have waited for a page. It waits in
+/// steps of 10 to 80 ms, and not at all for a mapping.
+fn has_waited_since(before: Result<u64, Errno>) -> bool {
+    const WAITED: u64 = 50_000_000;
+
+    match (before, sys::sealing::clock()) {
+        (Ok(before), Ok(after)) => after.saturating_sub(before) >= WAITED,
+        _ => false,
     }
 }
 
@@ -79,7 +143,8 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// As [`MemFdOptions::create`], and:
-    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long.
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or one
+    ///   of its pages is in use for about 2 s.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `ENOSPC`: no memory for the content.
@@ -206,30 +271,13 @@ fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Ve
     })
 }
 
-/// Seals a file of our own, of which nobody else should hold anything.
-///
-/// But a child that another thread has just forked holds what we hold until it executes its
-/// program, and the kernel may be moving a page. Both are over soon. This tries nine times and
-/// waits up to a quarter of a second between the tries, besides what the kernel itself waits.
-fn seal_patiently(mut file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
-    const LONGEST: u32 = 128_000_000;
-
-    let mut nanoseconds = 1_000_000;
-    loop {
-        match file.seal() {
-            Ok(sealed) => return Ok(sealed),
-            Err(error) if error.kind() == VerifyErrorKind::Kernel(Errno::EBUSY) => {
-                if nanoseconds > LONGEST {
-                    return Err(Errno::EBUSY.into());
-                }
-                file = error.into_inner();
-                // If a signal interrupts this, the next try only comes sooner.
-                let _ = sys::sealing::sleep(nanoseconds);
-                nanoseconds *= 2;
-            }
-            Err(error) => return Err(error.kind().into()),
-        }
-    }
+/// Seals a file of our own.
+fn seal_patiently(file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
+    let sealed = match file.add_seals(FINAL_SEALS) {
+        Ok(()) => Proof::of(file, usize::MAX).map(SealedMemFd::new),
+        Err(errno) => prove_anyway(file, errno, Patience::WithEverybody),
+    };
+    sealed.map_err(|error| error.kind().into())
 }
 
 /// Filling one in place.
@@ -261,8 +309,8 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// As [`create`](Self::create), and:
-    /// - `EBUSY`: a child that was forked meanwhile holds the file for too long, or another process
-    ///   has changed the length of the file.
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or one
+    ///   of its pages is in use for about 2 s; or another process has changed its length.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: `len` is above `isize::MAX`, or not a multiple of the huge page.

@@ -27,6 +27,8 @@ claims!(
     what_is_no_memory_file_is_not_sealed,
     pinned_pages_are_refused_with_their_cause_until_released,
     pages_that_a_ring_has_pinned_are_refused_until_released,
+    a_page_that_is_in_use_for_a_moment_is_waited_for,
+    a_mapping_is_not_waited_for_and_a_page_not_for_ever,
     sealing_while_another_process_maps_in_a_loop_ends,
     a_copy_of_memory_is_sealed_and_exact,
     a_copy_of_nothing_is_empty,
@@ -45,6 +47,8 @@ claims!(
     a_build_is_not_inherited,
     a_build_waits_for_a_moments_mapping,
     a_build_does_not_wait_for_ever,
+    a_build_does_not_wait_for_a_page_for_ever,
+    a_file_of_the_librarys_own_is_sealed_in_nine_tries,
     a_build_keeps_to_its_options,
     a_build_on_huge_pages_is_like_any_other,
     a_build_of_a_part_of_a_huge_page_is_refused_or_exact,
@@ -185,12 +189,13 @@ fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
     Ok(())
 }
 
-/// Sealing fails while pages are pinned, within a second and with the cause. Once `release` has
+/// Sealing fails while pages are pinned, after a bounded time and with the cause. Once `release` has
 /// run, it succeeds.
 fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdict {
     let before = raw::now();
     let file = is_not_sealed(file, Errno::EBUSY)?;
-    holds!(raw::now().saturating_sub(before) < Duration::from_secs(1));
+    // Four tries of 0.16 s, and what a busy machine adds.
+    holds!(raw::now().saturating_sub(before) < Duration::from_secs(2));
     same!(
         file.explain_seal_error(Errno::EBUSY),
         SealError::MappedOrPinned
@@ -227,6 +232,62 @@ fn pages_that_a_ring_has_pinned_are_refused_until_released(_: &World) -> Verdict
         ok!(ring.unpin());
         Ok(())
     })
+}
+
+/// A file with a page in the pipe that comes with it. Unmapping does not unpin the page.
+fn with_a_page_in_use() -> Result<(OwnedMemFd, (OwnedFd, OwnedFd)), Errno> {
+    let file = kernel::holding(&[7; PAGE])?;
+    let (read_end, write_end) = kernel::pipe()?;
+    let mapping = Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE)?;
+    match mapping.pin_into(&write_end)? {
+        PAGE => Ok((file, (read_end, write_end))),
+        _ => Err(Errno::EIO),
+    }
+}
+
+fn a_page_that_is_in_use_for_a_moment_is_waited_for(_: &World) -> Verdict {
+    let (file, (read_end, _write_end)) = ok!(with_a_page_in_use());
+    let steps = ok!(Steps::new());
+    let user = ok!(Child::start(Descriptors::Copied, || {
+        steps.reach(1);
+        // Longer than the kernel waits in one try.
+        kernel::sleep(Duration::from_millis(250));
+        same!(kernel::read(&read_end, &mut [0; PAGE]), Ok(PAGE));
+        Ok(())
+    }));
+    steps.wait_for(1)?;
+    is_sealed_with(&ok!(file.seal()), &[7; PAGE])?;
+    user.finish(PATIENCE)
+}
+
+/// Which calls add seals.
+const SEALING: Which = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_ADD_SEALS);
+
+fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let supervisor = Supervisor::of(SEALING, &[])?;
+    let file = ok!(kernel::holding(&[7; PAGE]));
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    let file = is_not_sealed(file, Errno::EBUSY)?;
+    // The second one shows that the kernel does not wait.
+    same!(supervisor.calls(), 2);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    same!(supervisor.calls(), 3);
+    drop(mapping);
+    ok!(file.seal());
+    same!(supervisor.calls(), 4);
+
+    let (file, _pipe) = ok!(with_a_page_in_use());
+    let file = is_not_sealed(file, Errno::EBUSY)?;
+    same!(supervisor.calls(), 8);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    same!(supervisor.calls(), 9);
+    // Another error is returned at once.
+    let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
+    let before = supervisor.calls();
+    is_not_sealed(file, Errno::EPERM)?;
+    same!(supervisor.calls(), before + 1);
+    Ok(())
 }
 
 fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
@@ -563,6 +624,46 @@ fn a_build_does_not_wait_for_ever(_: &World) -> Verdict {
     let waited = raw::now().saturating_sub(before);
     holds!(waited < Duration::from_secs(3), "waited for {waited:?}");
     Ok(())
+}
+
+fn a_build_does_not_wait_for_a_page_for_ever(_: &World) -> Verdict {
+    let number = ok!(attacks::next_number());
+    let mut pipe = None;
+    let before = raw::now();
+    let built = SealedMemFd::create_with(c"suite", PAGE, |bytes| {
+        bytes.fill(7);
+        pipe = attacks::borrow(number, |fd| {
+            let pipe = kernel::pipe()?;
+            Mapping::of(fd, PAGE, Stores::Shared, READ | WRITE)?.pin_into(&pipe.1)?;
+            Ok::<_, Errno>(pipe)
+        })
+        .ok();
+    });
+    let waited = raw::now().saturating_sub(before);
+    holds!(pipe.is_some());
+    same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+    // Nine tries of 0.16 s, a quarter of a second between them, and what a busy machine adds.
+    holds!(waited < Duration::from_secs(4), "waited for {waited:?}");
+    Ok(())
+}
+
+fn a_file_of_the_librarys_own_is_sealed_in_nine_tries(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let busy = Response::Error(Errno::EBUSY);
+    children::apart(|| {
+        let supervisor = Supervisor::of(SEALING, &[busy; 100])?;
+        let copied = SealedMemFd::copy_from_slice(c"suite", b"x");
+        same!(copied.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        same!(supervisor.calls(), 9);
+        Ok(())
+    })?;
+    children::apart(|| {
+        // The last one succeeds.
+        let supervisor = Supervisor::of(SEALING, &[busy; 8])?;
+        is_sealed_with(&ok!(SealedMemFd::copy_from_slice(c"suite", b"x")), b"x")?;
+        same!(supervisor.calls(), 9);
+        Ok(())
+    })
 }
 
 fn a_build_keeps_to_its_options(world: &World) -> Verdict {
