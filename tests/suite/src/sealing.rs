@@ -1,7 +1,7 @@
 //! Claims about what each seal forbids and what it still allows, for every way to change a file.
 
 use crate::{
-    Verdict, World,
+    Stop, Verdict, World,
     children::{self, Child, PATIENCE, Steps},
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Descriptors, Mapping, Stores},
@@ -34,6 +34,7 @@ claims!(
     future_write_forbids_what_is_new,
     future_write_forbids_it_to_a_file_opened_again,
     future_write_leaves_second_mappings_of_old_ones,
+    future_write_keeps_private_stores_private_across_a_fork,
     shrink_forbids_to_cut,
     shrink_does_not_protect_the_content,
     shrink_lets_an_empty_file_be_opened_and_cut,
@@ -45,6 +46,7 @@ claims!(
     exec_forbids_chmod_to_make_a_file_executable,
     exec_on_an_executable_file_seals_its_content_too,
     exec_does_not_prevent_executable_mappings,
+    exec_on_a_file_that_one_kind_of_user_may_execute_seals_its_content_too,
     an_executable_file_made_without_sealing_is_not_sealed,
     a_file_made_not_executable_refuses_chmod,
 );
@@ -390,6 +392,26 @@ fn future_write_leaves_second_mappings_of_old_ones(world: &World) -> Verdict {
     Ok(())
 }
 
+fn future_write_keeps_private_stores_private_across_a_fork(world: &World) -> Verdict {
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let file = ok!(two_pages());
+    ok!(file.add_seals(Seals::FUTURE_WRITE));
+    let private = ok!(Mapping::of(&file, PAGE, Stores::Private, READ | WRITE));
+    // One mapping has its own copy of the page before the fork. The other gets it in the child.
+    let untouched = ok!(Mapping::of(&file, PAGE, Stores::Private, READ | WRITE));
+    private.put(0, 1);
+    children::apart(|| {
+        for mapping in [&private, &untouched] {
+            mapping.put(0, 2);
+            same!(mapping.get(0), 2);
+        }
+        is_untouched(&file)
+    })?;
+    same!(private.get(0), 1);
+    same!(untouched.get(0), 7);
+    is_untouched(&file)
+}
+
 fn shrink_forbids_to_cut(world: &World) -> Verdict {
     let page = PAGE as u64;
     let file = ok!(two_pages());
@@ -533,18 +555,26 @@ fn exec_forbids_chmod_to_make_a_file_executable(world: &World) -> Verdict {
     Ok(())
 }
 
-fn exec_on_an_executable_file_seals_its_content_too(world: &World) -> Verdict {
+/// A file of this mode, with some execute bits, to which the seal that fixes them is added.
+fn executable_and_sealed(world: &World, mode: u32) -> Result<OwnedMemFd, Stop> {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.exec_is_free, world::NOEXEC_SET);
     let flags = MemFdFlags::EXEC | MemFdFlags::ALLOW_SEALING | MemFdFlags::CLOEXEC;
     let file = ok!(OwnedMemFd::create(c"exec", flags));
+    ok!(file.set_mode(mode));
     ok!(file.write_all(b"0123"));
     ok!(file.add_seals(Seals::EXEC));
-    let more = Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE;
-    same!(file.seals(), Ok(Seals::EXEC | more));
+    let content = Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE;
+    same!(file.seals(), Ok(Seals::EXEC | content));
+    same!(kernel::mode(&file), Ok(mode));
     refuses_writes(&file, 4)?;
     refused!(file.set_len(3), Errno::EPERM);
     refused!(file.set_len(5), Errno::EPERM);
+    Ok(file)
+}
+
+fn exec_on_an_executable_file_seals_its_content_too(world: &World) -> Verdict {
+    let file = executable_and_sealed(world, 0o777)?;
     for mode in [0o666, 0o776, 0o700, 0o644, 0] {
         refused!(file.set_mode(mode), Errno::EPERM);
     }
@@ -561,6 +591,26 @@ fn exec_does_not_prevent_executable_mappings(world: &World) -> Verdict {
     for stores in [Stores::Shared, Stores::Private] {
         let mapping = ok!(Mapping::of(&file, PAGE, stores, READ | ProtFlags::EXEC));
         same!(mapping.get(3), b'3');
+    }
+    Ok(())
+}
+
+fn exec_on_a_file_that_one_kind_of_user_may_execute_seals_its_content_too(
+    world: &World,
+) -> Verdict {
+    for (mode, others) in [
+        (0o700, [0o600, 0o755, 0o770]),
+        (0o100, [0, 0o010, 0o001]),
+        (0o010, [0, 0o100, 0o001]),
+        (0o001, [0, 0o100, 0o010]),
+        (0o711, [0o600, 0o700, 0o701]),
+    ] {
+        let file = executable_and_sealed(world, mode)?;
+        for other in others {
+            refused!(file.set_mode(other), Errno::EPERM);
+        }
+        ok!(file.set_mode(mode | 0o600));
+        same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
     }
     Ok(())
 }
