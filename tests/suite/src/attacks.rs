@@ -7,26 +7,33 @@
 
 use crate::{
     Stop, Verdict, World,
+    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{Mapping, Stores, call, lend, take},
+    raw::{Mapping, Stores, call, errno, lend, take},
     world,
 };
 use core::{
     ffi::CStr,
     ptr::{self, NonNull},
 };
-use linux_raw_sys::general;
+use linux_raw_sys::{general, ptrace};
 use owned_memfd::{
     Errno, MemFdFlags, OwnedMemFd, SealedMemFd, Seals,
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
 };
-use rustix::mm::{self, MapFlags};
+use rustix::{
+    mm::{self, MapFlags},
+    process::Pid,
+};
 
 // The reasons for which claims are skipped.
 pub(crate) const NO_POOL: &str = "no huge pages are reserved (vm.nr_hugepages)";
 pub(crate) const HUGE_PAGES_UNMAPPED: &str = "the emulator maps no huge pages";
 pub(crate) const NO_USERFAULTFD: &str = "no userfaultfd, or not for this process";
 pub(crate) const NO_MEMORY_WRITES: &str = "the emulator writes no memory by address";
+pub(crate) const NO_FORCED_WRITES: &str =
+    "the kernel writes so into no memory that is not writable, or not for this process";
+pub(crate) const NO_UPROBES: &str = "no uprobes in this kernel, or not for this process";
 pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
 pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
 pub(crate) const NO_LOCKS: &str = "not privileged to lock memory";
@@ -249,9 +256,96 @@ pub(crate) fn write_memory(pid: i32, address: *const u8, bytes: &[u8]) -> Result
 
 /// Writes into this process's memory through `/proc/self/mem`, even where it is not writable.
 pub(crate) fn write_own_memory(address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
-    let memory = kernel::open(c"/proc/self/mem", rustix::fs::OFlags::RDWR)?;
+    write_by_path(c"/proc/self/mem", address, bytes)
+}
+
+/// Writes into the memory of another process through `/proc/PID/mem`, even where it is not
+/// writable.
+pub(crate) fn write_memory_of(pid: i32, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
+    let path = Text::of(format_args!("/proc/{pid}/mem\0"));
+    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    write_by_path(path, address, bytes)
+}
+
+fn write_by_path(path: &CStr, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
+    let memory = kernel::open(path, rustix::fs::OFlags::RDWR)?;
     let offset = address.expose_provenance() as u64;
-    rustix::io::pwrite(lend(&memory), bytes, offset).map_err(crate::raw::errno)
+    rustix::io::pwrite(lend(&memory), bytes, offset).map_err(errno)
+}
+
+/// A child of this process that is stopped by a debugger, until dropped: this process.
+pub(crate) struct Debugged(Pid);
+
+impl Debugged {
+    pub(crate) fn stop(child: Pid) -> Result<Self, Errno> {
+        const SEIZE: u32 = ptrace::PTRACE_SEIZE;
+        ask_to_trace(SEIZE, child, 0, 0)?;
+        let debugged = Self(child);
+        ask_to_trace(ptrace::PTRACE_INTERRUPT, child, 0, 0)?;
+        let all = rustix::process::WaitOptions::UNTRACED;
+        rustix::process::waitpid(Some(child), all).map_err(errno)?;
+        Ok(debugged)
+    }
+
+    /// Writes a word into its memory, even where it is not writable.
+    pub(crate) fn poke(&self, address: *const u8, word: usize) -> Result<(), Errno> {
+        let address = address.expose_provenance();
+        ask_to_trace(ptrace::PTRACE_POKEDATA, self.0, address, word)
+    }
+}
+
+impl Drop for Debugged {
+    fn drop(&mut self) {
+        // If this fails, the child does not go on, and the claim that waits for it fails.
+        let _ = ask_to_trace(ptrace::PTRACE_DETACH, self.0, 0, 0);
+    }
+}
+
+/// `ptrace`, for a request that returns nothing.
+fn ask_to_trace(what: u32, child: Pid, address: usize, data: usize) -> Result<(), Errno> {
+    let child = child.as_raw_nonzero().get() as usize;
+    // SAFETY: of this process, the kernel reads and writes nothing. Of the child, it writes memory
+    // of which the claims say that it cannot be written so, or a mapping of their own.
+    unsafe { call(sc::nr::PTRACE, [what as usize, child, address, data, 0, 0]) }?;
+    Ok(())
+}
+
+/// An instruction that does nothing, as often as it fits into four bytes. A breakpoint can
+/// replace it.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const NOTHING: [u8; 4] = [0x90; 4];
+#[cfg(target_arch = "aarch64")]
+pub(crate) const NOTHING: [u8; 4] = 0xd503_201f_u32.to_le_bytes();
+#[cfg(target_arch = "riscv64")]
+pub(crate) const NOTHING: [u8; 4] = 0x0000_0013_u32.to_le_bytes();
+
+/// A breakpoint of the kernel at the start of a file, for all processes: a uprobe. The kernel
+/// writes it into private mappings of the file, until this is dropped.
+pub(crate) struct Uprobe(#[allow(dead_code, reason = "it is only kept open")] OwnedFd);
+
+impl Uprobe {
+    pub(crate) fn on(path: &CStr) -> Result<Self, Errno> {
+        // struct perf_event_attr of 72 bytes, linux/perf_event.h: the type and the size are in the
+        // first word, and the last two are the path and the offset.
+        const SIZE: u64 = 72;
+        let kind = kernel::read_number(c"/sys/bus/event_source/devices/uprobe/type")?;
+        let path = path.as_ptr().expose_provenance() as u64;
+        let event = [kind | (SIZE << 32), 0, 0, 0, 0, 0, 0, path, 0];
+        let arguments = [
+            event.as_ptr().expose_provenance(),
+            // Of any process, on the first CPU.
+            usize::MAX,
+            0,
+            usize::MAX,
+            // `PERF_FLAG_FD_CLOEXEC`.
+            8,
+            0,
+        ];
+        // SAFETY: the kernel reads the event and the path. Into which memory it writes is said
+        // above: the claims have no other mappings of the file.
+        let number = unsafe { call(sc::nr::PERF_EVENT_OPEN, arguments) }?;
+        Ok(Self(take(number as RawFd)))
+    }
 }
 
 /// A `userfaultfd`: it handles page faults and fills holes.
@@ -348,9 +442,9 @@ pub(crate) fn map_privately_and_beyond(fd: &impl AsFd, len: usize) -> Result<(),
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
     // SAFETY: a new mapping, where the kernel finds room.
     let at = unsafe { mm::mmap(ptr::null_mut(), len, READ | WRITE, flags, lend(fd), 0) };
-    let at = at.map_err(crate::raw::errno)?;
+    let at = at.map_err(errno)?;
     // SAFETY: exactly that mapping, into which there is no reference.
-    unsafe { mm::munmap(at, len) }.map_err(crate::raw::errno)
+    unsafe { mm::munmap(at, len) }.map_err(errno)
 }
 
 // Huge pages.

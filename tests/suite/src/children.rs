@@ -51,6 +51,10 @@ impl Child {
         })
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Waits for the process, at most `limit`, and returns its verdict.
     pub(crate) fn finish(mut self, limit: Duration) -> Verdict {
         let deadline = raw::now() + limit;
@@ -152,7 +156,7 @@ impl Steps {
         self.0.store(step, Ordering::Release);
     }
 
-    fn has_reached(&self, step: u32) -> bool {
+    pub(crate) fn has_reached(&self, step: u32) -> bool {
         self.0.load(Ordering::Acquire) >= step
     }
 

@@ -3,16 +3,23 @@
 //! on a file that is not sealed, to see that the path works.
 
 use crate::{
-    Stop, Verdict, World, attacks, children,
+    Stop, Verdict, World, attacks,
+    children::{self, Child, PATIENCE, Steps},
+    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{self, Mapping, Stores},
+    raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use core::time::Duration;
+use core::{ffi::CStr, time::Duration};
 use owned_memfd::{
-    Errno, OwnedMemFd, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind, fd::AsFd,
+    Errno, OwnedMemFd, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
+    fd::{AsFd, AsRawFd},
 };
-use rustix::{fs::OFlags, mm::MprotectFlags};
+use rustix::{
+    fs::OFlags,
+    mm::{MprotectFlags, ProtFlags},
+    process::Pid,
+};
 
 claims!(
     writing_changes_nothing,
@@ -28,6 +35,11 @@ claims!(
     writing_to_memory_by_address_changes_nothing,
     writing_to_memory_through_proc_changes_nothing,
     another_processs_memory_is_not_written_by_address,
+    another_process_changes_no_map_through_proc,
+    another_process_changes_no_map_by_address,
+    a_debugger_changes_no_map,
+    a_debugger_changes_no_map_through_proc,
+    a_uprobe_changes_no_map,
     filling_holes_by_faults_changes_nothing,
     a_pin_from_before_changes_nothing,
     what_is_allowed_changes_nothing,
@@ -315,18 +327,150 @@ fn writing_to_memory_through_proc_changes_nothing(world: &World) -> Verdict {
         let mapping = best_mapping(file)?;
         attacks::write_own_memory(mapping.address(0), b"x").map(|_| ())
     })])?;
-    // A debugger may write into a private mapping, which gives the process a copy of its own.
     for victim in VICTIMS {
         let (sealed, _) = victim()?;
         let map = ok!(sealed.map());
-        children::apart(|| {
-            let _ = attacks::write_own_memory(map.as_ptr(), b"x");
-            same!(kernel::holds_exactly(&sealed, &CONTENT), Ok(true));
-            holds!(*ok!(sealed.map()) == CONTENT);
-            Ok(())
-        })?;
+        refused!(
+            attacks::write_own_memory(map.as_ptr(), b"x"),
+            Errno::EIO | Errno::EFAULT
+        );
         is_unchanged("/proc/self/mem", &sealed, &map)?;
     }
+    // What a private mapping of the same file lets happen.
+    let (sealed, _) = VICTIMS[0]()?;
+    let private = ok!(Mapping::of(&sealed, LEN, Stores::Private, READ));
+    match attacks::write_own_memory(private.address(0), b"x") {
+        Ok(_) => same!(private.get(0), b'x'),
+        Err(Errno::EIO) => return Err(Stop::Skipped(attacks::NO_FORCED_WRITES)),
+        Err(error) => fail!("{error:?}"),
+    }
+    same!(kernel::holds_exactly(&sealed, &CONTENT), Ok(true));
+    Ok(())
+}
+
+/// Writes into the memory of a process.
+type Intrusion = fn(Pid, *const u8) -> Result<(), Errno>;
+
+/// The intrusion of one process changes a private mapping of a sealed file in another process. It
+/// does not change the library's map there.
+fn does_not_reach_a_map(name: &str, intrusion: Intrusion, allowed: ProtFlags) -> Verdict {
+    let mut works = true;
+    for victim in VICTIMS {
+        let (sealed, _) = victim()?;
+        let map = ok!(sealed.map());
+        let private = ok!(Mapping::of(&sealed, LEN, Stores::Private, allowed));
+        let steps = ok!(Steps::new());
+        let child = ok!(Child::start(Descriptors::Copied, || {
+            steps.wait_for(REFUSED)?;
+            is_unchanged(name, &sealed, &map)?;
+            same!(private.get(0) != CONTENT[0], steps.has_reached(DONE));
+            Ok(())
+        }));
+        refused!(
+            intrusion(child.pid(), map.as_ptr()),
+            Errno::EIO | Errno::EFAULT | Errno::EPERM | Errno::EACCES | Errno::ENOSYS
+        );
+        match intrusion(child.pid(), private.address(0)) {
+            Ok(()) => steps.reach(DONE),
+            // Not every kernel does this, and not for everybody.
+            Err(Errno::EIO | Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => {
+                works = false;
+                steps.reach(REFUSED);
+            }
+            Err(error) => fail!("{name} fails with {error:?}"),
+        }
+        child.finish(PATIENCE)?;
+        is_unchanged(name, &sealed, &map)?;
+    }
+    needs!(works, attacks::NO_FORCED_WRITES);
+    Ok(())
+}
+
+/// What was tried on the private mapping, as steps.
+const REFUSED: u32 = 1;
+const DONE: u32 = 2;
+
+fn another_process_changes_no_map_through_proc(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let write: Intrusion = |pid, address| {
+        let pid = pid.as_raw_nonzero().get();
+        attacks::write_memory_of(pid, address, b"x").map(|_| ())
+    };
+    does_not_reach_a_map("/proc/PID/mem", write, READ)
+}
+
+fn another_process_changes_no_map_by_address(_: &World) -> Verdict {
+    let write: Intrusion = |pid, address| {
+        let pid = pid.as_raw_nonzero().get();
+        attacks::write_memory(pid, address, b"x").map(|_| ())
+    };
+    // The kernel forces nothing here.
+    does_not_reach_a_map("process_vm_writev", write, READ | WRITE)
+}
+
+fn a_debugger_changes_no_map(_: &World) -> Verdict {
+    does_not_reach_a_map(
+        "PTRACE_POKEDATA",
+        |pid, address| attacks::Debugged::stop(pid)?.poke(address, 0),
+        READ,
+    )
+}
+
+fn a_debugger_changes_no_map_through_proc(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    // Some kernels let only a debugger write so.
+    let write: Intrusion = |pid, address| {
+        let _debugged = attacks::Debugged::stop(pid)?;
+        let pid = pid.as_raw_nonzero().get();
+        attacks::write_memory_of(pid, address, b"x").map(|_| ())
+    };
+    does_not_reach_a_map("a debugger's /proc/PID/mem", write, READ)
+}
+
+fn a_uprobe_changes_no_map(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let mut code = [0; LEN];
+    for instruction in code.chunks_exact_mut(4) {
+        instruction.copy_from_slice(&attacks::NOTHING);
+    }
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"suite", &code));
+    let map = ok!(sealed.map());
+    let private = ok!(Mapping::of(&sealed, LEN, Stores::Private, READ));
+    let is_private_unchanged = || (0..4).all(|index| private.get(index) == code[index]);
+
+    let mut room = [0; 16];
+    let path = Text::of(format_args!(
+        "/proc/{}/fd/{}\0",
+        ok!(kernel::number_in_proc(&mut room)),
+        sealed.as_raw_fd()
+    ));
+    let path = ok!(CStr::from_bytes_until_nul(path.as_str().as_bytes()));
+    let steps = ok!(Steps::new());
+    let mut prober = ok!(Child::start(Descriptors::Copied, || {
+        let probe = match attacks::Uprobe::on(path) {
+            Err(Errno::ENOENT | Errno::EACCES | Errno::EPERM | Errno::ENOSYS) => {
+                return Err(Stop::Skipped(attacks::NO_UPROBES));
+            }
+            result => ok!(result),
+        };
+        steps.reach(1);
+        steps.wait_for(2)?;
+        drop(probe);
+        Ok(())
+    }));
+    prober.reaches(1, &steps)?;
+    holds!(
+        !is_private_unchanged(),
+        "the uprobe changes no private mapping"
+    );
+    holds!(*map == code, "the uprobe changes a map");
+    holds!(*ok!(sealed.map()) == code, "the uprobe changes a new map");
+    holds!(*ok!(sealed.map_range(0, 4)) == code[..4]);
+    same!(kernel::holds_exactly(&sealed, &code), Ok(true));
+    steps.reach(2);
+    prober.finish(PATIENCE)?;
+    holds!(is_private_unchanged());
+    holds!(*map == code, "the uprobe's end changes a map");
     Ok(())
 }
 

@@ -4,15 +4,17 @@
 use crate::{
     Stop, Verdict, World, attacks,
     attacks::{LARGEST_PAGE, Neighbour},
-    children,
+    children::{self, Supervisor},
+    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
     parties::{self, Ended},
-    raw::{self, Buffer, Descriptors, Mapping, Stores, Which},
+    raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
     world,
 };
+use core::{ffi::CStr, fmt};
 use owned_memfd::{
     Errno, HugePageSize, MapError, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals,
-    fd::OwnedFd,
+    fd::{AsRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
@@ -28,6 +30,9 @@ claims!(
     a_map_is_shared_and_read_only,
     a_map_is_private_where_shared_ones_are_refused,
     a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors,
+    a_map_is_shared_by_opening_the_file_again,
+    a_map_is_private_where_the_file_cannot_be_opened_again,
+    a_map_is_private_where_proc_is_false,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
     a_map_of_what_cannot_be_asked_for_its_pages_is_refused,
@@ -145,12 +150,17 @@ fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
 
 /// What `/proc` says about the mapping that begins at the first byte, such as `r--s`.
 fn permissions(map: &[u8]) -> Result<[u8; 4], Stop> {
-    let at = crate::claim::Text::of(format_args!("{:x}-", map.as_ptr().addr()));
-    let file = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    permissions_in(&maps, map)
+}
+
+/// The same from `/proc/self/maps`, which was opened before and is not read yet.
+fn permissions_in(maps: &OwnedFd, map: &[u8]) -> Result<[u8; 4], Stop> {
+    let at = Text::of(format_args!("{:x}-", map.as_ptr().addr()));
     let mut text = ok!(Buffer::new(16 * PAGE));
     let mut len = 0;
     loop {
-        match ok!(kernel::read(&file, &mut text[len..])) {
+        match ok!(kernel::read(maps, &mut text[len..])) {
             0 => break,
             count => len += count,
         }
@@ -209,6 +219,74 @@ fn a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors(world: &W
     is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)?;
     same!(kernel::open_descriptors(), before);
     Ok(())
+}
+
+/// From now on the first attempt to map something as the library maps sealed files fails with
+/// `EPERM`, as on kernels that refuse that to a descriptor which is open for writing.
+fn refuse_the_first_shared_map(world: &World) -> Result<Supervisor, Stop> {
+    use linux_raw_sys::general::{MAP_NORESERVE, MAP_SHARED};
+
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let shared = Which::Equal(sc::nr::MMAP, 3, MAP_SHARED | MAP_NORESERVE);
+    Supervisor::of(shared, &[Response::Error(Errno::EPERM)])
+}
+
+fn a_map_is_shared_by_opening_the_file_again(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let sealed = ok!(numbered(2 * PAGE));
+    let first = refuse_the_first_shared_map(world)?;
+    let before = kernel::open_descriptors();
+    let map = ok!(sealed.map());
+    same!(kernel::open_descriptors(), before);
+    same!(first.calls(), 2);
+    same!(permissions(&map)?, *b"r--s");
+    is_numbered(&map, 0, 2 * PAGE)
+}
+
+fn a_map_is_private_where_the_file_cannot_be_opened_again(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let sealed = ok!(numbered(2 * PAGE));
+    let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    let first = refuse_the_first_shared_map(world)?;
+    for opening in [sc::nr::OPENAT, sc::nr::OPEN_BY_HANDLE_AT] {
+        ok!(raw::refuse(Which::All(opening), Errno::EPERM));
+    }
+    let map = ok!(sealed.map());
+    same!(first.calls(), 1);
+    same!(permissions_in(&maps, &map)?, *b"r--p");
+    same!(attacks::is_writable(map.as_ptr()), Ok(false));
+    is_numbered(&map, 0, 2 * PAGE)
+}
+
+/// Makes an ordinary file of the same length in an empty `/proc`, at the path of a descriptor.
+fn decoy_in_proc(process: &str, sealed: &SealedMemFd) -> Result<(), Errno> {
+    let path = |end: fmt::Arguments<'_>| Text::of(format_args!("/proc/{process}{end}"));
+    for directory in [path(format_args!("")), path(format_args!("/fd"))] {
+        rustix::fs::mkdir(directory.as_str(), rustix::fs::Mode::RWXU).map_err(raw::errno)?;
+    }
+    let path = path(format_args!("/fd/{}\0", sealed.as_raw_fd()));
+    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let decoy = kernel::open(path, OFlags::CREATE | OFlags::RDWR)?;
+    kernel::write(&decoy, &[9; 2 * PAGE]).map(|_| ())
+}
+
+fn a_map_is_private_where_proc_is_false(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(!world.empty_path, world::NO_NEED_OF_PROC);
+    let sealed = ok!(numbered(2 * PAGE));
+    let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    // Another file with other content stands where this one would be opened again.
+    ok!(parties::hide(c"/proc"));
+    for process in ["self", "thread-self"] {
+        ok!(decoy_in_proc(process, &sealed));
+    }
+    ok!(kernel::renounce_privileges());
+    let first = refuse_the_first_shared_map(world)?;
+    let map = ok!(sealed.map());
+    same!(first.calls(), 1);
+    same!(permissions_in(&maps, &map)?, *b"r--p");
+    is_numbered(&map, 0, 2 * PAGE)
 }
 
 fn a_map_is_there_in_a_child_and_goes_alone(_: &World) -> Verdict {
