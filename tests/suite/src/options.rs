@@ -28,7 +28,8 @@ claims!(
     the_exec_setting_refuses_and_the_refusal_comes_back,
     a_filter_that_does_not_know_the_exec_flags_changes_no_file,
     not_sealable_is_true_where_the_exec_setting_allows_sealing,
-    the_exec_setting_is_inherited_and_only_tightened,
+    the_exec_setting_of_a_running_child_is_the_tightest_above_it,
+    the_exec_setting_of_the_machine_applies_to_what_runs_below,
     a_size_of_huge_pages_that_is_not_there_is_enodev,
     the_last_size_of_huge_pages_counts,
     sealable_huge_pages_have_all_that_was_asked_for,
@@ -424,52 +425,88 @@ fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> 
     Ok(())
 }
 
-fn the_exec_setting_is_inherited_and_only_tightened(world: &World) -> Verdict {
-    needs!(world.own_noexec, world::NO_OWN_NOEXEC);
-    let mode = || {
-        let file = owned_memfd::OwnedMemFd::create(c"mode", MemFdFlags::empty());
-        file.and_then(|file| kernel::mode(&file))
-    };
-    let executable = || MemFdOptions::new().executable(true).create("x").err();
+/// The effect of `vm.memfd_noexec` at this value on this process.
+fn has_exec_setting(value: u64) -> Verdict {
+    let plain = ok!(owned_memfd::OwnedMemFd::create(
+        c"plain",
+        MemFdFlags::empty()
+    ));
+    let mode = if value == 0 { 0o777 } else { 0o666 };
+    same!(kernel::mode(&plain), Ok(mode));
+    let executable = MemFdOptions::new().executable(true).create("x").err();
+    let refused = (value == 2).then_some(CreateError::Kernel(Errno::EACCES));
+    same!(executable, refused);
+    same!(kernel::read_number(world::NOEXEC), Ok(value));
+    Ok(())
+}
+
+/// In this process's pid namespace, the setting is `first` when a child namespace is made, and
+/// then becomes `second`. The child tightens its own setting to `own` before that.
+fn a_child_has_the_tightest(first: u64, own: u64, second: u64) -> Verdict {
     let steps = ok!(children::Steps::new());
-    with_exec_setting(world, 1, || {
-        // A second namespace below this one, with a process that checks the setting in turns.
-        let mut inner = ok!(children::Child::start(raw::Descriptors::Copied, || {
-            ok!(raw::unshare(UnshareFlags::NEWPID));
-            children::apart(|| {
-                same!(kernel::read_number(world::NOEXEC), Ok(1));
-                same!(mode(), Ok(0o666));
-                same!(executable(), None);
-                refused!(kernel::write_number(world::NOEXEC, 0), Errno::EINVAL);
-                same!(mode(), Ok(0o666));
-                steps.reach(1);
-                steps.wait_for(2)?;
-                // The parent namespace has tightened the setting.
-                same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
-                steps.reach(3);
-                steps.wait_for(4)?;
-                // The parent namespace has loosened the setting; this one keeps its own.
-                same!(executable(), None);
-                same!(mode(), Ok(0o666));
-                ok!(kernel::write_number(world::NOEXEC, 2));
-                same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
-                Ok(())
-            })
-        }));
-        inner.reaches(1, &steps)?;
-        same!(executable(), None);
-        ok!(kernel::write_number(world::NOEXEC, 2));
-        same!(executable(), Some(CreateError::Kernel(Errno::EACCES)));
-        steps.reach(2);
-        inner.reaches(3, &steps)?;
-        ok!(kernel::write_number(world::NOEXEC, 0));
-        same!(mode(), Ok(0o777));
-        steps.reach(4);
-        inner.finish(children::PATIENCE)?;
-        // The child's setting did not affect the parent.
-        same!(executable(), None);
-        Ok(())
-    })
+    ok!(kernel::write_number(world::NOEXEC, first));
+    let mut child = ok!(children::Child::start(raw::Descriptors::Copied, || {
+        ok!(raw::unshare(UnshareFlags::NEWPID));
+        children::apart(|| {
+            has_exec_setting(first)?;
+            for looser in 0..first {
+                refused!(kernel::write_number(world::NOEXEC, looser), Errno::EINVAL);
+            }
+            ok!(kernel::write_number(world::NOEXEC, own));
+            has_exec_setting(own)?;
+            steps.reach(1);
+            steps.wait_for(2)?;
+            // Only what tightens it comes down.
+            has_exec_setting(own.max(second))?;
+            for looser in 0..second {
+                refused!(kernel::write_number(world::NOEXEC, looser), Errno::EINVAL);
+            }
+            steps.reach(3);
+            steps.wait_for(4)?;
+            // The parent has the first setting again.
+            has_exec_setting(own)?;
+            ok!(kernel::write_number(world::NOEXEC, 2));
+            has_exec_setting(2)
+        })
+    }));
+    child.reaches(1, &steps)?;
+    // The child's setting stays below.
+    has_exec_setting(first)?;
+    ok!(kernel::write_number(world::NOEXEC, second));
+    has_exec_setting(second)?;
+    steps.reach(2);
+    child.reaches(3, &steps)?;
+    ok!(kernel::write_number(world::NOEXEC, first));
+    steps.reach(4);
+    child.finish(children::PATIENCE)?;
+    has_exec_setting(first)
+}
+
+/// Every order of settings, with every setting that a child may have.
+fn a_child_has_the_tightest_in_every_order() -> Verdict {
+    for first in 0..=2 {
+        for second in 0..=2 {
+            for own in first..=2 {
+                a_child_has_the_tightest(first, own, second)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn the_exec_setting_of_a_running_child_is_the_tightest_above_it(world: &World) -> Verdict {
+    with_exec_setting(world, 0, a_child_has_the_tightest_in_every_order)
+}
+
+fn the_exec_setting_of_the_machine_applies_to_what_runs_below(world: &World) -> Verdict {
+    needs!(world.machine, world::NO_OWN_MACHINE);
+    needs!(world.own_noexec, world::NO_OWN_NOEXEC);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    let verdict = a_child_has_the_tightest_in_every_order();
+    // Only here may it be loosened.
+    ok!(kernel::write_number(world::NOEXEC, 0));
+    has_exec_setting(0)?;
+    verdict
 }
 
 fn a_size_of_huge_pages_that_is_not_there_is_enodev(world: &World) -> Verdict {
