@@ -455,6 +455,22 @@ pub(crate) fn huge() -> Result<OwnedMemFd, Errno> {
     OwnedMemFd::create(c"suite", flags)
 }
 
+/// A sealable memory file of two huge pages, which are holes, and their size. None is needed for
+/// that. Skips the claim if huge pages cannot be mapped.
+pub(crate) fn huge_holes(world: &World) -> Result<(OwnedMemFd, usize), Stop> {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let file = ok!(huge());
+    let size = ok!(kernel::piece_size(&file)) as usize;
+    ok!(file.set_len(2 * size as u64));
+    match Mapping::unreserved(&file, size, Stores::Shared, READ) {
+        Err(Errno::EINVAL) => Err(Stop::Skipped(HUGE_PAGES_UNMAPPED)),
+        result => {
+            drop(ok!(result));
+            Ok((file, size))
+        }
+    }
+}
+
 /// The default size of huge pages. Skips the claim unless `count` of them can be allocated and one
 /// can be mapped.
 pub(crate) fn huge_page_size(world: &World, count: u64) -> Result<usize, Stop> {

@@ -53,6 +53,8 @@ claims!(
     what_stands_beside_a_map_on_huge_pages_stays,
     many_cycles_on_huge_pages_leave_nothing_behind,
     a_map_without_huge_pages_is_an_error_and_no_crash,
+    a_map_of_huge_pages_fails_where_they_are_missing_and_not_before,
+    a_map_of_the_last_huge_pages_needs_no_others,
     populating_where_memory_has_run_out_is_an_error,
     a_hole_is_a_signal_where_memory_has_run_out,
 );
@@ -736,6 +738,32 @@ fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     ok!(map.populate());
     same!(map[size - 1], 0);
+    Ok(())
+}
+
+fn a_map_of_huge_pages_fails_where_they_are_missing_and_not_before(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let (file, size) = attacks::huge_holes(world)?;
+    // Nothing is left, if there was anything.
+    let _all = ok!(attacks::take_all_huge_pages(size));
+    let sealed = ok!(file.seal());
+    // The library goes on from the mapping to making its pages present. Nothing does that here.
+    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+    ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::EXDEV));
+    refused!(sealed.map(), Errno::EXDEV);
+    refused!(sealed.map_range(1, 1), MapError::Kernel(Errno::EXDEV));
+    Ok(())
+}
+
+fn a_map_of_the_last_huge_pages_needs_no_others(world: &World) -> Verdict {
+    let size = attacks::huge_page_size(world, 1)?;
+    let file = ok!(attacks::take_all_huge_pages(size));
+    let len = ok!(file.len()) as usize;
+    let sealed = ok!(file.seal());
+    let map = ok!(sealed.map());
+    same!(map.len(), len);
+    same!(map[len - 1], 0);
+    same!(ok!(sealed.map_range(len - 9, 9)).len(), 9);
     Ok(())
 }
 

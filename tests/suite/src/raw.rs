@@ -573,6 +573,22 @@ impl Mapping {
         Self::at(at, len)
     }
 
+    /// The same without the promise that there is memory for it. On huge pages, that needs none.
+    pub(crate) fn unreserved(
+        file: &impl AsFd,
+        len: usize,
+        stores: Stores,
+        allowed: ProtFlags,
+    ) -> Result<Self, Errno> {
+        let flags = match stores {
+            Stores::Shared => MapFlags::SHARED,
+            Stores::Private => MapFlags::PRIVATE,
+        } | MapFlags::NORESERVE;
+        // SAFETY: a new mapping, where the kernel finds room.
+        let at = unsafe { mm::mmap(ptr::null_mut(), len, allowed, flags, lend(file), 0) };
+        Self::at(at, len)
+    }
+
     /// Maps zeros that belong to no file. They take no memory until they are written.
     pub(crate) fn zeros(len: usize) -> Result<Self, Errno> {
         // SAFETY: a new mapping, where the kernel finds room.

@@ -1,7 +1,7 @@
 //! Claims about what each seal forbids and what it still allows, for every way to change a file.
 
 use crate::{
-    Stop, Verdict, World,
+    Stop, Verdict, World, attacks,
     children::{self, Child, PATIENCE, Steps},
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Descriptors, Mapping, Stores},
@@ -49,6 +49,15 @@ claims!(
     exec_on_a_file_that_one_kind_of_user_may_execute_seals_its_content_too,
     an_executable_file_made_without_sealing_is_not_sealed,
     a_file_made_not_executable_refuses_chmod,
+    write_on_huge_pages_waits_for_shared_mappings_but_not_for_private_ones,
+    write_on_huge_pages_waits_for_a_childs_mapping,
+    write_on_huge_pages_waits_for_pages_that_a_pipe_holds,
+    write_on_huge_pages_forbids_what_changes_the_content,
+    write_on_huge_pages_allows_private_mappings_whose_stores_stay_private,
+    future_write_on_huge_pages_forbids_what_is_new,
+    future_write_on_huge_pages_leaves_old_mappings_alone,
+    shrink_and_grow_on_huge_pages_fix_the_length,
+    exec_on_an_executable_file_on_huge_pages_seals_its_content_too,
 );
 
 /// Two pages of the byte 7.
@@ -641,6 +650,214 @@ fn a_file_made_not_executable_refuses_chmod(world: &World) -> Verdict {
         ok!(file.write_all(b"x"));
         ok!(file.add_seals(Seals::WRITE));
         refused!(file.write(b"x"), Errno::EPERM);
+    }
+    Ok(())
+}
+
+// Huge pages. What writes is refused with or without seals: `io` has that.
+
+fn write_on_huge_pages_waits_for_shared_mappings_but_not_for_private_ones(
+    world: &World,
+) -> Verdict {
+    let nothing = rustix::mm::ProtFlags::empty();
+    for allowed in [READ | WRITE, WRITE, READ, nothing] {
+        let (file, size) = attacks::huge_holes(world)?;
+        let before = ok!(file.seals());
+        let mapping = ok!(Mapping::unreserved(&file, size, Stores::Shared, allowed));
+        refused!(file.add_seals(Seals::WRITE | Seals::SHRINK), Errno::EBUSY);
+        same!(file.seals(), Ok(before));
+        ok!(file.add_seals(Seals::SHRINK));
+        drop(mapping);
+        ok!(file.add_seals(Seals::WRITE));
+    }
+    let (file, size) = attacks::huge_holes(world)?;
+    let _private = ok!(Mapping::unreserved(
+        &file,
+        size,
+        Stores::Private,
+        READ | WRITE
+    ));
+    ok!(file.add_seals(Seals::WRITE));
+    if world.proc {
+        let (file, size) = attacks::huge_holes(world)?;
+        let reader = ok!(file.reopen_read_only());
+        let _mapping = ok!(Mapping::unreserved(&reader, size, Stores::Shared, READ));
+        ok!(file.add_seals(Seals::WRITE));
+    }
+    Ok(())
+}
+
+fn write_on_huge_pages_waits_for_a_childs_mapping(world: &World) -> Verdict {
+    let (file, size) = attacks::huge_holes(world)?;
+    let mapping = ok!(Mapping::unreserved(
+        &file,
+        size,
+        Stores::Shared,
+        READ | WRITE
+    ));
+    let steps = ok!(Steps::new());
+    let child = ok!(Child::start(Descriptors::Copied, || steps.wait_for(1)));
+    drop(mapping);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    steps.reach(1);
+    child.finish(PATIENCE)?;
+    ok!(file.add_seals(Seals::WRITE));
+    Ok(())
+}
+
+/// A file of one huge page, filled with the byte 7.
+fn filled_huge_page(world: &World) -> Result<(OwnedMemFd, usize), Stop> {
+    let size = attacks::huge_page_size(world, 1)?;
+    let file = ok!(attacks::huge());
+    ok!(file.set_len(size as u64));
+    let mapping = ok!(Mapping::of(&file, size, Stores::Shared, READ | WRITE));
+    for index in [0, PAGE, size - 1] {
+        mapping.put(index, 7);
+    }
+    drop(mapping);
+    is_huge_page_untouched(&file, size)?;
+    Ok((file, size))
+}
+
+fn is_huge_page_untouched(file: &OwnedMemFd, size: usize) -> Verdict {
+    same!(file.len(), Ok(size as u64));
+    for index in [0, PAGE, size - 1] {
+        let mut byte = [0];
+        ok!(file.read_exact_at(&mut byte, index as u64));
+        same!(byte, [7]);
+    }
+    Ok(())
+}
+
+fn write_on_huge_pages_waits_for_pages_that_a_pipe_holds(world: &World) -> Verdict {
+    let (file, size) = filled_huge_page(world)?;
+    let (read_end, write_end) = ok!(kernel::pipe());
+    let mapping = ok!(Mapping::of(&file, size, Stores::Shared, READ | WRITE));
+    let pinned = ok!(mapping.pin_into(&write_end));
+    holds!(pinned > 0);
+    drop(mapping);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    drop((read_end, write_end));
+    ok!(file.add_seals(Seals::WRITE));
+    is_huge_page_untouched(&file, size)
+}
+
+fn write_on_huge_pages_forbids_what_changes_the_content(world: &World) -> Verdict {
+    let (open, size) = filled_huge_page(world)?;
+    let (file, _) = filled_huge_page(world)?;
+    ok!(file.add_seals(Seals::WRITE));
+    let map = |file: &OwnedMemFd, allowed| Mapping::of(file, size, Stores::Shared, allowed).err();
+    for allowed in [READ | WRITE, WRITE] {
+        same!(map(&open, allowed), None);
+        same!(map(&file, allowed), Some(Errno::EPERM));
+    }
+    match Mapping::unreserved(&file, size, Stores::Shared, READ) {
+        Ok(mapping) => {
+            same!(mapping.get(0), 7);
+            refused!(
+                mapping.allow(MprotectFlags::READ | MprotectFlags::WRITE),
+                Errno::EACCES
+            );
+        }
+        Err(error) => same!(error, Errno::EPERM),
+    }
+    refused!(file.punch_hole(0, size as u64), Errno::EPERM);
+    is_huge_page_untouched(&file, size)?;
+    ok!(open.punch_hole(0, size as u64));
+    let mut byte = [9];
+    ok!(open.read_exact_at(&mut byte, 0));
+    same!(byte, [0]);
+    Ok(())
+}
+
+fn write_on_huge_pages_allows_private_mappings_whose_stores_stay_private(world: &World) -> Verdict {
+    attacks::huge_page_size(world, 3)?;
+    let (file, size) = filled_huge_page(world)?;
+    ok!(file.add_seals(Seals::WRITE));
+    let private = ok!(Mapping::of(&file, size, Stores::Private, READ | WRITE));
+    private.put(0, 1);
+    is_huge_page_untouched(&file, size)?;
+    children::apart(|| {
+        private.put(0, 2);
+        same!(private.get(0), 2);
+        Ok(())
+    })?;
+    same!(private.get(0), 1);
+    is_huge_page_untouched(&file, size)
+}
+
+fn future_write_on_huge_pages_forbids_what_is_new(world: &World) -> Verdict {
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let (file, size) = attacks::huge_holes(world)?;
+    ok!(file.add_seals(Seals::FUTURE_WRITE));
+    let map = |stores, allowed| Mapping::unreserved(&file, size, stores, allowed);
+    refused!(map(Stores::Shared, READ | WRITE), Errno::EPERM);
+    refused!(map(Stores::Shared, WRITE), Errno::EPERM);
+    let reading = ok!(map(Stores::Shared, READ));
+    refused!(
+        reading.allow(MprotectFlags::READ | MprotectFlags::WRITE),
+        Errno::EACCES
+    );
+    drop(ok!(map(Stores::Private, READ | WRITE)));
+    refused!(file.punch_hole(0, size as u64), Errno::EPERM);
+    // Some kernels let the write seal wait even for this mapping, which never can write.
+    drop(reading);
+    ok!(file.add_seals(Seals::WRITE));
+    Ok(())
+}
+
+fn future_write_on_huge_pages_leaves_old_mappings_alone(world: &World) -> Verdict {
+    needs!(world.future_write, world::NO_FUTURE_WRITE);
+    let (file, size) = filled_huge_page(world)?;
+    let old = ok!(Mapping::of(&file, size, Stores::Shared, READ | WRITE));
+    ok!(file.add_seals(Seals::FUTURE_WRITE));
+    old.put(0, 8);
+    let mut byte = [0];
+    ok!(file.read_exact_at(&mut byte, 0));
+    same!(byte, [8]);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    Ok(())
+}
+
+fn shrink_and_grow_on_huge_pages_fix_the_length(world: &World) -> Verdict {
+    let (file, size) = attacks::huge_holes(world)?;
+    let size = size as u64;
+    ok!(file.add_seals(Seals::SHRINK));
+    for len in [0, size] {
+        refused!(file.set_len(len), Errno::EPERM);
+    }
+    ok!(file.set_len(3 * size));
+    refused!(file.set_len(2 * size), Errno::EPERM);
+    ok!(file.add_seals(Seals::GROW));
+    refused!(file.set_len(4 * size), Errno::EPERM);
+    refused!(file.allocate(3 * size, size), Errno::EPERM);
+    ok!(file.set_len(3 * size));
+    // The content is not protected.
+    ok!(file.punch_hole(0, size));
+    same!(file.len(), Ok(3 * size));
+    Ok(())
+}
+
+fn exec_on_an_executable_file_on_huge_pages_seals_its_content_too(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let flags = MemFdFlags::EXEC | MemFdFlags::ALLOW_SEALING | MemFdFlags::HUGETLB;
+    for (mode, content) in [
+        (0o644, Seals::empty()),
+        (
+            0o100,
+            Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE,
+        ),
+    ] {
+        let file = ok!(OwnedMemFd::create(c"exec", flags | MemFdFlags::CLOEXEC));
+        ok!(file.set_mode(mode));
+        ok!(file.add_seals(Seals::EXEC));
+        same!(file.seals(), Ok(Seals::EXEC | content));
+        // No kernel fixes the execute bits of such a file.
+        let size = ok!(kernel::piece_size(&file));
+        let grows = file.set_len(size).err();
+        same!(grows, (!content.is_empty()).then_some(Errno::EPERM));
     }
     Ok(())
 }
