@@ -1,8 +1,9 @@
 //! Claims about early boot: modules and block devices from memory files.
 //!
-//! Modules and loop devices belong to the whole machine. So all claims but those about errors run
-//! only if the machine is the suite's own. No claim depends on what another one left loaded: each
-//! loads what it needs, and unloads what it is going to load.
+//! Modules belong to the whole machine. So all claims about them but those about errors run only if
+//! the machine is the suite's own. No claim depends on what another one left loaded: each loads what
+//! it needs, and unloads what it is going to load. Loop devices are attached wherever this process
+//! may: they go with it.
 
 use crate::{
     Stop, Verdict, World, attacks,
@@ -79,10 +80,12 @@ const CONTROL: &CStr = c"/dev/loop-control";
 
 // The reasons for which claims are skipped.
 const NO_MODULE: &str = "there is no /boot/loop.ko";
+const NOT_ATTACHED: &str = "no loop devices here, or not for this process";
 const NO_LOOP: &str = "no loop devices in this kernel, and no /boot/loop.ko";
 const NO_IMAGE: &str = "there is no /boot/image.squashfs";
 const NO_SQUASHFS: &str = "no squashfs in this kernel, and no /boot/squashfs.ko";
 const NOT_SIGNED: &str = "/boot/loop.ko is not signed";
+const NO_NODES: &str = "not privileged to make the nodes of devices";
 const NOT_CLOSED: &str = "/dev/loop-control is not there, or everybody may open it";
 const MODULES: &str = "this kernel has modules";
 
@@ -387,9 +390,12 @@ fn no_module_is_loaded_by_a_kernel_without_modules(world: &World) -> Verdict {
 
 // Block devices.
 
-/// Loads the module of loop devices, if it is a module.
+/// Loads the module of loop devices, if it is a module and the machine is the suite's own.
 fn loops(world: &World) -> Verdict {
-    needs!(world.machine, world::NO_OWN_MACHINE);
+    if world.loop_devices {
+        return Ok(());
+    }
+    needs!(world.machine, NOT_ATTACHED);
     if !is_there(CONTROL) && is_there(MODULE) {
         load(MODULE)?;
     }
@@ -439,7 +445,7 @@ fn an_image_in_a_sealed_file_is_mounted(world: &World) -> Verdict {
     loops(world)?;
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     needs!(is_there(IMAGE), NO_IMAGE);
-    let has_module = is_there(SQUASHFS);
+    let has_module = world.machine && is_there(SQUASHFS);
     if has_module {
         load(SQUASHFS)?;
     }
@@ -752,13 +758,10 @@ fn own_dev(world: &World) -> Verdict {
     // `LOOP_CTRL_MINOR` is 237: linux/miscdevice.h.
     let device = rustix::fs::makedev(10, 237);
     let (kind, mode) = (FileType::CharacterDevice, Mode::RUSR | Mode::WUSR);
-    ok!(rustix::fs::mknodat(
-        rustix::fs::CWD,
-        CONTROL,
-        kind,
-        mode,
-        device
-    ));
+    let node = rustix::fs::mknodat(rustix::fs::CWD, CONTROL, kind, mode, device);
+    // In a user namespace, nobody may.
+    needs!(node != Err(rustix::io::Errno::PERM), NO_NODES);
+    ok!(node);
     Ok(())
 }
 

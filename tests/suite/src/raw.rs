@@ -4,9 +4,10 @@
 //! programs need. There is no other unsafe code in the suite.
 #![allow(unsafe_code)]
 
+use crate::{claim::Text, kernel};
 use core::{
     cell::UnsafeCell,
-    ffi::c_void,
+    ffi::{CStr, c_void},
     mem::{MaybeUninit, offset_of},
     ops::{Deref, DerefMut},
     ptr::{self, NonNull},
@@ -19,6 +20,7 @@ use owned_memfd::{
     fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
 };
 use rustix::{
+    fs::OFlags,
     mm::{self, MapFlags, MprotectFlags, MremapFlags, ProtFlags},
     process::Pid,
 };
@@ -187,6 +189,34 @@ pub(crate) fn opens_by_empty_path(fd: &impl AsFd) -> bool {
         )
     };
     result.map(|number| take(number as RawFd)).is_ok()
+}
+
+/// Whether this process can attach a file to a loop device: it does so, and the device goes again.
+/// Other processes may take the same number first, so it tries a few times.
+pub(crate) fn attaches_loops(file: &impl AsFd) -> bool {
+    // linux/loop.h.
+    const LOOP_CONFIGURE: u32 = 0x4c0a;
+    const LOOP_CTL_GET_FREE: u32 = 0x4c82;
+    const LO_FLAGS_AUTOCLEAR: u32 = 4;
+    // struct loop_config, of words: the file, and the flags in the middle of the eighth word.
+    let mut config = [0_u64; 38];
+    config[0] = number(file) as u64;
+    config[7] = u64::from(LO_FLAGS_AUTOCLEAR) << 32;
+
+    let attach = || {
+        let control = kernel::open(c"/dev/loop-control", OFlags::RDONLY)?;
+        // SAFETY: no pointer is passed.
+        let free = unsafe { call!(IOCTL, number(&control), LOOP_CTL_GET_FREE) }?;
+        let path = Text::of(format_args!("/dev/loop{free}\0"));
+        let path =
+            CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let device = kernel::open(path, OFlags::RDWR)?;
+        let config = config.as_ptr().expose_provenance();
+        // SAFETY: the kernel reads one configuration.
+        unsafe { call!(IOCTL, number(&device), LOOP_CONFIGURE, config) }?;
+        kernel::pread(&device, &mut [0], 0)
+    };
+    (0..8).any(|_| attach() == Ok(1))
 }
 
 /// Whether the kernel has modules. It is asked to load one from no file.

@@ -60,6 +60,8 @@ pub struct World {
     pub(crate) huge_page_list: bool,
     /// How much memory is available, in bytes.
     pub(crate) free_memory: u64,
+    /// This process may attach files to loop devices.
+    pub(crate) loop_devices: bool,
     /// The kernel has modules.
     pub(crate) modules: bool,
     /// The kernel has `kexec_file_load`.
@@ -207,6 +209,9 @@ impl World {
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
+            loop_devices: sealable().is_ok_and(|file| {
+                kernel::truncate(&file, 512).is_ok() && raw::attaches_loops(&file)
+            }),
             modules: raw::has_modules(),
             kexec: raw::has_kexec(),
             machine: false,
