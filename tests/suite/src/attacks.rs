@@ -35,6 +35,7 @@ pub(crate) const NO_FORCED_WRITES: &str =
     "the kernel writes so into no memory that is not writable, or not for this process";
 pub(crate) const NO_UPROBES: &str = "no uprobes in this kernel, or not for this process";
 pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
+pub(crate) const NO_AIO: &str = "no io_submit in this kernel, or not for this process";
 pub(crate) const NO_NEIGHBOURS: &str = "nothing can be mapped at a given address";
 pub(crate) const NO_LOCKS: &str = "not privileged to lock memory";
 pub(crate) const PRIVATE_MAPS: &str = "sealed files are mapped privately here";
@@ -433,6 +434,63 @@ impl Ring {
             )
         }?;
         Ok(())
+    }
+}
+
+/// A read that goes on while this process does other things: one of the kernel's `io_submit`. It
+/// is waited for when dropped, so whoever delivers the bytes must be able to.
+pub(crate) struct Reading {
+    context: usize,
+}
+
+impl Reading {
+    /// Starts to read the first `len` bytes of a file into a mapping. The mapping may go away
+    /// meanwhile: the kernel holds its pages.
+    pub(crate) fn start(from: &impl AsFd, into: &Mapping, len: usize) -> Result<Self, Errno> {
+        let mut context = 0_usize;
+        let at = (&raw mut context).expose_provenance();
+        // SAFETY: the kernel writes one word.
+        unsafe { call(sc::nr::IO_SETUP, [1, at, 0, 0, 0, 0]) }?;
+        let reading = Self { context };
+        // struct iocb of linux/aio_abi.h: its third word has the operation, `IOCB_CMD_PREAD`, in
+        // the lower half, and the descriptor in the upper one.
+        let file = u64::from(from.as_fd().as_raw_fd().unsigned_abs()) << 32;
+        let buffer = into.address(0).expose_provenance() as u64;
+        let block = [0, 0, file, buffer, len as u64, 0, 0, 0];
+        let blocks = [block.as_ptr().expose_provenance()];
+        let arguments = [context, 1, blocks.as_ptr().expose_provenance(), 0, 0, 0];
+        // SAFETY: the kernel reads one pointer and the block there. It writes into a mapping of the
+        // claim's own, to which there are no references.
+        unsafe { call(sc::nr::IO_SUBMIT, arguments) }?;
+        Ok(reading)
+    }
+
+    /// Waits until everything is read, and returns how much that is.
+    pub(crate) fn finish(self) -> Result<usize, Errno> {
+        // struct io_event: two words of the caller's own, and the result.
+        let mut event = [0_i64; 4];
+        let time = [20_i64, 0];
+        let arguments = [
+            self.context,
+            1,
+            1,
+            event.as_mut_ptr().expose_provenance(),
+            time.as_ptr().expose_provenance(),
+            0,
+        ];
+        // SAFETY: the kernel reads one time and writes one event.
+        match unsafe { call(sc::nr::IO_GETEVENTS, arguments) }? {
+            0 => Err(Errno::ETIMEDOUT),
+            _ => usize::try_from(event[2]).map_err(|_| Errno::from_raw_os_error(-event[2] as i32)),
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        // SAFETY: no pointer is passed. The kernel waits for what it still writes.
+        let destroyed = unsafe { call(sc::nr::IO_DESTROY, [self.context, 0, 0, 0, 0, 0]) };
+        debug_assert!(destroyed.is_ok());
     }
 }
 

@@ -13,9 +13,7 @@ use owned_memfd::{
 };
 use rustix::{
     event::EventfdFlags,
-    fs::{
-        AtFlags, FallocateFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags,
-    },
+    fs::{AtFlags, FallocateFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags},
     io::{FdFlags, IoSlice, IoSliceMut},
     mm::ProtFlags,
     net::{

@@ -1,12 +1,14 @@
 //! The other side of a transfer: a sender that sends what the library never would, a socket that
-//! delivers more than descriptors, and a small program, written in machine code.
+//! delivers more than descriptors, a small program, written in machine code, and a file system.
 #![allow(unsafe_code)]
 
 use crate::{
-    children::{self, PATIENCE},
+    Stop, Verdict, World,
+    children::{self, Child, PATIENCE, Steps},
     claim::Text,
-    kernel,
-    raw::{self, Descriptors, Handover, Shared, adopt, call, errno, lend, number},
+    kernel::{self, PAGE},
+    raw::{self, Buffer, Descriptors, Handover, Shared, adopt, call, errno, lend, number},
+    world,
 };
 use core::{
     convert::Infallible,
@@ -675,4 +677,178 @@ pub(crate) fn paths_of(file: &OwnedMemFd) -> [Text; 2] {
 /// The path that is written in a text, with its NUL.
 pub(crate) fn path(text: &Text) -> &CStr {
     CStr::from_bytes_until_nul(text.as_str().as_bytes()).unwrap_or_default()
+}
+
+// A file system whose files this program serves: FUSE.
+
+pub(crate) const NO_FUSE: &str = "no FUSE in this kernel, or not for this process";
+
+/// The directory that a served file system is mounted in. Nothing else of this process needs it.
+const PLACE: &CStr = c"/tmp";
+const SERVED: &CStr = c"/tmp/served";
+
+/// A file of one page of the byte `SLOWLY`, at `SERVED`, that takes its time: a reader waits until
+/// it is told to deliver.
+pub(crate) struct SlowFile {
+    file: OwnedFd,
+    server: Child,
+}
+
+/// What a slow file consists of.
+pub(crate) const SLOWLY: u8 = 3;
+
+/// The steps of a slow file: the kernel has asked for its bytes; it may have them.
+pub(crate) const ASKED: u32 = 1;
+pub(crate) const DELIVER: u32 = 2;
+
+impl SlowFile {
+    /// Mounts it, for this process only, and opens it for reading past all caches.
+    pub(crate) fn mount(world: &World, steps: &Steps) -> Result<Self, Stop> {
+        use rustix::{fs::OFlags, mount};
+
+        needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+        let Ok(device) = kernel::open(c"/dev/fuse", OFlags::RDWR) else {
+            return Err(Stop::Skipped(NO_FUSE));
+        };
+        ok!(hide(PLACE));
+        drop(ok!(kernel::open(SERVED, OFlags::CREATE | OFlags::RDWR)));
+        // What is mounted is not a directory but a file.
+        let options = Text::of(format_args!(
+            "fd={},rootmode=100000,user_id=0,group_id=0\0",
+            number(&device)
+        ));
+        let options = ok!(CStr::from_bytes_until_nul(options.as_str().as_bytes()));
+        let flags = mount::MountFlags::NOSUID | mount::MountFlags::NODEV;
+        match mount::mount(c"none", SERVED, c"fuse", flags, Some(options)).map_err(errno) {
+            Err(Errno::EPERM | Errno::ENODEV) => return Err(Stop::Skipped(NO_FUSE)),
+            result => ok!(result),
+        }
+        let server = ok!(Child::start(Descriptors::Copied, || serve(&device, steps)));
+        drop(device);
+        let file = ok!(kernel::open(SERVED, OFlags::RDONLY | OFlags::DIRECT));
+        Ok(Self { file, server })
+    }
+
+    /// Waits until the kernel asks for its bytes.
+    pub(crate) fn is_asked(&mut self, steps: &Steps) -> Verdict {
+        self.server.reaches(ASKED, steps)
+    }
+
+    pub(crate) fn unmount(self) -> Verdict {
+        drop(self.file);
+        let flags = rustix::mount::UnmountFlags::empty();
+        ok!(rustix::mount::unmount(SERVED, flags));
+        self.server.finish(PATIENCE)
+    }
+}
+
+impl AsFd for SlowFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Does what the kernel asks for, as linux/fuse.h describes it, until the file is unmounted.
+fn serve(device: &OwnedFd, steps: &Steps) -> Verdict {
+    const GETATTR: u32 = 3;
+    const OPEN: u32 = 14;
+    const READ: u32 = 15;
+    const RELEASE: u32 = 18;
+    const INIT: u32 = 26;
+
+    // The kernel wants room for the longest request.
+    let mut request = ok!(Buffer::new(64 * 1024));
+    loop {
+        match kernel::read(device, &mut request) {
+            Err(Errno::ENODEV) => return Ok(()),
+            result => ok!(result),
+        };
+        let word = |at: usize| {
+            let bytes = request[at..][..4].try_into().unwrap_or_default();
+            u32::from_ne_bytes(bytes)
+        };
+        let id = [word(8), word(12)];
+        match word(4) {
+            // The version, no reading ahead, `FUSE_ASYNC_DIO`, and the longest write.
+            INIT => reply(
+                device,
+                id,
+                0,
+                &[
+                    7,
+                    31,
+                    0,
+                    1 << 15,
+                    0,
+                    PAGE as u32,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                ],
+            )?,
+            // For how long that is so; number, length and blocks of 512 bytes; three times; mode,
+            // links, owner, group, device, block size and flags.
+            GETATTR => reply(
+                device,
+                id,
+                0,
+                &[
+                    0,
+                    0,
+                    0,
+                    0,
+                    1,
+                    0,
+                    PAGE as u32,
+                    0,
+                    8,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0o100_644,
+                    1,
+                    0,
+                    0,
+                    0,
+                    PAGE as u32,
+                    0,
+                ],
+            )?,
+            // A number of our own, and flags.
+            OPEN => reply(device, id, 0, &[0, 0, 0, 0])?,
+            RELEASE => reply(device, id, 0, &[])?,
+            READ => {
+                steps.reach(ASKED);
+                steps.wait_for(DELIVER)?;
+                reply(device, id, 0, &[u32::from_ne_bytes([SLOWLY; 4]); PAGE / 4])?;
+            }
+            _ => reply(device, id, -Errno::ENOSYS.raw_os_error(), &[])?,
+        }
+    }
+}
+
+fn reply(device: &OwnedFd, id: [u32; 2], error: i32, words: &[u32]) -> Verdict {
+    const HEADER: usize = 16;
+    let len = HEADER + 4 * words.len();
+    let mut bytes = [0; HEADER + PAGE];
+    let header = [len as u32, error as u32, id[0], id[1]];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(header.iter().chain(words)) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    same!(kernel::write(device, &bytes[..len]), Ok(len));
+    Ok(())
 }

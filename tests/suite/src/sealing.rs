@@ -1,13 +1,17 @@
 //! Claims about what each seal forbids and what it still allows, for every way to change a file.
 
 use crate::{
-    Stop, Verdict, World, attacks,
+    Stop, Verdict, World,
+    attacks::{self, Reading},
     children::{self, Child, PATIENCE, Steps},
     kernel::{self, PAGE, READ, WRITE},
+    parties::{DELIVER, SLOWLY, SlowFile},
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, TransferError};
+use owned_memfd::{
+    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, TransferError, VerifyErrorKind,
+};
 use rustix::{
     fs::OFlags,
     mm::{MprotectFlags, ProtFlags},
@@ -25,6 +29,7 @@ claims!(
     write_waits_for_shared_mappings_but_not_for_private_ones,
     write_does_not_wait_for_a_readers_mappings,
     write_waits_for_pages_that_a_pipe_holds,
+    write_waits_for_a_file_system_to_fill_its_pages,
     write_is_added_with_all_or_nothing,
     write_waits_for_a_childs_mapping,
     write_does_not_wait_for_what_is_kept_from_children,
@@ -260,6 +265,34 @@ fn write_waits_for_pages_that_a_pipe_holds(_: &World) -> Verdict {
     same!(kernel::read(&read_end, &mut [0; PAGE]), Ok(PAGE));
     ok!(file.add_seals(Seals::WRITE));
     Ok(())
+}
+
+fn write_waits_for_a_file_system_to_fill_its_pages(world: &World) -> Verdict {
+    let steps = ok!(Steps::new());
+    let mut slow = SlowFile::mount(world, &steps)?;
+    let file = ok!(two_pages());
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    let reading = match Reading::start(&slow, &mapping, PAGE) {
+        Err(Errno::ENOSYS) => return Err(Stop::Skipped(attacks::NO_AIO)),
+        result => ok!(result),
+    };
+    slow.is_asked(&steps)?;
+    // Nothing is mapped any more, but the file system will write into the pages.
+    drop(mapping);
+    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
+    let Err(refused) = file.seal() else {
+        fail!("sealed while its pages are filled");
+    };
+    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    let file = refused.into_inner();
+    is_untouched(&file)?;
+    steps.reach(DELIVER);
+    same!(reading.finish(), Ok(PAGE));
+    let sealed = ok!(file.seal());
+    let map = ok!(sealed.map());
+    holds!(map[..PAGE] == [SLOWLY; PAGE]);
+    holds!(map[PAGE..] == [7; PAGE]);
+    slow.unmount()
 }
 
 fn write_is_added_with_all_or_nothing(_: &World) -> Verdict {
