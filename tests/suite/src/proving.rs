@@ -504,11 +504,13 @@ fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World
     same!(sealed.len(), 10);
     same!(file.len(), Ok(20));
     same!(sealed.len(), 10);
-    same!(*ok!(sealed.map()), *b"0123\0\0\0\0\0\0");
-    let Err(refused) = SealedMemFd::verify(sealed.into(), 20) else {
+    let again = ok!(sealed.try_clone());
+    let Err(refused) = SealedMemFd::verify(again.into(), 20) else {
         fail!("30 bytes are proven to be 20");
     };
     same!(refused.kind(), VerifyErrorKind::TooLarge { len: 30 });
+    // On some kernels this compares two descriptors, and the file grows again.
+    same!(*ok!(sealed.map()), *b"0123\0\0\0\0\0\0");
     Ok(())
 }
 
