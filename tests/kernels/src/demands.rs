@@ -33,13 +33,23 @@ const DEMANDS: &[Demand] = &[
             "options::kernels_without_the_exec_flags_get_none_and_the_mode_is_set",
             "booting::a_module_in_a_sealed_file_is_loaded",
             "booting::an_image_in_a_sealed_file_is_mounted",
+            "mapping::a_map_is_shared_by_opening_the_file_again",
+            "mapping::a_map_is_private_where_the_file_cannot_be_opened_again",
+            "immutable::another_process_changes_no_map_by_address",
+            "immutable::a_debugger_changes_no_map",
+            "immutable::a_debugger_changes_no_map_through_proc",
+            "immutable::a_uprobe_changes_no_map",
+            "sealing::write_on_huge_pages_forbids_what_changes_the_content",
         ],
     },
     Demand {
         prefix: ALL,
         versions: &["newest", "6.12", "6.12.43"],
         cpus: &[],
-        claims: &["options::the_exec_setting_refuses_and_the_refusal_comes_back"],
+        claims: &[
+            "options::the_exec_setting_refuses_and_the_refusal_comes_back",
+            "options::the_exec_setting_of_the_machine_applies_to_what_runs_below",
+        ],
     },
     Demand {
         prefix: ALL,
@@ -66,7 +76,10 @@ const DEMANDS: &[Demand] = &[
         prefix: ALL,
         versions: &["newest"],
         cpus: &[],
-        claims: &[RUNS_WITHOUT_PROC],
+        claims: &[
+            RUNS_WITHOUT_PROC,
+            "sealing::write_waits_for_a_file_system_to_fill_its_pages",
+        ],
     },
     Demand {
         prefix: VECTORS,
