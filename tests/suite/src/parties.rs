@@ -91,6 +91,17 @@ pub(crate) fn take_no_descriptors(socket: &impl AsFd) -> Result<(), Errno> {
     set_option(socket, net::SO_PASSRIGHTS, 0)
 }
 
+/// From now on the socket delivers the sender's security label, if a security module has one, and
+/// the times of each message.
+pub(crate) fn pass_labels_and_times(socket: &impl AsFd) -> Result<(), Errno> {
+    // SOF_TIMESTAMPING_RX_SOFTWARE and SOF_TIMESTAMPING_SOFTWARE, linux/net_tstamp.h.
+    const TIMES: i32 = (1 << 3) | (1 << 4);
+
+    set_option(socket, net::SO_PASSSEC, 1)?;
+    set_option(socket, net::SO_TIMESTAMP_NEW, 1)?;
+    set_option(socket, net::SO_TIMESTAMPING_NEW, TIMES)
+}
+
 fn set_option(socket: &impl AsFd, option: u32, value: i32) -> Result<(), Errno> {
     // SAFETY: the kernel reads one `int`.
     unsafe {

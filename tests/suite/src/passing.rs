@@ -35,6 +35,7 @@ claims!(
     another_process_gets_a_file_and_maps_it,
     another_process_gives_a_file_and_is_gone,
     a_received_file_shares_the_offset_which_nobody_needs,
+    two_descriptors_where_one_is_wanted_are_too_many,
     ten_descriptors_where_one_is_wanted_are_too_many,
     one_descriptor_more_than_there_is_room_for_is_too_many,
     more_descriptors_than_any_room_are_too_many,
@@ -63,7 +64,9 @@ claims!(
     a_signal_does_not_interrupt_receiving_a_file,
     a_signal_does_not_interrupt_sending_a_file,
     credentials_are_skipped,
+    other_messages_take_no_room_from_descriptors,
     a_descriptor_of_the_senders_process_does_not_stay_open,
+    a_descriptor_of_the_senders_process_is_closed_if_its_number_is_0,
     a_descriptor_of_the_senders_process_that_failed_is_none,
     data_without_a_descriptor_is_no_file,
     what_is_no_memory_file_is_refused_and_given_back,
@@ -481,19 +484,30 @@ fn too_many<const N: usize>(kind: SocketType, sent: usize) -> Verdict {
     Ok(())
 }
 
-fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
+/// So many descriptors come where one is wanted.
+fn more_than_one(sent: usize) -> Verdict {
     for kind in KINDS {
-        too_many::<1>(kind, 10)?;
+        too_many::<1>(kind, sent)?;
 
         let file = ok!(sealed(b""));
         let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
-        same!(parties::send(&one, b"x", &[file.as_fd(); 10]), Ok(1));
+        let many = [file.as_fd(); 10];
+        same!(parties::send(&one, b"x", &many[..sent]), Ok(1));
         let result = SealedMemFd::receive(&other, 10);
         refused!(result, ReceiveError::TooManyDescriptors);
         same!(kernel::open_descriptors(), before);
     }
     Ok(())
+}
+
+/// The kernel pads the control data of one descriptor, so that a second one has room.
+fn two_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
+    more_than_one(2)
+}
+
+fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
+    more_than_one(10)
 }
 
 /// The kernel pads the control data of an odd number of descriptors, which leaves room for one
@@ -1035,6 +1049,56 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
             same_file(&received, &file)?;
         }
         same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+/// A socket can be set to bring all of these at once. What a security label takes depends on the
+/// security module.
+fn other_messages_take_no_room_from_descriptors(_: &World) -> Verdict {
+    const MOST: usize = socket::MAX_DESCRIPTORS;
+
+    let pidfds = parties::brings_pidfds();
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        ok!(parties::pass_credentials(&other));
+        // An emulator may know fewer of them.
+        let _ = parties::pass_labels_and_times(&other);
+        if pidfds {
+            ok!(parties::pass_pidfd(&other));
+        }
+        let file = ok!(sealed(b"content"));
+        let before = kernel::open_descriptors();
+        ok!(file.send(&one));
+        drop(ok!(SealedMemFd::receive(&other, 7)));
+        same!(kernel::open_descriptors(), before);
+
+        ok!(socket::send(&one, b"x", &[file.as_fd(); MOST]));
+        let mut descriptors = ReceivedFds::<MOST>::new();
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
+        same!(descriptors.len(), MOST);
+        for received in descriptors {
+            same_file(&received, &file)?;
+        }
+        same!(kernel::open_descriptors(), before);
+    }
+    Ok(())
+}
+
+/// In a program that starts without open descriptors, the first one that comes has the number 0.
+fn a_descriptor_of_the_senders_process_is_closed_if_its_number_is_0(_: &World) -> Verdict {
+    needs!(parties::brings_pidfds(), parties::NO_PIDFD_MESSAGES);
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        ok!(parties::pass_pidfd(&other));
+        ok!(socket::send(&one, b"x", &[]));
+        children::apart(|| {
+            raw::close(0);
+            let mut none = ReceivedFds::<0>::new();
+            same!(ok!(socket::receive(&other, &mut [0], &mut none)), 1);
+            same!(raw::is_open(0), false);
+            Ok(())
+        })?;
     }
     Ok(())
 }
