@@ -9,6 +9,7 @@ use crate::{
     Stop, Verdict, World,
     claim::Text,
     kernel::{self, PAGE, READ, WRITE},
+    parties,
     raw::{Mapping, Stores, call, errno, lend, take},
     world,
 };
@@ -264,8 +265,7 @@ pub(crate) fn write_own_memory(address: *const u8, bytes: &[u8]) -> Result<usize
 /// writable.
 pub(crate) fn write_memory_of(pid: i32, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
     let path = Text::of(format_args!("/proc/{pid}/mem\0"));
-    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-    write_by_path(path, address, bytes)
+    write_by_path(parties::path(&path), address, bytes)
 }
 
 fn write_by_path(path: &CStr, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {

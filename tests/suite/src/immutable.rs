@@ -7,10 +7,11 @@ use crate::{
     children::{self, Child, PATIENCE, Steps},
     claim::Text,
     kernel::{self, PAGE, READ, WRITE},
+    parties,
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use core::{ffi::CStr, time::Duration};
+use core::time::Duration;
 use owned_memfd::{
     Errno, OwnedMemFd, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsFd, AsRawFd},
@@ -444,10 +445,9 @@ fn a_uprobe_changes_no_map(world: &World) -> Verdict {
         ok!(kernel::number_in_proc(&mut room)),
         sealed.as_raw_fd()
     ));
-    let path = ok!(CStr::from_bytes_until_nul(path.as_str().as_bytes()));
     let steps = ok!(Steps::new());
     let mut prober = ok!(Child::start(Descriptors::Copied, || {
-        let probe = match attacks::Uprobe::on(path) {
+        let probe = match attacks::Uprobe::on(parties::path(&path)) {
             Err(Errno::ENOENT | Errno::EACCES | Errno::EPERM | Errno::ENOSYS) => {
                 return Err(Stop::Skipped(attacks::NO_UPROBES));
             }

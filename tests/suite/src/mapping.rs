@@ -11,10 +11,9 @@ use crate::{
     raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
     world,
 };
-use core::{ffi::CStr, fmt};
 use owned_memfd::{
     Errno, HugePageSize, MapError, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals,
-    fd::{AsRawFd, OwnedFd},
+    fd::OwnedFd,
 };
 use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
@@ -260,18 +259,6 @@ fn a_map_is_private_where_the_file_cannot_be_opened_again(world: &World) -> Verd
     is_numbered(&map, 0, 2 * PAGE)
 }
 
-/// Makes an ordinary file of the same length in an empty `/proc`, at the path of a descriptor.
-fn decoy_in_proc(process: &str, sealed: &SealedMemFd) -> Result<(), Errno> {
-    let path = |end: fmt::Arguments<'_>| Text::of(format_args!("/proc/{process}{end}"));
-    for directory in [path(format_args!("")), path(format_args!("/fd"))] {
-        rustix::fs::mkdir(directory.as_str(), rustix::fs::Mode::RWXU).map_err(raw::errno)?;
-    }
-    let path = path(format_args!("/fd/{}\0", sealed.as_raw_fd()));
-    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-    let decoy = kernel::open(path, OFlags::CREATE | OFlags::RDWR)?;
-    kernel::write(&decoy, &[9; 2 * PAGE]).map(|_| ())
-}
-
 fn a_map_is_private_where_proc_is_false(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
@@ -280,8 +267,13 @@ fn a_map_is_private_where_proc_is_false(world: &World) -> Verdict {
     let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
     // Another file with other content stands where this one would be opened again.
     ok!(parties::hide(c"/proc"));
-    for process in ["self", "thread-self"] {
-        ok!(decoy_in_proc(process, &sealed));
+    ok!(parties::false_directories(&["thread-self", "self"]));
+    for path in parties::paths_of(&sealed) {
+        let decoy = ok!(kernel::open(
+            parties::path(&path),
+            OFlags::CREATE | OFlags::RDWR
+        ));
+        same!(kernel::write(&decoy, &[9; 2 * PAGE]), Ok(2 * PAGE));
     }
     ok!(kernel::renounce_privileges());
     let first = refuse_the_first_shared_map(world)?;

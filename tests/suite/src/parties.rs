@@ -681,7 +681,7 @@ pub(crate) fn take_place(file: &OwnedMemFd, place: &OwnedMemFd) -> Result<OwnedM
 }
 
 /// Where the library may look for the file of a descriptor.
-pub(crate) fn paths_of(file: &OwnedMemFd) -> [Text; 2] {
+pub(crate) fn paths_of(file: &impl AsFd) -> [Text; 2] {
     ["thread-self", "self"].map(|who| Text::of(format_args!("/proc/{who}/fd/{}\0", number(file))))
 }
 
@@ -728,9 +728,8 @@ impl SlowFile {
             "fd={},rootmode=100000,user_id=0,group_id=0\0",
             number(&device)
         ));
-        let options = ok!(CStr::from_bytes_until_nul(options.as_str().as_bytes()));
         let flags = mount::MountFlags::NOSUID | mount::MountFlags::NODEV;
-        match mount::mount(c"none", SERVED, c"fuse", flags, Some(options)).map_err(errno) {
+        match mount::mount(c"none", SERVED, c"fuse", flags, Some(path(&options))).map_err(errno) {
             Err(Errno::EPERM | Errno::ENODEV) => return Err(Stop::Skipped(NO_FUSE)),
             result => ok!(result),
         }
