@@ -40,6 +40,11 @@ const DEMANDS: &[Demand] = &[
             "immutable::a_debugger_changes_no_map_through_proc",
             "immutable::a_uprobe_changes_no_map",
             "sealing::write_on_huge_pages_forbids_what_changes_the_content",
+            "descriptors::a_path_that_changes_meanwhile_is_not_believed",
+            "descriptors::a_thread_with_descriptors_of_its_own_opens_its_own_file_again",
+            "executing::a_false_proc_runs_no_other_file",
+            "executing::a_thread_with_descriptors_of_its_own_runs_its_own_file",
+            "passing::an_internet_socket_takes_no_descriptor_and_no_byte_with_one",
         ],
     },
     Demand {
