@@ -28,6 +28,7 @@ const DEMANDS: &[Demand] = &[
             RUNS_FROM_MEMORY,
             "options::sealable_huge_pages_have_all_that_was_asked_for",
             "descriptors::a_file_of_a_hugetlbfs_is_not_taken",
+            "reopening::a_file_with_the_same_number_is_not_opened",
             "limits::an_allocation_under_a_timer_ends",
             "limits::what_needs_memory_is_an_error_where_it_has_run_out",
             "options::kernels_without_the_exec_flags_get_none_and_the_mode_is_set",
@@ -83,6 +84,7 @@ const DEMANDS: &[Demand] = &[
         cpus: &[],
         claims: &[
             RUNS_WITHOUT_PROC,
+            "reopening::an_empty_path_is_enough",
             "sealing::write_waits_for_a_file_system_to_fill_its_pages",
         ],
     },

@@ -71,6 +71,7 @@ cfg_if! {
         mod booting;
         mod kexec;
         mod descriptors;
+        mod reopening;
         mod vectors;
     }
 }
