@@ -46,6 +46,9 @@ claims!(
     a_script_runs_while_its_descriptor_stays_open,
     a_script_whose_descriptor_is_closed_is_refused,
     a_script_whose_descriptor_is_closed_is_refused_without_execveat,
+    a_script_may_have_blanks_before_its_interpreter,
+    a_file_that_names_no_interpreter_is_no_script,
+    a_file_that_names_nothing_is_no_script_that_lacks_its_descriptor,
     a_missing_interpreter_is_named,
     a_missing_interpreter_is_named_without_execveat,
     a_missing_interpreter_is_named_when_the_table_is_full,
@@ -641,6 +644,69 @@ fn a_script_whose_descriptor_is_closed_is_refused_without_execveat(world: &World
         match ok!(outcome_with(&script, error)) {
             Outcome::Refused(ExecError::ScriptCloseOnExec) => {}
             other => fail!("{error:?}: {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// `#! /bin/sh` is as usual as `#!/bin/sh`.
+fn a_script_may_have_blanks_before_its_interpreter(world: &World) -> Verdict {
+    let interpreter = ok!(program(world)?.file());
+    for blanks in [" ", "\t", " \t "] {
+        let path = number(&interpreter);
+        let line = Text::of(format_args!("#!{blanks}/proc/self/fd/{path}\n"));
+        let script = ok!(parties::executable(line.as_str().as_bytes()));
+        is_refused(&script, ExecError::ScriptCloseOnExec)?;
+        if world.filters {
+            match ok!(outcome_with(&script, Errno::ENOSYS)) {
+                Outcome::Refused(ExecError::ScriptCloseOnExec) => {}
+                other => fail!("{other:?}"),
+            }
+        }
+        ok!(script.set_close_on_exec(false));
+        let output = ok!(kernel::sealable());
+        match ok!(parties::outcome(&output, &script, NOTHING, NOTHING)) {
+            Outcome::Ran(_) => {}
+            Outcome::Refused(error) => fail!("refused with {error:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn a_file_that_names_no_interpreter_is_no_script(world: &World) -> Verdict {
+    program(world)?;
+    for content in [&b"#!\n/bin/sh\n"[..], b"#! \n/bin/sh\n", b"#!\t \t\n"] {
+        let file = ok!(parties::executable(content));
+        is_refused(&file, ExecError::InvalidExecutable)?;
+        if world.filters {
+            match ok!(outcome_with(&file, Errno::ENOSYS)) {
+                Outcome::Refused(ExecError::InvalidExecutable) => {}
+                other => fail!("{content:?}: {other:?}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The kernel takes a NUL, and the end of the file, for the end of a name without a letter. No
+/// descriptor would help such a file.
+fn a_file_that_names_nothing_is_no_script_that_lacks_its_descriptor(world: &World) -> Verdict {
+    program(world)?;
+    for content in [&b"#!"[..], b"#!  ", b"#!\0", b"#! \0/bin/sh\n"] {
+        let file = ok!(parties::executable(content));
+        let output = ok!(kernel::sealable());
+        let mut outcomes = [
+            Some(ok!(parties::outcome(&output, &file, NOTHING, NOTHING))),
+            None,
+        ];
+        if world.filters {
+            outcomes[1] = Some(ok!(outcome_with(&file, Errno::ENOSYS)));
+        }
+        for outcome in outcomes.into_iter().flatten() {
+            match outcome {
+                Outcome::Refused(error) if error != ExecError::ScriptCloseOnExec => {}
+                other => fail!("{content:?}: {other:?}"),
+            }
         }
     }
     Ok(())
