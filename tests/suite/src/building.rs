@@ -60,6 +60,7 @@ claims!(
     a_copy_is_as_long_as_allowed_and_no_longer,
     a_copy_of_a_giant_ends_at_the_limit,
     a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit,
+    a_copy_of_a_file_that_gets_longer_meanwhile_is_not_a_part_of_it,
     a_copy_is_the_same_without_the_kernels_help,
     a_copy_goes_on_after_an_interruption,
     a_copy_that_is_held_for_too_long_is_refused,
@@ -843,6 +844,48 @@ fn a_copy_of_a_file_that_changes_its_length_keeps_to_the_limit(_: &World) -> Ver
     }
     drop(hostile);
     Ok(())
+}
+
+/// A file is not copied if it gets longer than allowed just before the call `at` of this number.
+fn is_not_copied_if_it_grows_before(number: usize, at: u32) -> Verdict {
+    let sender = ok!(kernel::holding(&[7; PAGE]));
+    let descriptor = ok!(kernel::dup(&sender));
+    let held = ok!(raw::hold(Which::All(number)));
+    let growing = ok!(Child::start(Descriptors::Copied, || {
+        for call in 1.. {
+            ok!(held.respond(|| {
+                if call == at {
+                    // The copy shows whether this has worked.
+                    let _ = sender.set_len(2 * PAGE as u64);
+                }
+                Response::LetThrough
+            }));
+        }
+        Ok(())
+    }));
+    let Err(refused) = SealedMemFd::verify_or_copy(descriptor, PAGE) else {
+        fail!("a part of the file is taken for all of it");
+    };
+    let len = PAGE as u64 + 1;
+    same!(refused.kind(), VerifyErrorKind::TooLarge { len });
+    drop(growing);
+    Ok(())
+}
+
+/// The library has asked for the length before, and found it allowed.
+fn a_copy_of_a_file_that_gets_longer_meanwhile_is_not_a_part_of_it(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    children::apart(|| {
+        // What the kernel copies by itself. The second call looks for the end.
+        ok!(raw::refuse(Which::All(sc::nr::PREAD64), Errno::EIO));
+        is_not_copied_if_it_grows_before(sc::nr::COPY_FILE_RANGE, 2)
+    })?;
+    children::apart(|| {
+        // What goes through a buffer, which is full just at the limit.
+        let error = Errno::ENOSYS;
+        ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), error));
+        is_not_copied_if_it_grows_before(sc::nr::PREAD64, 1)
+    })
 }
 
 fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {

@@ -22,6 +22,7 @@ claims!(
     a_device_is_copied_as_far_as_asked,
     both_offsets_move_and_nothing_before_them_is_touched,
     nothing_is_asked_of_the_source_for_nothing,
+    a_copy_that_is_complete_asks_for_nothing_more,
     the_kernel_copies_by_itself_where_it_can,
     without_the_kernels_help_it_is_the_same,
     much_is_copied_whole,
@@ -173,6 +174,26 @@ fn nothing_is_asked_of_the_source_for_nothing(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&pipe, 0), Ok(0));
     same!(file.len(), Ok(0));
+    Ok(())
+}
+
+/// What cannot be copied by the first of the kernel's calls is tried with the next, but not what is
+/// complete.
+fn a_copy_that_is_complete_asks_for_nothing_more(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let (source, file) = (ok!(kernel::holding(b"0123")), ok!(kernel::sealable()));
+    for number in [
+        sc::nr::SENDFILE,
+        sc::nr::SPLICE,
+        sc::nr::READ,
+        sc::nr::WRITE,
+    ] {
+        ok!(raw::refuse(Which::All(number), Errno::EIO));
+    }
+    same!(file.copy_from(&source, 4), Ok(4));
+    ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), Errno::EIO));
+    same!(file.copy_from(&source, 0), Ok(0));
+    same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
     Ok(())
 }
 

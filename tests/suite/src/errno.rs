@@ -18,6 +18,8 @@ claims!(
     the_kernels_answer_becomes_the_error_of_that_number,
     every_error_of_the_library_becomes_an_errno,
     refusals_and_stops_say_why,
+    every_error_becomes_the_errno_that_comes_nearest,
+    an_errno_becomes_every_error_and_comes_back,
 );
 
 /// Number and name from asm-generic/errno-base.h and errno.h, which all three CPUs use. The
@@ -297,5 +299,82 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         said.as_str().contains("12") && !said.as_str().contains("not permitted"),
         "{said:?}"
     );
+    Ok(())
+}
+
+/// A function that returns nothing but an errno can use `?` on every error of the library.
+fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
+    let kinds = [
+        (VerifyErrorKind::Kernel(Errno::EXDEV), Errno::EXDEV),
+        (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::PathOnly, Errno::EBADF),
+        (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
+        (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
+        (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
+        (VerifyErrorKind::TooLarge { len: 1 }, Errno::EFBIG),
+    ];
+    for (kind, errno) in kinds {
+        same!(Errno::from(kind), errno);
+        same!(Errno::from(CreateError::Verify(kind)), errno);
+    }
+    for (error, errno) in [
+        (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
+        (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
+        (CreateError::Kernel(Errno::EXDEV), Errno::EXDEV),
+    ] {
+        same!(Errno::from(error), errno);
+    }
+    for (error, errno) in [
+        (MapError::OutOfBounds { len: 1 }, Errno::EINVAL),
+        (MapError::Kernel(Errno::EXDEV), Errno::EXDEV),
+    ] {
+        same!(Errno::from(error), errno);
+    }
+    for (error, errno) in [
+        (ExecError::NotExecutable, Errno::EACCES),
+        (ExecError::ExecutableFileBusy, Errno::ETXTBSY),
+        (ExecError::InvalidExecutable, Errno::ENOEXEC),
+        (ExecError::ScriptCloseOnExec, Errno::ENOENT),
+        (ExecError::NoInterpreter, Errno::ENOENT),
+        (ExecError::NoDevFd, Errno::ENOENT),
+        (ExecError::HugePages, Errno::EINVAL),
+        (ExecError::Kernel(Errno::EXDEV), Errno::EXDEV),
+    ] {
+        same!(Errno::from(error), errno);
+    }
+    for (error, errno) in [
+        (ReceiveError::Closed, Errno::EPIPE),
+        (ReceiveError::NoDescriptor, Errno::ENOMSG),
+        (ReceiveError::TooManyDescriptors, Errno::EMFILE),
+        (ReceiveError::ControlTruncated, Errno::EMFILE),
+        (ReceiveError::DataTruncated, Errno::EMSGSIZE),
+        (ReceiveError::Kernel(Errno::EXDEV), Errno::EXDEV),
+    ] {
+        same!(Errno::from(error), errno);
+    }
+    let Err(refused) = SealedMemFd::verify(ok!(kernel::holding(b"0123")).into(), 4) else {
+        fail!("a file without seals is proven");
+    };
+    same!(Errno::from(ReceiveError::Verify(refused)), Errno::EPERM);
+    let stopped = TransferError {
+        done: 1,
+        errno: Some(Errno::EXDEV),
+    };
+    same!(Errno::from(stopped), Errno::EXDEV);
+    Ok(())
+}
+
+fn an_errno_becomes_every_error_and_comes_back(_: &World) -> Verdict {
+    let errno = Errno::EXDEV;
+    same!(CreateError::from(errno), CreateError::Kernel(errno));
+    same!(MapError::from(errno), MapError::Kernel(errno));
+    same!(ExecError::from(errno), ExecError::Kernel(errno));
+    same!(VerifyErrorKind::from(errno), VerifyErrorKind::Kernel(errno));
+    holds!(matches!(ReceiveError::from(errno), ReceiveError::Kernel(same) if same == errno));
+    // The kernel's error stays the kernel's, by whichever way it came.
+    let kind = VerifyErrorKind::Kernel(errno);
+    same!(CreateError::from(kind), CreateError::Kernel(errno));
+    let kind = VerifyErrorKind::ForgeableSeals;
+    same!(CreateError::from(kind), CreateError::Verify(kind));
     Ok(())
 }
