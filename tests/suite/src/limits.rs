@@ -37,6 +37,7 @@ claims!(
     a_write_that_is_interrupted_all_the_time_arrives_whole,
     an_allocation_under_a_timer_ends,
     an_allocation_that_is_always_interrupted_gives_up,
+    an_allocation_goes_on_in_halves_and_not_below_64_kib,
     what_needs_memory_is_an_error_where_it_has_run_out,
 );
 
@@ -563,6 +564,34 @@ fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
     same!(file.len(), Ok(PAGE as u64 + LEN));
     holds!(ok!(kernel::memory_of(&file)) >= LEN);
     Ok(())
+}
+
+/// Here the kernel interrupts every allocation of a length with one of these bits.
+fn an_allocation_goes_on_in_halves_and_not_below_64_kib(world: &World) -> Verdict {
+    const LEN: u64 = 1 << 20;
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let interrupted = |bits: u32| Which::WithBits(sc::nr::FALLOCATE, 3, bits);
+    let file = ok!(kernel::sealable());
+    for (bits, calls) in [(!0xf_ffff, 2), (!0x1_ffff, 16)] {
+        children::apart(|| {
+            let supervisor = Supervisor::of(Which::All(sc::nr::FALLOCATE), &[])?;
+            ok!(raw::refuse(interrupted(bits), Errno::EINTR));
+            ok!(file.allocate(PAGE as u64, LEN));
+            // Those that were not interrupted.
+            same!(supervisor.calls(), calls);
+            Ok(())
+        })?;
+        same!(file.len(), Ok(PAGE as u64 + LEN));
+        holds!(ok!(kernel::memory_of(&file)) >= LEN);
+        ok!(file.set_len(0));
+    }
+    children::apart(|| {
+        ok!(raw::refuse(interrupted(!0xffff), Errno::EINTR));
+        refused!(file.allocate(0, LEN), Errno::EINTR);
+        // What is smaller than a piece was never too large.
+        ok!(file.allocate(0, 0xffff));
+        Ok(())
+    })
 }
 
 fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict {

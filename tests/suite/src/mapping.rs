@@ -26,6 +26,8 @@ claims!(
     a_map_is_exactly_as_long_as_the_content,
     a_map_outlives_the_descriptor,
     a_map_of_nothing_maps_nothing,
+    a_map_of_a_hole_takes_no_memory,
+    a_map_shows_its_length_and_not_its_bytes,
     a_map_is_shared_and_read_only,
     a_map_is_private_where_shared_ones_are_refused,
     a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors,
@@ -131,6 +133,35 @@ fn a_map_outlives_the_descriptor(_: &World) -> Verdict {
     same!(kernel::open_descriptors(), before);
     is_numbered(&map, 0, PAGE)?;
     is_numbered(&range, 10, 100)
+}
+
+fn a_map_of_a_hole_takes_no_memory(world: &World) -> Verdict {
+    const LEN: usize = 16 * LARGEST_PAGE;
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(LEN as u64));
+    let sealed = ok!(file.seal());
+    let map = ok!(sealed.map());
+    same!(kernel::memory_of(&sealed), Ok(0));
+    // Only populating takes it.
+    needs!(world.advice, world::NO_ADVICE);
+    ok!(map.populate());
+    same!(kernel::memory_of(&sealed), Ok(LEN as u64));
+    Ok(())
+}
+
+fn a_map_shows_its_length_and_not_its_bytes(_: &World) -> Verdict {
+    let sealed = ok!(numbered(1234));
+    let map = ok!(sealed.map());
+    let start = map.as_ptr();
+    let region = Text::of(format_args!("Region {{ start: {start:?}, len: 1234, .. }}"));
+    let shown = Text::of(format_args!("{map:?}"));
+    let expected = Text::of(format_args!("SealedMap {{ region: {} }}", region.as_str()));
+    same!(shown.as_str(), expected.as_str());
+    let file = ok!(sealed.try_clone()).into_memfd();
+    let expected = Text::of(format_args!("SealedMemFd {{ file: {file:?}, len: 1234 }}"));
+    let shown = Text::of(format_args!("{:?}", ok!(SealedMemFd::try_from(file))));
+    same!(shown.as_str(), expected.as_str());
+    Ok(())
 }
 
 fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {

@@ -256,6 +256,10 @@ fn descriptors_arrive_in_their_order(_: &World) -> Verdict {
         same_file(&received, sent)?;
     }
     same!(descriptors.size_hint(), (0, Some(0)));
+    same!(
+        Text::of(format_args!("{descriptors:?}")).as_str(),
+        "ReceivedFds { len: 0, .. }"
+    );
     // The iterator keeps returning `None`.
     same!(descriptors.next().is_none(), true);
     same!(descriptors.next().is_none(), true);

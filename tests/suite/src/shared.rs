@@ -4,6 +4,7 @@
 use crate::{
     Verdict, World, attacks,
     children::{Child, PATIENCE, Steps},
+    claim::Text,
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Descriptors, Mapping, Stores, Which},
     world,
@@ -107,6 +108,14 @@ fn what_one_side_writes_the_other_reads(_: &World) -> Verdict {
     }));
     same!(shared.len(), LEN);
     holds!(!shared.is_empty());
+    let region = Text::of(format_args!(
+        "SharedMap {{ region: Region {{ start: {:?}, len: {LEN}, .. }} }}",
+        shared.as_ptr()
+    ));
+    let shown = Text::of(format_args!("{:?}", &*shared));
+    same!(shown.as_str(), region.as_str());
+    let shown = Text::of(format_args!("{shared:?}"));
+    holds!(shown.as_str().contains(region.as_str()), "{shown:?}");
     same!(shared.write_at(b"0123", PAGE - 1), 4);
     steps.reach(1);
     steps.wait_for(2)?;
