@@ -20,7 +20,7 @@ checks=(style boundaries targets footprint clobbers handoff examples init)
 # These run the tests, and count what has passed.
 drivers=(host msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
-release=(package tier3)
+release=(package tier3 mutants)
 # These change a setting of this machine while they run, so that they run by themselves.
 system=(hugepages shmem)
 
