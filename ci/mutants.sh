@@ -21,7 +21,7 @@ while read -r file first; do
     files+=("$file")
     claims[$file]=$first
 done <<'END'
-src/proof.rs proving:: descriptors:: building::
+src/proof.rs proving:: descriptors:: executing:: building::
 src/region.rs mapping:: shared:: building::
 src/socket.rs passing::
 src/transfer.rs copying:: io:: limits:: building::

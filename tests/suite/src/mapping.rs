@@ -56,6 +56,7 @@ claims!(
     a_map_without_huge_pages_is_an_error_and_no_crash,
     a_map_of_huge_pages_fails_where_they_are_missing_and_not_before,
     a_map_of_the_last_huge_pages_needs_no_others,
+    a_map_on_huge_pages_is_made_or_refused_whole,
     populating_where_memory_has_run_out_is_an_error,
     a_hole_is_a_signal_where_memory_has_run_out,
 );
@@ -787,6 +788,27 @@ fn a_map_of_the_last_huge_pages_needs_no_others(world: &World) -> Verdict {
     same!(map.len(), len);
     same!(map[len - 1], 0);
     same!(ok!(sealed.map_range(len - 9, 9)).len(), 9);
+    Ok(())
+}
+
+/// Whatever the pool holds. On most machines it is empty.
+fn a_map_on_huge_pages_is_made_or_refused_whole(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    needs!(world.advice, world::NO_ADVICE);
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(attacks::huge());
+    let size = ok!(kernel::piece_size(&file));
+    ok!(file.set_len(size));
+    let sealed = ok!(file.seal());
+    let before = ok!(mappings());
+    for (offset, len) in [(0, size as usize), (1, 1)] {
+        match sealed.map_range(offset, len) {
+            Ok(map) => same!(map[0], 0),
+            Err(MapError::Kernel(Errno::EFAULT | Errno::ENOMEM)) => {}
+            Err(error) => fail!("refused with {error:?}"),
+        }
+        same!(ok!(mappings()), before);
+    }
     Ok(())
 }
 
