@@ -37,7 +37,7 @@ claims!(
     a_write_that_is_interrupted_all_the_time_arrives_whole,
     an_allocation_under_a_timer_ends,
     an_allocation_that_is_always_interrupted_gives_up,
-    an_allocation_goes_on_in_halves_and_not_below_64_kib,
+    an_allocation_goes_on_in_halves_down_to_64_kib_and_then_gives_up,
     what_needs_memory_is_an_error_where_it_has_run_out,
 );
 
@@ -567,7 +567,7 @@ fn an_allocation_that_is_always_interrupted_gives_up(world: &World) -> Verdict {
 }
 
 /// Here the kernel interrupts every allocation of a length with one of these bits.
-fn an_allocation_goes_on_in_halves_and_not_below_64_kib(world: &World) -> Verdict {
+fn an_allocation_goes_on_in_halves_down_to_64_kib_and_then_gives_up(world: &World) -> Verdict {
     const LEN: u64 = 1 << 20;
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let interrupted = |bits: u32| Which::WithBits(sc::nr::FALLOCATE, 3, bits);
@@ -590,6 +590,14 @@ fn an_allocation_goes_on_in_halves_and_not_below_64_kib(world: &World) -> Verdic
         refused!(file.allocate(0, LEN), Errno::EINTR);
         // What is smaller than a piece was never too large.
         ok!(file.allocate(0, 0xffff));
+        Ok(())
+    })?;
+    // It goes on after 32 interruptions in a row, and not after one more.
+    children::apart(|| {
+        let responses = [Response::Error(Errno::EINTR); 40];
+        let supervisor = Supervisor::of(Which::All(sc::nr::FALLOCATE), &responses)?;
+        refused!(file.allocate(0, LEN), Errno::EINTR);
+        same!(supervisor.calls(), 33);
         Ok(())
     })
 }
