@@ -54,22 +54,26 @@ const fn request(kind: u8, number: usize, size: usize) -> usize {
 
 /// Does what CVE-2026-63952 allows: adds the write seal to a file that is mapped for writing.
 /// Returns `None` if the kernel refuses, as a fixed one does.
-///
-/// Where `vm.memfd_noexec` forbids executable files, an access control list makes one.
 pub(crate) fn forge(content: &[u8]) -> Result<Option<(OwnedMemFd, Mapping)>, Errno> {
-    let file = match executable(content) {
-        Err(Errno::EACCES) => {
-            let file = kernel::holding(content)?;
-            kernel::allow_execution(&file)?;
-            file
-        }
-        file => file?,
-    };
+    let file = executable_anyhow(content)?;
     let mapping = Mapping::of(&file, content.len(), Stores::Shared, READ | WRITE)?;
     match file.add_seals(Seals::EXEC) {
         Ok(()) => Ok(Some((file, mapping))),
         Err(Errno::EBUSY) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// An executable, sealable memory file with this content, also where `vm.memfd_noexec` forbids to
+/// create one.
+pub(crate) fn executable_anyhow(content: &[u8]) -> Result<OwnedMemFd, Errno> {
+    match executable(content) {
+        Err(Errno::EACCES) => {
+            let file = kernel::holding(content)?;
+            kernel::allow_execution(&file)?;
+            Ok(file)
+        }
+        file => file,
     }
 }
 

@@ -385,9 +385,10 @@ fn the_descriptors_of_two_messages_never_come_together(_: &World) -> Verdict {
     Ok(())
 }
 
-fn as_many_descriptors_pass_as_the_kernel_takes(_: &World) -> Verdict {
+fn as_many_descriptors_pass_as_the_kernel_takes(world: &World) -> Verdict {
     const MOST: usize = socket::MAX_DESCRIPTORS;
 
+    needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
     same!(MOST, 253);
     let file = ok!(kernel::sealable());
     for kind in KINDS {
@@ -516,12 +517,15 @@ fn ten_descriptors_where_one_is_wanted_are_too_many(_: &World) -> Verdict {
 
 /// The kernel pads the control data of an odd number of descriptors, which leaves room for one
 /// more.
-fn one_descriptor_more_than_there_is_room_for_is_too_many(_: &World) -> Verdict {
+fn one_descriptor_more_than_there_is_room_for_is_too_many(world: &World) -> Verdict {
     for kind in KINDS {
         too_many::<0>(kind, 1)?;
         too_many::<1>(kind, 2)?;
         too_many::<2>(kind, 3)?;
         too_many::<3>(kind, 4)?;
+    }
+    needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
+    for kind in KINDS {
         too_many::<252>(kind, 253)?;
     }
     Ok(())
@@ -1001,9 +1005,10 @@ fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
 
 // What else a socket brings.
 
-fn credentials_are_skipped(_: &World) -> Verdict {
+fn credentials_are_skipped(world: &World) -> Verdict {
     const MOST: usize = socket::MAX_DESCRIPTORS;
 
+    needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_credentials(&other));

@@ -595,7 +595,7 @@ fn a_kernel_that_refuses_to_tell_the_length_is_not_taken_for_a_yes(world: &World
 
 /// A file with all seals that can be forged. They are genuine on every kernel.
 fn doubtful() -> Result<OwnedMemFd, Errno> {
-    let file = attacks::executable(b"0123")?;
+    let file = attacks::executable_anyhow(b"0123")?;
     file.add_seals(Seals::EXEC)?;
     Ok(file)
 }

@@ -9,7 +9,12 @@ use crate::{
     raw::{self, Descriptors, Mapping, Response, Stores, Which},
 };
 use owned_memfd::{Errno, MemFdFlags, Seals};
-use rustix::{fs::OFlags, thread::UnshareFlags};
+use rustix::{
+    fs::OFlags,
+    mount::{MountPropagationFlags, UnmountFlags},
+    process::Resource,
+    thread::{Uid, UnshareFlags},
+};
 
 /// What this machine can do.
 // Each field is a separate fact.
@@ -48,6 +53,12 @@ pub struct World {
     pub(crate) tracing: bool,
     /// This process may get mounts of its own.
     pub(crate) own_mounts: bool,
+    /// In mounts of its own, it may also unmount what was mounted there before.
+    pub(crate) unmounts: bool,
+    /// This process may become another user.
+    pub(crate) other_users: bool,
+    /// This process may have more descriptors open than one message can carry.
+    pub(crate) many_descriptors: bool,
     /// This process may get a pid namespace of its own, with its own `vm.memfd_noexec`.
     pub(crate) own_noexec: bool,
     /// Files can be opened by their handles.
@@ -88,6 +99,9 @@ pub(crate) const NO_FILTERS: &str = "no seccomp filters";
 pub(crate) const NO_SUPERVISORS: &str = "no seccomp user notification";
 pub(crate) const NO_TRACING: &str = "no process may trace another here";
 pub(crate) const NO_OWN_MOUNTS: &str = "not privileged to have mounts of its own";
+pub(crate) const NO_UNMOUNTS: &str = "not privileged to unmount /proc in mounts of its own";
+pub(crate) const NO_OTHER_USERS: &str = "not privileged to become another user";
+pub(crate) const FEW_DESCRIPTORS: &str = "not allowed 300 open descriptors (ulimit -n)";
 pub(crate) const NO_OWN_NOEXEC: &str =
     "not privileged to set vm.memfd_noexec in a process namespace of its own, or no such setting";
 pub(crate) const NO_WAY_WITHOUT_PROC: &str =
@@ -190,15 +204,22 @@ impl World {
                 ok!(raw::allow_tracing());
                 Ok(())
             }),
-            own_mounts: works(|| {
-                ok!(raw::unshare(UnshareFlags::NEWNS));
-                ok!(rustix::mount::mount_change(
-                    "/",
-                    rustix::mount::MountPropagationFlags::PRIVATE
-                        | rustix::mount::MountPropagationFlags::REC
-                ));
+            own_mounts: works(get_own_mounts),
+            unmounts: works(|| {
+                get_own_mounts()?;
+                ok!(rustix::mount::unmount("/proc", UnmountFlags::DETACH));
                 Ok(())
             }),
+            other_users: works(|| {
+                // The one that claims become: it must not be this one already.
+                let other = Uid::from_raw(65534);
+                holds!(rustix::process::getuid() != other);
+                ok!(rustix::thread::set_thread_uid(other));
+                Ok(())
+            }),
+            many_descriptors: rustix::process::getrlimit(Resource::Nofile)
+                .current
+                .is_none_or(|limit| limit >= 300),
             own_noexec: works(|| {
                 ok!(raw::unshare(UnshareFlags::NEWPID));
                 children::apart(|| {
@@ -220,6 +241,14 @@ impl World {
             machine: false,
         }
     }
+}
+
+/// Gives this process mounts of its own.
+fn get_own_mounts() -> crate::Verdict {
+    ok!(raw::unshare(UnshareFlags::NEWNS));
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    ok!(rustix::mount::mount_change("/", private));
+    Ok(())
 }
 
 /// Whether something works, tried in a process that ends afterwards.
