@@ -73,6 +73,8 @@ case $* in
 --full)
     wanted+=("${release[@]}")
     kernels=
+    # Seconds; see tests/crowd.rs.
+    export OWNED_MEMFD_CROWD=${OWNED_MEMFD_CROWD-10}
     ;;
 --quick)
     wanted=()

@@ -9,6 +9,7 @@ use owned_memfd::{
     socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
 use std::{
+    env,
     error::Error,
     fs,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,19 +21,17 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 const PAIRS: usize = 200;
 
-/// How long the test runs: ten seconds on this machine's own CPU and libc. Elsewhere it only
-/// checks whether the transfer works.
-const TIME: Duration = if cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
-    Duration::from_secs(10)
-} else {
-    Duration::from_secs(1)
-};
+/// How long the test runs, in seconds. `ci/test.sh --full` asks for more.
+fn time() -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    let seconds = env::var("OWNED_MEMFD_CROWD").map_or(Ok(1), |seconds| seconds.parse())?;
+    Ok(Duration::from_secs(seconds))
+}
 
 #[test]
 fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
     let before = open_descriptors()?;
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let end = Instant::now() + TIME;
+    let end = Instant::now() + time()?;
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for pair in 0..PAIRS {
@@ -48,7 +47,7 @@ fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
         Outcome::Ok(())
     })?;
     assert_eq!(sent.load(Relaxed), received.load(Relaxed));
-    assert!(sent.load(Relaxed) >= PAIRS as u64);
+    assert!(sent.load(Relaxed) >= 2 * PAIRS as u64);
     assert_eq!(open_descriptors()?, before);
     Ok(())
 }
@@ -58,7 +57,8 @@ fn two_hundred_senders_and_receivers_lose_and_leak_nothing() -> Outcome {
 fn send(socket: &OwnedFd, pair: usize, end: Instant, sent: &AtomicU64) -> Outcome {
     let mut result = [0; 8];
     for message in 0_u64.. {
-        if Instant::now() > end {
+        // One of each kind is sent, however slow this machine is.
+        if message >= 2 && Instant::now() > end {
             break;
         }
         let file = SealedMemFd::copy_from_slice(c"message", &content(pair, message))?;
