@@ -8,6 +8,9 @@
 #   ci/test.sh --list    the names of the checks, and what each proves
 #   ci/test.sh --help    this text
 #
+# With --system as the last argument, also the checks that change a setting of this machine while
+# they run, and restore it. They need root.
+#
 # Installs what is missing if it runs as root. Prints a summary at the end: a line for each
 # check, or one for each run of the tests, and the totals as the last line.
 set -euo pipefail
@@ -18,10 +21,11 @@ cd "$(dirname "$0")/.."
 # These pass or fail as a whole.
 checks=(style boundaries targets footprint clobbers handoff examples init)
 # These run the tests, and count what has passed.
-drivers=(host msrv emulated freestanding boot)
+drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
 release=(package tier3 mutants)
-# These change a setting of this machine while they run, so that they run by themselves.
+# These change a setting of this machine while they run, so they run only if asked for, and last.
+# They run the tests, too.
 system=(hugepages shmem)
 
 # The first sentence of a script's head.
@@ -47,7 +51,7 @@ list() {
     lines "${checks[@]}" "${drivers[@]}"
     echo 'A release (ci/full.sh) must also pass:'
     lines "${release[@]}"
-    echo 'Run as root, with the argument --system, as ci/NAME.sh:'
+    echo 'With --system, as root; each also runs by itself, as ci/NAME.sh --system:'
     lines "${system[@]}"
 }
 
@@ -68,6 +72,11 @@ is() {
 
 wanted=("${checks[@]}" "${drivers[@]}")
 kernels=required
+more=()
+if [ $# -gt 0 ] && [ "${!#}" = --system ]; then
+    more=("${system[@]}")
+    set -- "${@:1:$#-1}"
+fi
 case $* in
 '') ;;
 --full)
@@ -101,6 +110,8 @@ $(list)"
     ;;
 esac
 
+wanted+=("${more[@]}")
+
 setup=()
 ! is boot "${wanted[@]}" || setup=(boot)
 ci/setup.sh "${setup[@]}"
@@ -119,10 +130,11 @@ for check in "${checks[@]}" "${release[@]}"; do
     ci/$check.sh || counts='0 passed, 1 failed, 0 skipped'
     echo "$check: $counts" >>"$summary"
 done
-for name in "${drivers[@]}"; do
+for name in "${drivers[@]}" "${system[@]}"; do
     is "$name" "${wanted[@]}" || continue
     arguments=()
     [ "$name" != boot ] || arguments=($kernels)
+    ! is "$name" "${system[@]}" || arguments=(--system)
     echo "ci/$name.sh"
     # A failure that no driver counted is counted here.
     ci/"$name".sh "${arguments[@]}" >"$log" || grep -qE '^[^ ].* [1-9][0-9]* failed, ' "$log" ||
