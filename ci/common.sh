@@ -178,16 +178,28 @@ claims_about_vectors() {
     )
 }
 
-# What drivers have skipped and why, and how the next that skips the same says so.
+# Where the tests run, for tests/suite/src/skips.rs. It says which skips are allowed there; any other
+# is a failure.
+place=host
+
+# The lines about what drivers have skipped and why: each is printed once.
 declare -A told
 
+# bounds COMMAND…: runs a claim that is skipped here with these arguments, at the place where no
+# skip is allowed. It must fail and say why, or no skip could fail anywhere.
+bounds() {
+    ! OWNED_MEMFD_PLACE=nowhere "$@" >"$log" 2>&1 || stop 'a skip that is not allowed is a failure:' "$@"
+    grep -q 'must not be skipped on nowhere: ' "$log" || stop 'it is a failure because it is not allowed:' "$@"
+}
+
 # driver NAME COMMAND…: runs tests and prints `NAME: N passed, N failed, N skipped`, and
-# under it each reason for skipping, with what was skipped. A run that fails, counts
-# nothing, or skips without a reason shows all that it printed, and is never counted as passed.
+# under it each reason for skipping, with what was skipped, unless it was printed before. A run
+# that fails, counts nothing, or skips without a reason shows all that it printed, and is never
+# counted as passed.
 driver() {
-    local name=$1 status=0 passed failed skipped explained reasons
+    local name=$1 status=0 passed failed skipped explained reasons line same=0
     shift
-    "$@" >"$log" 2>&1 || status=$?
+    OWNED_MEMFD_PLACE=$place "$@" >"$log" 2>&1 || status=$?
     read -r passed failed skipped explained < <(awk '
         # libtest: test result: ok. 1 passed; 0 failed; 0 ignored; …
         /^test result: / { passed += $4; failed += $6; skipped += $8 }
@@ -212,10 +224,16 @@ driver() {
     reasons=$(sed -nE 's/^skip ([^ ]+): (.+)/\2\t\1/p' "$log" | sort | awk -F '\t' '
         { printf "%s%s", $1 == reason ? ", " : (NR > 1 ? "\n" : "") "  skipped, " $1 ": ", $2; reason = $1 }
     ')
-    if [ -n "$reasons" ]; then
-        echo "${told[$reasons]-$reasons}"
-        told[$reasons]=${told[$reasons]-"  skipped, the same as by $name"}
-    fi
+    while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        if [ -n "${told[$line]-}" ]; then
+            same=$((same + 1))
+        else
+            told[$line]=1
+            echo "$line"
+        fi
+    done <<<"$reasons"
+    [ "$same" -eq 0 ] || echo "  skipped as above, for $same reasons"
     if [ "$failed" -ne 0 ]; then
         show "$@"
         failures=1

@@ -21,6 +21,9 @@ done
 
 read_features
 for target; do
+    place=emulated
+    # This machine runs these itself.
+    [[ $target != x86_64-* ]] || place=host
     test=(cargo test --locked --no-fail-fast --target "$target")
     driver "$target" "${test[@]}" --features "$without_std"
     driver "$target, std" "${test[@]}" --features "$with_std"

@@ -1,7 +1,8 @@
 //! Runs every claim of the suite in a program that has neither libc nor std, and prints how each
 //! ended. The exit status is 0 if at least one passed and none failed.
 //!
-//! With an argument, it runs only the claims whose names begin with it. With `--list`, it prints
+//! With an argument, it runs only the claims whose names begin with it. Before that, `--place PLACE`
+//! makes every skip a failure that `suite::skips` does not allow there. With `--list`, it prints
 //! the names. As `/init` of a test kernel, see `machine`.
 #![no_std]
 #![no_main]
@@ -14,11 +15,11 @@ mod output;
 
 use entry::Arguments;
 use output::{Stream, exit};
-use suite::{Stop, World};
+use suite::{Stop, World, skips::bounded};
 
 /// Runs the program, and returns its exit status.
 fn run(mut arguments: Arguments) -> i32 {
-    let first = arguments.next();
+    let mut first = arguments.next();
     if first == Some(suite::init::ARGUMENT) {
         return machine::run(arguments);
     }
@@ -28,10 +29,23 @@ fn run(mut arguments: Arguments) -> i32 {
         }
         return 0;
     }
+    let mut place = None;
+    if first == Some(c"--place") {
+        let name = arguments.next().and_then(|name| name.to_str().ok());
+        match suite::skips::place(name.unwrap_or("?")) {
+            Ok(known) => place = known,
+            Err(error) => {
+                say!(Stream::Error, "{error}");
+                return 2;
+            }
+        }
+        first = arguments.next();
+    }
     let mut tally = Tally::default();
     tally.run(
         &World::probe(),
         first.map_or(b"", |filter| filter.to_bytes()),
+        place,
     );
     i32::from(!tally.conclude())
 }
@@ -60,11 +74,11 @@ impl Tally {
         say!(Stream::Out, "skip {claim}: {reason}");
     }
 
-    /// Runs the claims of the suite whose names begin with `filter`.
-    fn run(&mut self, world: &World, filter: &[u8]) {
+    /// Runs the claims of the suite whose names begin with `filter`, at a place if it is known.
+    fn run(&mut self, world: &World, filter: &[u8], place: Option<&str>) {
         let chosen = |name: &str| name.as_bytes().starts_with(filter);
         for claim in suite::claims().filter(|claim| chosen(claim.name)) {
-            match claim.run(world) {
+            match bounded(claim.run(world), place) {
                 Ok(()) => self.passed(claim.name),
                 Err(Stop::Failed(failure)) => self.failed(claim.name, failure),
                 Err(Stop::Skipped(reason)) => self.skipped(claim.name, reason),

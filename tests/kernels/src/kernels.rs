@@ -7,9 +7,22 @@ const LIST: &str = include_str!("../kernels.txt");
 
 /// The names of all kernels of the list.
 pub fn names() -> impl Iterator<Item = &'static str> {
+    lines().map(|(_, name)| name)
+}
+
+/// The names of those that every change must pass on.
+pub fn required() -> impl Iterator<Item = &'static str> {
+    lines().filter_map(|(when, name)| (when == "required").then_some(name))
+}
+
+/// The first two words of each line.
+fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     LIST.lines()
         .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(' ').nth(1))
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?, words.next()?))
+        })
 }
 
 /// The version in a kernel's name, which is what follows its CPU.

@@ -12,9 +12,9 @@ use std::{
 use suite::init::{ARGUMENT, KEXEC};
 
 /// The prefix of every claim.
-pub const ALL: &str = "";
+const ALL: &str = "";
 /// The prefix of the claims about vector registers.
-pub const VECTORS: &str = "vectors::";
+const VECTORS: &str = "vectors::";
 
 /// Megabytes, for two kernels and what the second one is loaded from.
 const MEMORY: &str = "512";
@@ -123,16 +123,11 @@ impl Maker<'_> {
 }
 
 impl Machine {
-    /// The version in the name of its kernel.
-    pub fn version(&self) -> &str {
-        kernels::version(&self.kernel_name)
-    }
-
-    /// The prefix of the claims that it runs, if it runs claims.
-    pub fn prefix(&self) -> Option<&'static str> {
-        match self.shows {
-            Shows::Claims(prefix) => Some(prefix),
-            Shows::Line(_) => None,
+    /// What `suite::skips` calls it: `KERNEL`, or `KERNEL/VARIANT`.
+    pub fn place(&self) -> String {
+        match self.name.strip_prefix(&self.kernel_name) {
+            Some(variant) => self.kernel_name.clone() + &variant.replacen('-', "/", 1),
+            None => self.name.clone(),
         }
     }
 

@@ -79,15 +79,15 @@ const IMAGE: &CStr = c"/boot/image.squashfs";
 const CONTROL: &CStr = c"/dev/loop-control";
 
 // The reasons for which claims are skipped.
-const NO_MODULE: &str = "there is no /boot/loop.ko";
-const NOT_ATTACHED: &str = "no loop devices here, or not for this process";
-const NO_LOOP: &str = "no loop devices in this kernel, and no /boot/loop.ko";
-const NO_IMAGE: &str = "there is no /boot/image.squashfs";
-const NO_SQUASHFS: &str = "no squashfs in this kernel, and no /boot/squashfs.ko";
-const NOT_SIGNED: &str = "/boot/loop.ko is not signed";
-const NO_NODES: &str = "not privileged to make the nodes of devices";
-const NOT_CLOSED: &str = "/dev/loop-control is not there, or everybody may open it";
-const MODULES: &str = "this kernel has modules";
+pub(crate) const NO_MODULE: &str = "there is no /boot/loop.ko";
+pub(crate) const NOT_ATTACHED: &str = "no loop devices here, or not for this process";
+pub(crate) const NO_LOOP: &str = "no loop devices in this kernel, and no /boot/loop.ko";
+pub(crate) const NO_IMAGE: &str = "there is no /boot/image.squashfs";
+pub(crate) const NO_SQUASHFS: &str = "no squashfs in this kernel, and no /boot/squashfs.ko";
+pub(crate) const NOT_SIGNED: &str = "/boot/loop.ko is not signed";
+pub(crate) const NO_NODES: &str = "not privileged to make the nodes of devices";
+pub(crate) const NOT_CLOSED: &str = "/dev/loop-control is not there, or everybody may open it";
+pub(crate) const MODULES: &str = "this kernel has modules";
 
 fn is_there(path: &CStr) -> bool {
     kernel::open(path, OFlags::RDONLY).is_ok()

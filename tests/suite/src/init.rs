@@ -28,3 +28,8 @@ pub const RUNS_WITHOUT_PROC: &str = "init::a_memory_file_runs_before_anything_is
 pub const RUNS_BY_PROC: &str = "init::where_a_missing_dev_fd_forbids_that_proc_allows_it";
 pub const RUNS_FROM_MEMORY: &str = "init::process_1_runs_from_a_sealed_memory_file";
 pub const RUNS_AS_SECOND_KERNEL: &str = "kexec::a_machine_goes_on_with_what_was_loaded";
+
+// The reasons for which these are skipped.
+pub const DEV_FD_NOT_WANTED: &str = "nothing in this kernel wants a /dev/fd";
+pub const DEV_FD_WANTED: &str = "TOMOYO in this kernel wants a /dev/fd, and the refusal says so";
+pub const NOT_ABOUT_KEXEC: &str = "only the claims about kexec end so";

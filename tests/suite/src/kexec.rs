@@ -34,9 +34,9 @@ const KERNEL: &CStr = c"/boot/vmlinuz";
 const COMMAND_LINE: &CStr = c"panic=-1";
 
 // The reasons for which claims are skipped.
-const NO_KERNEL: &str = "there is no /boot/vmlinuz";
-const ANY_LENGTH: &str = "only on x86_64 has a kernel's header the length that it takes";
-const KEXEC: &str = "this kernel has kexec_file_load";
+pub(crate) const NO_KERNEL: &str = "there is no /boot/vmlinuz";
+pub(crate) const ANY_LENGTH: &str = "only on x86_64 has a kernel's header the length that it takes";
+pub(crate) const KEXEC: &str = "this kernel has kexec_file_load";
 
 /// Unloads a loaded kernel. Skips the claim if the machine must not change.
 fn ready(world: &World) -> Verdict {

@@ -77,6 +77,7 @@ cfg_if! {
 }
 
 pub mod init;
+pub mod skips;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
 pub use world::World;

@@ -18,7 +18,7 @@ use owned_memfd::{
 use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
 /// A reason for which a claim is skipped.
-const SHARED_MAPS_ARE_MADE: &str =
+pub(crate) const SHARED_MAPS_ARE_MADE: &str =
     "this kernel maps write-sealed files shared for reading, as all but some 5.x do";
 
 claims!(

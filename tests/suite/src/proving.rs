@@ -17,8 +17,8 @@ use owned_memfd::{
 use rustix::{fs::OFlags, thread::UnshareFlags};
 
 // The reasons for which claims are skipped.
-const NO_FORGERY: &str = "this kernel does not have CVE-2026-63952";
-const FORGERY: &str = "this kernel has CVE-2026-63952";
+pub(crate) const NO_FORGERY: &str = "this kernel does not have CVE-2026-63952";
+pub(crate) const FORGERY: &str = "this kernel has CVE-2026-63952";
 
 claims!(
     every_set_of_seals_is_judged_by_what_it_promises,
