@@ -23,8 +23,9 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-const NO_SYSTEM_V: &str = "no System V segments in this kernel";
-const NO_MAP_FILES: &str = "not privileged to open /proc/PID/map_files, or it is not there";
+pub(crate) const NO_SYSTEM_V: &str = "no System V segments in this kernel";
+pub(crate) const NO_MAP_FILES: &str =
+    "not privileged to open /proc/PID/map_files, or it is not there";
 
 claims!(
     a_clone_is_another_number_of_the_same_open_file,
@@ -34,6 +35,9 @@ claims!(
     a_file_opened_again_is_only_read,
     a_file_is_opened_again_in_a_full_table_with_emfile,
     a_file_is_opened_again_without_proc,
+    a_file_is_opened_again_by_an_empty_path_alone,
+    an_empty_path_may_be_refused_in_either_way,
+    a_path_through_what_is_no_directory_is_not_the_last_way,
     a_false_proc_is_not_believed,
     a_false_proc_with_a_file_of_the_same_number_is_not_believed,
     what_stands_at_a_false_path_is_not_opened,
@@ -217,6 +221,52 @@ fn is_not_found(world: &World, file: &OwnedMemFd) -> Verdict {
             holds!(matches!(error, Errno::ENOENT | Errno::EPERM), "{error:?}");
         }
     }
+    Ok(())
+}
+
+/// A kernel that can open a file by its empty path needs nothing else for it.
+fn a_file_is_opened_again_by_an_empty_path_alone(world: &World) -> Verdict {
+    needs!(world.empty_path, world::NO_EMPTY_PATH);
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.filters, world::NO_FILTERS);
+    ok!(parties::hide(c"/proc"));
+    for number in [sc::nr::NAME_TO_HANDLE_AT, sc::nr::OPEN_BY_HANDLE_AT] {
+        ok!(raw::refuse(Which::All(number), Errno::EPERM));
+    }
+    is_opened_again(&ok!(kernel::holding(b"0123")))
+}
+
+fn an_empty_path_may_be_refused_in_either_way(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    needs!(world.filters, world::NO_FILTERS);
+    for error in [Errno::ENOENT, Errno::EINVAL] {
+        children::apart(|| {
+            let which = Which::WithBits(sc::nr::OPENAT, 2, raw::EMPTY_PATH);
+            ok!(raw::refuse(which, error));
+            is_opened_again(&ok!(kernel::holding(b"0123")))
+        })?;
+    }
+    Ok(())
+}
+
+fn a_path_through_what_is_no_directory_is_not_the_last_way(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    without_empty_path(world)?;
+    ok!(parties::hide(c"/proc"));
+    let file = ok!(kernel::holding(b"0123"));
+    for path in [c"/proc/self", c"/proc/thread-self"] {
+        drop(ok!(kernel::open(path, OFlags::CREATE | OFlags::RDWR)));
+    }
+    is_not_found(world, &file)
+}
+
+/// Opening the file again opens this very file, for reading.
+fn is_opened_again(file: &OwnedMemFd) -> Verdict {
+    let reader = ok!(file.reopen_read_only());
+    same!(kernel::identity(&reader), kernel::identity(file));
+    let access = ok!(kernel::status_flags(&reader)) & OFlags::ACCMODE;
+    same!(access, OFlags::RDONLY);
     Ok(())
 }
 

@@ -71,7 +71,6 @@ cfg_if! {
         mod booting;
         mod kexec;
         mod descriptors;
-        mod reopening;
         mod vectors;
     }
 }

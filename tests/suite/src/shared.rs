@@ -16,7 +16,7 @@ use owned_memfd::{
 use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
 /// A reason for which a claim is skipped.
-const LOCKS_THE_EMULATOR: &str = "the emulator's own memory would be locked too";
+pub(crate) const LOCKS_THE_EMULATOR: &str = "the emulator's own memory would be locked too";
 
 claims!(
     what_is_shared_cannot_be_cut,

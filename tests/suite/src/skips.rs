@@ -5,12 +5,12 @@
 //! printed. Without a place, as with `cargo test` by hand, each skip is only reported.
 
 use crate::{
-    Stop, Verdict, attacks, booting,
+    Stop, Verdict, attacks, booting, descriptors,
     init::{
         DEV_FD_NOT_WANTED, DEV_FD_WANTED, NOT_ABOUT_KEXEC, RUNS_AS_SECOND_KERNEL, RUNS_BY_PROC,
         RUNS_WITHOUT_PROC,
     },
-    kexec, mapping, parties, proving, world,
+    kexec, mapping, parties, proving, shared, world,
 };
 
 /// Any machine that the scripts run the tests on: also an old one, or a container, or as an ordinary
@@ -48,6 +48,18 @@ pub const ALLOWED: &[Line] = &[
     (attacks::NO_INIT, &[HOST]),
     (parties::NO_PROGRAMS, &[HOST]),
     (booting::NOT_CLOSED, &[HOST]),
+    (booting::NOT_ATTACHED, &[HOST]),
+    (booting::NO_IMAGE, &[HOST]),
+    (booting::NO_NODES, &[HOST]),
+    (world::NO_TRACING, &[HOST]),
+    (world::NO_LEASES, &[HOST]),
+    (world::NO_SAME_NUMBER, &[HOST]),
+    (attacks::NO_UPROBES, &[HOST]),
+    (attacks::NO_AIO, &[HOST]),
+    (attacks::NO_LOCKS, &[HOST]),
+    (descriptors::NO_SYSTEM_V, &[HOST]),
+    (descriptors::NO_MAP_FILES, &[HOST]),
+    (parties::NO_LOOPBACK, &[HOST]),
     // What some kernels lack.
     (world::NO_EXEC_FLAGS, &[HOST, "*-5.10*", "*-6.1"]),
     (world::NO_FUTURE_WRITE, &[HOST]),
@@ -59,6 +71,14 @@ pub const ALLOWED: &[Line] = &[
     (attacks::NO_USERFAULTFD, &[HOST, "*-5.10*"]),
     (parties::NO_PIDFD_MESSAGES, &[HOST, "*-5.10*", "*-6.1"]),
     (parties::NO_CHECK, &[HOST, "*-5.10*", "*-6.1", "*-6.12*"]),
+    (
+        parties::NO_PASSRIGHTS,
+        &[HOST, "*-5.10*", "*-6.1", "*-6.12*"],
+    ),
+    (parties::NO_FUSE, &[HOST, "*-5.10*", "*-6.1", "*-6.12*"]),
+    (world::NO_ACCESS_LISTS, &[HOST]),
+    (world::NO_EMPTY_PATH, &[HOST, "*-5.10*", "*-6.*"]),
+    (attacks::NO_FORCED_WRITES, &[HOST, "*-newest"]),
     // What others have.
     (world::NO_NEED_OF_PROC, &[HOST, "*-newest"]),
     (
@@ -94,6 +114,7 @@ pub const ALLOWED: &[Line] = &[
     (attacks::NO_NEIGHBOURS, &[EMULATED]),
     (parties::NO_CLOSING, &[EMULATED]),
     (parties::NO_EXECVEAT, &[EMULATED]),
+    (shared::LOCKS_THE_EMULATOR, &[EMULATED]),
 ];
 
 /// A claim, and the kernels that are there to show it.

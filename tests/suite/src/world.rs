@@ -111,8 +111,6 @@ pub(crate) const NO_SAME_NUMBER: &str =
     "no file of a fresh tmpfs gets the number that a memory file has here";
 pub(crate) const NO_LEASES: &str = "this process may not take leases on such files";
 pub(crate) const NO_EMPTY_PATH: &str = "no O_EMPTYPATH before Linux 7.2";
-pub(crate) const HIGH_NUMBERS: &str =
-    "memory files have numbers here that a new tmpfs does not reach in time";
 pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel, or not for this process";
 pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
 pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
