@@ -261,8 +261,8 @@ fn a_page_that_is_in_use_for_a_moment_is_waited_for(_: &World) -> Verdict {
     user.finish(PATIENCE)
 }
 
-/// Which calls add seals.
-const SEALING: Which = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_ADD_SEALS);
+/// Which calls seal a file against writing.
+const SEALING: Which = Which::Sealing(Seals::WRITE.bits());
 
 fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict {
     needs!(world.supervisors, world::NO_SUPERVISORS);
