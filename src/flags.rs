@@ -122,7 +122,8 @@ bitflags! {
         ///
         /// This is hygiene, not a boundary. The file's owner can still set the bits by an access
         /// control list (`system.posix_acl_access`), and the file then runs, however it is
-        /// sealed. Nor does the seal prevent an executable mapping.
+        /// sealed. Nor does the seal prevent an executable mapping. On huge pages, kernels report it
+        /// and let `chmod` change the bits all the same.
         ///
         /// Since Linux 6.3.
         #[doc(alias = "F_SEAL_EXEC")]

@@ -249,12 +249,12 @@ fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
 }
 
 fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
-    strangers::ordinary_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+    strangers::ordinary_files(world, a_strangers_file_is_refused)
 }
 
-/// What a mounted file system keeps in memory is refused: its files have a seal, and can get no
-/// other, and its directories have none.
-fn what_is_in_memory_is_refused(fd: OwnedFd) -> Verdict {
+/// A file of a mounted file system is refused. One that is kept in memory, as in a tmpfs, has a
+/// seal, and can get no other.
+fn a_strangers_file_is_refused(fd: OwnedFd) -> Verdict {
     let reason = match raw::seals(&fd) {
         Ok(_) => VerifyErrorKind::MissingSeals(PROOF),
         Err(_) => VerifyErrorKind::NotMemFd,
@@ -263,17 +263,17 @@ fn what_is_in_memory_is_refused(fd: OwnedFd) -> Verdict {
 }
 
 fn a_file_of_a_tmpfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_tmpfs(world, what_is_in_memory_is_refused)
+    strangers::files_of_a_tmpfs(world, a_strangers_file_is_refused)
 }
 
 fn a_file_of_a_hugetlbfs_is_refused(world: &World) -> Verdict {
-    strangers::files_of_a_hugetlbfs(world, what_is_in_memory_is_refused)
+    strangers::files_of_a_hugetlbfs(world, a_strangers_file_is_refused)
 }
 
 fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
     let init = kernel::open(c"/init", OFlags::RDONLY);
     needs!(init.is_ok(), attacks::NO_INIT);
-    what_is_in_memory_is_refused(ok!(init))
+    a_strangers_file_is_refused(ok!(init))
 }
 
 fn a_device_is_refused(world: &World) -> Verdict {
