@@ -121,9 +121,9 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// Whether this kernel has CVE-2026-63952, with which the seals of a file can be forged.
 ///
 /// This is found out by trying, with a memory file of its own. The process keeps the result, and
-/// later calls make no system call. Verifying a file asks the same if the file has both
-/// [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], which only few senders set. Before a process enters a
-/// sandbox that does not allow these calls, it can ask once:
+/// later calls make no system call. Verifying a file calls this if the file has both
+/// [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], which few senders set. A process that is about to
+/// enter a sandbox, where the calls are not allowed, can call it before:
 ///
 /// ```
 /// // Before the filter is installed. If it fails, such files are rejected.
