@@ -1064,9 +1064,10 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
 
 /// A socket can be set to bring all of these at once. What a security label takes depends on the
 /// security module.
-fn other_messages_take_no_room_from_descriptors(_: &World) -> Verdict {
+fn other_messages_take_no_room_from_descriptors(world: &World) -> Verdict {
     const MOST: usize = socket::MAX_DESCRIPTORS;
 
+    needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
     let pidfds = parties::brings_pidfds();
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
