@@ -178,10 +178,10 @@ fn attach(
 /// or damaged after it is loaded. `command_line` is complete: nothing of the running kernel's is
 /// added, `console=` for example.
 ///
-/// The files are sealed, so that the kernel reads what you have verified, and nothing after it:
-/// it reads each of them to the end. It checks a signature
-/// itself only if it is configured, locked down or told by IMA to demand one, and only that of the
-/// kernel. You always vouch for the RAM disk and the command line.
+/// The kernel reads both files to their ends. They are sealed, so it reads what you have verified,
+/// and nothing else. The running kernel checks a signature only if it is configured, locked down or
+/// told by IMA to demand one, and only that of the kernel. You always vouch for the RAM disk and the
+/// command line.
 ///
 /// # Errors
 /// - [`BootError::UnprovenLength`]: one of the files may be longer than was proven. Nothing is loaded.
@@ -263,8 +263,9 @@ impl SealedMemFd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BootError {
-    /// The file lacks [`Seals::GROW`], or is longer than it was when it was proven. The kernel
-    /// reads a file to its end, and would load more than that.
+    /// The file lacks [`Seals::GROW`], or is longer than it was when it was proven, or is on huge
+    /// pages, where that seal does not hold on some kernels. The kernel reads a file to its end, and
+    /// would load more than what was proven.
     ///
     /// To go on, copy what was proven: [`SealedMemFd::copy_from_slice`] of its
     /// [`map`](SealedMemFd::map).
@@ -291,11 +292,11 @@ impl fmt::Display for BootError {
 impl core::error::Error for BootError {}
 
 impl From<BootError> for Errno {
-    /// The kernel's error, or `EPERM` for a file that may be longer than was proven.
+    /// The kernel's error, or `EFBIG` for a file that may be longer than was proven.
     fn from(error: BootError) -> Self {
         match error {
             BootError::Kernel(errno) => errno,
-            BootError::UnprovenLength => Self::EPERM,
+            BootError::UnprovenLength => Self::EFBIG,
         }
     }
 }

@@ -247,10 +247,7 @@ impl SealedMemFd {
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
-        match self.whole_file()? {
-            Some(file) => file.exec(args, env),
-            None => Err(ExecError::UnprovenLength),
-        }
+        self.to_execute()?.exec(args, env)
     }
 
     /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
@@ -266,8 +263,14 @@ impl SealedMemFd {
     /// `AT_EXECVE_CHECK`.
     #[doc(alias = "AT_EXECVE_CHECK")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
+        self.to_execute()?.check_exec()
+    }
+
+    /// The file, which the kernel may read to its end.
+    fn to_execute(&self) -> Result<&OwnedMemFd, ExecError> {
         match self.whole_file()? {
-            Some(file) => file.check_exec(),
+            Some(file) => Ok(file),
+            None if is_on_huge_pages(self.as_fd()) => Err(ExecError::HugePages),
             None => Err(ExecError::UnprovenLength),
         }
     }
@@ -331,7 +334,7 @@ impl fmt::Display for ExecError {
 impl core::error::Error for ExecError {}
 
 impl From<ExecError> for Errno {
-    /// The kernel's error, `EINVAL` for a file on huge pages, or `EPERM` for one that may be
+    /// The kernel's error, `EINVAL` for a file on huge pages, or `EFBIG` for one that may be
     /// longer than was proven.
     fn from(error: ExecError) -> Self {
         match error {
@@ -342,7 +345,7 @@ impl From<ExecError> for Errno {
                 Self::ENOENT
             }
             ExecError::HugePages => Self::EINVAL,
-            ExecError::UnprovenLength => Self::EPERM,
+            ExecError::UnprovenLength => Self::EFBIG,
             ExecError::Kernel(errno) => errno,
         }
     }

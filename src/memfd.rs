@@ -10,7 +10,7 @@ use crate::{
     fd::{self, AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::{MemFdFlags, Seals},
     path::{NumberedPath, PathStart},
-    sys::{self, memfd::Stat},
+    sys,
 };
 use core::{ffi::CStr, fmt, mem::MaybeUninit, slice};
 use linux_raw_sys::general as raw;
@@ -361,7 +361,7 @@ impl OwnedMemFd {
         let fd = self.as_fd();
         let reopened = match sys::memfd::reopen_read_only(fd) {
             Err(Errno::ENOENT | Errno::EINVAL) => match self.reopen_by_path() {
-                Err(Errno::ENOENT | Errno::ENOTDIR) => {
+                Err(Errno::ENOENT) => {
                     let mut handle = sys::memfd::FileHandle::new();
                     sys::memfd::get_handle(fd, &mut handle).and_then(|()| {
                         // SAFETY: `get_handle` has just filled it.
@@ -382,7 +382,11 @@ impl OwnedMemFd {
         let path = self.find_path().ok_or(Errno::ENOENT)?;
         let reopened = sys::memfd::reopen_path(&path)?;
         // It may have changed since it was asked.
-        if self.is_same_file(sys::memfd::stat(reopened.as_fd())) {
+        let (ours, found) = (
+            sys::memfd::stat(self.as_fd())?,
+            sys::memfd::stat(reopened.as_fd())?,
+        );
+        if ours.is_same_file(&found) {
             Ok(reopened)
         } else {
             Err(Errno::ENOENT)
@@ -394,29 +398,24 @@ impl OwnedMemFd {
     #[cold]
     pub(crate) fn find_path(&self) -> Option<NumberedPath> {
         let number = self.as_raw_fd().unsigned_abs();
+        let ours = sys::memfd::stat(self.as_fd()).ok()?;
+        let leads_here = |path: &NumberedPath| {
+            sys::memfd::stat_path(path).is_ok_and(|found| ours.is_same_file(&found))
+        };
         let path = THREAD_FD.with_number(number);
-        if self.is_same_file(sys::memfd::stat_path(&path)) {
+        if leads_here(&path) {
             return Some(path);
         }
         let path = PROC_FD.with_number(number);
-        self.is_same_file(sys::memfd::stat_path(&path))
-            .then_some(path)
-    }
-
-    /// Whether that is this very file.
-    fn is_same_file(&self, found: Result<Stat, Errno>) -> bool {
-        match (sys::memfd::stat(self.as_fd()), found) {
-            (Ok(ours), Ok(found)) => (ours.device, ours.inode) == (found.device, found.inode),
-            _ => false,
-        }
+        leads_here(&path).then_some(path)
     }
 
     /// The path `/proc/self/fd/N`, which names this descriptor in this process as long as it is
     /// open.
     ///
-    /// The path names what the first thread has open under that number. All threads of a process
-    /// share their descriptors, except one that called `unshare(CLONE_FILES)`: it must not use the
-    /// path, which would lead to another file or to none.
+    /// The path names what the first thread has open under that number, and leads nowhere once that
+    /// thread has ended. All threads of a process share their descriptors, except one that called
+    /// `unshare(CLONE_FILES)`: it must not use the path, which would lead to another file or to none.
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {
         PROC_FD.with_number(self.as_raw_fd().unsigned_abs())

@@ -116,7 +116,7 @@ impl MemFdOptions {
     /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call is made.
     /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids, or 1 if a seccomp filter
     ///   does not know the execute flags; or a security module forbids it.
-    /// - `EINVAL`: sealable huge pages before Linux 4.16, or huge pages before 4.14.
+    /// - `EINVAL`: huge pages before Linux 4.16.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: this machine has no huge pages of that size.
     /// - `ENOMEM`: no memory for the file.

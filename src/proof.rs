@@ -66,7 +66,13 @@ impl Proof {
     ///
     /// That is more than it takes to map the proven bytes. Who reads the file itself, as the
     /// kernel does when it executes one, reads it to its end, wherever that is by then.
+    ///
+    /// It is never said of huge pages: some kernels let a private mapping lengthen such a file,
+    /// whatever seals it has.
     pub(crate) fn whole_file(&self) -> Result<Option<&OwnedMemFd>, Errno> {
+        if sys::memfd::stat_fs(self.file.as_fd())?.magic == raw::HUGETLBFS_MAGIC {
+            return Ok(None);
+        }
         // The seal first: the length that is read after it is the last one.
         let is_fixed = self.file.seals()?.contains(Seals::GROW);
         let is_whole = is_fixed && self.file.len()? == self.len as u64;
@@ -130,12 +136,12 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// let _ = owned_memfd::has_cve_2026_63952();
 /// ```
 ///
-/// The calls are `memfd_create`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and `close`,
-/// and `fsetxattr` where `vm.memfd_noexec` is 2.
+/// The calls are `memfd_create`, `fstat`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and
+/// `close`, and `fsetxattr` where an executable file cannot be created.
 ///
 /// # Errors
-/// It could not be tried, and the next call tries again.
-/// - `EINVAL`: before Linux 6.3, which neither has the bug nor knows [`Seals::EXEC`].
+/// It could not be tried, and the next call tries again. Nothing follows from an error.
+/// - `EINVAL`: the kernel does not know [`Seals::EXEC`], or a seccomp filter hides that.
 /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
 /// - `ENOMEM`: no memory for a file or a mapping.
 /// - `EOPNOTSUPP`: `vm.memfd_noexec` is 2, and the kernel is built without access control lists for
@@ -164,16 +170,19 @@ pub fn has_cve_2026_63952() -> Result<bool, Errno> {
 /// which some kernels allow that. Returns whether this one does.
 fn probe_cve_2026_63952() -> Result<bool, Errno> {
     let flags = MemFdFlags::CLOEXEC.union(MemFdFlags::ALLOW_SEALING);
-    let file = match OwnedMemFd::create(c"owned-memfd", flags.union(MemFdFlags::EXEC)) {
-        // vm.memfd_noexec forbids executable files. But it forbids only to create one: a list of
-        // access rights makes one of any file, even if its execute bits are sealed.
-        Err(Errno::EACCES) => {
-            let file = OwnedMemFd::create(c"owned-memfd", flags.union(MemFdFlags::NOEXEC_SEAL))?;
-            sys::memfd::set_acl(file.as_fd(), &EXECUTABLE)?;
-            file
-        }
-        file => file?,
-    };
+    let create = |exec| OwnedMemFd::create(c"owned-memfd", flags.union(exec));
+    let file = match create(MemFdFlags::EXEC) {
+        // vm.memfd_noexec forbids executable files.
+        Err(Errno::EACCES) => create(MemFdFlags::NOEXEC_SEAL),
+        // A seccomp filter, or the kernel, does not know these flags.
+        Err(Errno::EINVAL) => create(MemFdFlags::empty()),
+        file => file,
+    }?;
+    // What is forbidden is only to create an executable file. An access control list makes one of
+    // any file, even if its execute bits are sealed.
+    if sys::memfd::stat(file.as_fd())?.mode & 0o111 == 0 {
+        sys::memfd::set_acl(file.as_fd(), &EXECUTABLE)?;
+    }
     // The file stays empty, since more may be above RLIMIT_FSIZE, which kills. The bug is about
     // the mapping.
     let _mapping = Region::new(file.as_fd(), 0, 1, MapMode::SharedWrite)?;
@@ -224,7 +233,8 @@ pub(crate) struct Unshrinkable<'fd> {
 impl<'fd> Unshrinkable<'fd> {
     /// As in [`Proof::of`], the seals are read before the length.
     pub(crate) fn of(fd: BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
-        let seals = Seals::from_bits_retain(sys::memfd::get_seals(fd)?);
+        let seals = sys::memfd::get_seals(fd).map_err(|errno| explain_no_seals(fd, errno))?;
+        let seals = Seals::from_bits_retain(seals);
         if !seals.contains(Seals::SHRINK) {
             return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
         }
@@ -402,11 +412,11 @@ impl fmt::Display for VerifyErrorKind {
                 f.write_str("sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE")
             }
             Self::ForgeableSeals => f.write_str(
-                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, as this kernel's CVE-2026-63952 forges",
+                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, which CVE-2026-63952 forges, and this kernel has it",
             ),
             Self::ProbeFailed(errno) => write!(
                 f,
-                "sealed as CVE-2026-63952 forges, for which this kernel could not be tried: {errno}"
+                "cannot tell whether this kernel has CVE-2026-63952, which forges these seals: {errno}"
             ),
             Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
         }

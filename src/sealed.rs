@@ -52,7 +52,8 @@ pub struct SealedMemFd {
 }
 
 /// The message of the errors for a file of which [`SealedMemFd::whole_file`] says no.
-pub(crate) const UNPROVEN_LENGTH: &str = "the file may be longer than what was proven (no F_SEAL_GROW): copy that into a file of your own";
+pub(crate) const UNPROVEN_LENGTH: &str =
+    "the file may be longer than what was proven: copy that into a file of your own";
 
 impl SealedMemFd {
     #[inline(always)]
@@ -76,6 +77,7 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// - `EACCES`: the descriptor is open only for writing.
+    /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
     /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`: no room for the mapping.
     /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
@@ -91,6 +93,7 @@ impl SealedMemFd {
     /// # Errors
     /// - [`MapError::OutOfBounds`]: the range ends after the content. No call is made.
     /// - `EACCES`: the descriptor is open only for writing.
+    /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
     /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping.
     /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
@@ -123,10 +126,14 @@ impl SealedMemFd {
     #[cold]
     fn map_elsewhere(&self, offset: usize, len: usize) -> Result<Region, Errno> {
         let offset = offset as u64;
-        let reopened = self.as_memfd().reopen_read_only();
-        reopened
-            .and_then(|file| Region::new(file.as_fd(), offset, len, MapMode::SealedRead))
-            .or_else(|_| Region::new(self.as_fd(), offset, len, MapMode::PrivateRead))
+        match self.as_memfd().reopen_read_only() {
+            // It is the same file, and so has the seals. What is mapped is asked itself.
+            Ok(file) if Proof::may_be_of(&file) => {
+                Region::new(file.as_fd(), offset, len, MapMode::SealedRead)
+            }
+            _ => Err(Errno::EPERM),
+        }
+        .or_else(|_| Region::new(self.as_fd(), offset, len, MapMode::PrivateRead))
     }
 
     /// Reads from `offset`, in bytes from the start, and returns how many bytes; 0 at the end.
@@ -256,8 +263,8 @@ impl fmt::Debug for SealedMemFd {
 ///
 /// A control group's limit is no error and no `SIGBUS`: if the hole does not fit into `memory.max`,
 /// the kernel kills a process of the group by `SIGKILL`, whether the hole is touched or populated. A
-/// process that has such a limit can read a stranger's file with [`SealedMemFd::read_at`], which
-/// allocates nothing for a hole.
+/// process that has such a limit can read a file that it received with [`SealedMemFd::read_at`],
+/// which allocates nothing for a hole.
 pub struct SealedMap {
     region: Region,
 }
@@ -278,7 +285,8 @@ impl SealedMap {
     /// - `EFAULT`: a page cannot be allocated.
     /// - `EHWPOISON`: the memory of a page has failed.
     /// - `ENOMEM`, `EPERM`, `EAGAIN`: before Linux 5.14: a page cannot be allocated, there is no room
-    ///   for the second mapping, or `RLIMIT_MEMLOCK` is too small.
+    ///   for the second mapping, or it stays because of `vm.max_map_count`, or `RLIMIT_MEMLOCK` is too
+    ///   small.
     ///
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_POPULATE_READ`.

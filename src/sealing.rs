@@ -2,7 +2,7 @@
 //! somebody else's.
 //!
 //! Each way ends in the proof. The only reference to mapped bytes that is made here is the one
-//! that `create_with` lends out before anybody else has the file.
+//! that `create_with` lends out before the file is sealed.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -41,7 +41,8 @@ impl OwnedMemFd {
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
-    /// - [`VerifyErrorKind::ProbeFailed`]: the same, and whether it has could not be tried.
+    /// - [`VerifyErrorKind::ProbeFailed`]: the file has these seals, and the test whether the kernel
+    ///   has that bug failed with this error.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `isize::MAX`.
     ///
     /// Since Linux 3.17.
@@ -206,7 +207,8 @@ impl SealedMemFd {
     ///   [`Seals::SHRINK`]. A file of a tmpfs always does.
     /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings that were made earlier can still write.
     /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
-    /// - [`VerifyErrorKind::ProbeFailed`]: whether it can could not be tried, for this reason.
+    /// - [`VerifyErrorKind::ProbeFailed`]: the test whether it can failed with this error. Try again,
+    ///   or test beforehand.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
     /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
     ///
@@ -228,13 +230,17 @@ impl SealedMemFd {
     /// which the sender may share. It continues after `EINTR`. On success the sender's descriptor
     /// is closed.
     ///
+    /// Until the copy is sealed, it can be changed by those of whom
+    /// [`copy_from_slice`](Self::copy_from_slice) says so. What this returns cannot change any more.
+    ///
     /// # Errors
     /// The descriptor comes back, open and unchanged. The errors are those of
     /// [`verify`](Self::verify), except for those about seals, and those of
     /// [`MemFdOptions::create`]. If the file turns out longer than it said,
     /// [`VerifyErrorKind::TooLarge`] says how much had been read by then. And:
     /// - `EBADF`: the descriptor is open only for writing.
-    /// - `EBUSY`: a child that was forked meanwhile holds the copy for too long.
+    /// - `EBUSY`: a child that was forked meanwhile holds the copy for a quarter of a second, or one
+    ///   of its pages is in use for about 2 s.
     /// - `EFBIG`: the copy is above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless
     ///   it is ignored.
     /// - `ENOSPC`: no memory for the copy.
@@ -309,6 +315,7 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// As [`create`](Self::create), and:
+    /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
     /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or one
     ///   of its pages is in use for about 2 s; or another process has changed its length.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is

@@ -104,6 +104,7 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
 /// - `EINTR`: a signal came before anything was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
 /// - `ENOTCONN`: the socket is not connected.
+/// - `ENOTSOCK`: it is no socket.
 /// - `EPERM`: the other side takes no descriptors: its `SO_PASSRIGHTS` is off. Since Linux 6.16.
 /// - `EPIPE`, `ECONNRESET`, and with datagrams `ECONNREFUSED` and then `ENOTCONN`: the other
 ///   side is closed. No `SIGPIPE` is raised.
@@ -418,8 +419,8 @@ impl SealedMemFd {
     /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
     /// have come with the descriptor.
     ///
-    /// The calls that this makes are `recvmsg`, `close` for descriptors that are too many, and
-    /// those of [`SealedMemFd::verify`].
+    /// The calls that this makes are `recvmsg`, those of [`SealedMemFd::verify`], and `close` for
+    /// every descriptor that it does not return.
     ///
     /// # Errors
     /// As [`receive`], without `EINTR`, and:

@@ -112,12 +112,9 @@ impl<T> From<VerifyError<T>> for io::Error {
 }
 
 impl From<SealError> for io::Error {
-    /// The kernel's error, or for a cause an error of the kind of its errno.
+    /// The kernel's error, of which this is the explanation.
     fn from(error: SealError) -> Self {
-        match error {
-            SealError::Kernel(errno) => errno.into(),
-            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
-        }
+        Errno::from(error).into()
     }
 }
 

@@ -13,7 +13,7 @@ use linux_raw_sys::general as raw;
 /// Since Linux 7.2; before, an empty path is `ENOENT`.
 const O_EMPTYPATH: u32 = 1 << 26;
 /// How a file is opened again: read-only, close-on-exec, and without waiting for anything.
-const REOPENED: u32 = raw::O_RDONLY | raw::O_CLOEXEC | raw::O_NONBLOCK | raw::O_NOCTTY;
+const REOPENED: u32 = raw::O_RDONLY | raw::O_CLOEXEC | raw::O_NONBLOCK;
 /// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
 const MAX_HANDLE_SIZE: usize = 128;
 
@@ -161,6 +161,11 @@ impl Stat {
             len: found.st_size as u64,
             mode: found.st_mode,
         }
+    }
+
+    /// Whether both are of one file, as long as both are open.
+    pub(crate) const fn is_same_file(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
     }
 }
 

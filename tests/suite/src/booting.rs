@@ -357,7 +357,7 @@ fn what_may_be_longer_than_was_proven_is_given_to_no_kernel(_: &World) -> Verdic
             Ok(())
         },
     )?;
-    same!(Errno::from(BootError::UnprovenLength), Errno::EPERM);
+    same!(Errno::from(BootError::UnprovenLength), Errno::EFBIG);
     same!(Errno::from(BootError::Kernel(Errno::EIO)), Errno::EIO);
     same!(
         Text::of(BootError::Kernel(Errno::EIO)).as_str(),
