@@ -66,10 +66,10 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::SHRINK`].
+    /// - [`VerifyErrorKind::NotMemFd`], [`VerifyErrorKind::PathOnly`]: it has no seals.
     /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading.
     /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
-    /// - `EINVAL`: it is not a memory file.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] is on the file, and the kernel is an old one. Such a file
     ///   cannot change: map it as a [`SealedMemFd`](crate::SealedMemFd).
@@ -98,10 +98,10 @@ impl OwnedMemFd {
     /// The memory file comes back. A seal that was added stays.
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::SHRINK`], and it cannot be
     ///   added: sealing is closed, or the descriptor is not open for writing.
+    /// - [`VerifyErrorKind::NotMemFd`], [`VerifyErrorKind::PathOnly`]: it has no seals.
     /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading and writing.
     /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
-    /// - `EINVAL`: it is not a memory file.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
     /// - Any error of `fstatfs`, if a seccomp filter forbids that call.

@@ -119,6 +119,22 @@ fn the_kernels_errno_keeps_its_number_in_every_error() {
     is_the_kernels(ExecError::Kernel(KERNEL));
     is_the_kernels(ReceiveError::Kernel(KERNEL));
     is_the_kernels(SealError::Kernel(KERNEL));
+    is_the_kernels(VerifyErrorKind::ProbeFailed(KERNEL));
+    #[cfg(feature = "boot")]
+    is_the_kernels(owned_memfd::boot::BootError::Kernel(KERNEL));
+}
+
+#[test]
+fn an_explanation_is_the_error_that_it_explains() {
+    for (error, number) in [
+        (SealError::ReadOnly, 1),
+        (SealError::SealingClosed, 1),
+        (SealError::MappedOrPinned, 16),
+        (SealError::UnknownSeal, 22),
+        (SealError::NotMemFd, 22),
+    ] {
+        assert_eq!(io::Error::from(error).raw_os_error(), Some(number));
+    }
 }
 
 #[test]
@@ -181,19 +197,19 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
         ExecError::NoInterpreter,
         ExecError::NoDevFd,
         ExecError::HugePages,
+        ExecError::UnprovenLength,
     ] {
         let kind = io::Error::from(Errno::from(error)).kind();
         is_our_own::<ExecError>(error, kind, &error.to_string());
     }
-    for error in [
-        SealError::ReadOnly,
-        SealError::SealingClosed,
-        SealError::MappedOrPinned,
-        SealError::UnknownSeal,
-        SealError::NotMemFd,
-    ] {
-        let kind = io::Error::from(Errno::from(error)).kind();
-        is_our_own::<SealError>(error, kind, &error.to_string());
+    #[cfg(feature = "boot")]
+    {
+        let error = owned_memfd::boot::BootError::UnprovenLength;
+        is_our_own::<owned_memfd::boot::BootError>(
+            error,
+            ErrorKind::FileTooLarge,
+            &error.to_string(),
+        );
     }
     for (error, kind) in [
         (ReceiveError::Closed, ErrorKind::UnexpectedEof),

@@ -17,6 +17,7 @@ use core::{ffi::CStr, time::Duration};
 use owned_memfd::{
     Errno, OwnedMemFd, SealedMemFd, Seals,
     boot::{BootError, LoopDevice, kexec_file_load},
+    exec::{Args, ExecError},
     fd::{AsRawFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
@@ -42,6 +43,7 @@ claims!(
     an_empty_module_is_einval,
     a_module_of_2_gib_is_efbig,
     what_may_be_longer_than_was_proven_is_given_to_no_kernel,
+    what_is_on_huge_pages_is_given_to_no_kernel,
     no_module_is_loaded_without_privilege,
     no_module_is_loaded_by_a_kernel_without_modules,
     an_image_in_a_sealed_file_is_mounted,
@@ -368,6 +370,19 @@ fn what_may_be_longer_than_was_proven_is_given_to_no_kernel(_: &World) -> Verdic
             .as_str()
             .contains("copy")
     );
+    Ok(())
+}
+
+fn what_is_on_huge_pages_is_given_to_no_kernel(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    // Some kernels lengthen such a file, whatever its seals. An empty one needs no pool.
+    let sealed = ok!(ok!(attacks::huge()).seal());
+    let refusal = Err(BootError::UnprovenLength);
+    same!(sealed.load_module(c""), refusal);
+    same!(sealed.attach_loop().map(drop), refusal);
+    same!(kexec_file_load(&sealed, None, c""), refusal);
+    let no_program = sealed.exec(Args::EMPTY, Args::EMPTY).err();
+    same!(no_program, Some(ExecError::HugePages));
     Ok(())
 }
 

@@ -33,6 +33,7 @@ claims!(
     a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors,
     a_map_is_shared_by_opening_the_file_again,
     a_map_is_private_where_the_file_cannot_be_opened_again,
+    a_map_is_of_no_descriptor_whose_seals_are_unknown,
     a_map_is_private_where_proc_is_false,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
@@ -48,6 +49,7 @@ claims!(
     populating_says_what_the_kernel_says,
     populating_without_the_advice_is_the_same,
     populating_without_the_advice_undoes_no_lock,
+    populating_a_private_map_without_the_advice_leaves_nothing_locked,
     reading_by_position_is_bounded_by_the_content,
     a_map_on_huge_pages_is_like_any_other,
     a_range_on_huge_pages_may_begin_and_end_anywhere,
@@ -288,6 +290,19 @@ fn a_map_is_private_where_the_file_cannot_be_opened_again(world: &World) -> Verd
     same!(first.calls(), 1);
     same!(permissions_in(&maps, &map)?, *b"r--p");
     same!(attacks::is_writable(map.as_ptr()), Ok(false));
+    is_numbered(&map, 0, 2 * PAGE)
+}
+
+fn a_map_is_of_no_descriptor_whose_seals_are_unknown(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let sealed = ok!(numbered(2 * PAGE));
+    let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
+    let first = refuse_the_first_shared_map(world)?;
+    let seals = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
+    ok!(raw::refuse(seals, Errno::EPERM));
+    let map = ok!(sealed.map());
+    same!(first.calls(), 1);
+    same!(permissions_in(&maps, &map)?, *b"r--p");
     is_numbered(&map, 0, 2 * PAGE)
 }
 
@@ -612,6 +627,27 @@ fn populating_without_the_advice_is_the_same(world: &World) -> Verdict {
         ok!(ok!(sealed.map()).populate());
         ok!(map.populate());
     }
+    Ok(())
+}
+
+fn populating_a_private_map_without_the_advice_leaves_nothing_locked(world: &World) -> Verdict {
+    const LEN: usize = 4 * LARGEST_PAGE;
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(world.proc, world::NO_PROC);
+    let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64))));
+    let shared = Which::WithBits(sc::nr::MMAP, 3, linux_raw_sys::general::MAP_SHARED);
+    ok!(raw::refuse(shared, Errno::EPERM));
+    let map = ok!(sealed.map());
+    holds!(!attacks::is_shared(map.as_ptr()));
+    let locked = kernel::locked_memory();
+    holds!(locked.is_some());
+    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+    match map.populate() {
+        Err(Errno::EPERM | Errno::ENOMEM) => return Err(Stop::Skipped(attacks::NO_LOCKS)),
+        result => ok!(result),
+    }
+    same!(kernel::locked_memory(), locked);
+    holds!(ok!(attacks::allocated(&sealed)) >= LEN as u64);
     Ok(())
 }
 

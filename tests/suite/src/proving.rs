@@ -11,6 +11,7 @@ use crate::{
 };
 use owned_memfd::{
     Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
+    exec::ExecError,
     fd::{AsRawFd, IntoRawFd, OwnedFd},
     has_cve_2026_63952,
 };
@@ -45,6 +46,7 @@ claims!(
     the_length_is_that_of_the_proof_whatever_the_file_becomes,
     the_length_is_that_of_the_proof_while_huge_pages_grow,
     a_file_that_grows_between_two_questions_is_proven_at_one_length,
+    a_file_that_grows_between_two_questions_is_not_proven_whole,
     a_file_that_is_cut_before_it_is_sealed_is_proven_at_what_is_left,
     seals_that_come_between_two_questions_prove_nothing_yet,
     a_kernel_that_once_refuses_to_tell_the_seals_is_not_taken_for_a_yes,
@@ -55,6 +57,7 @@ claims!(
     a_kernel_that_cannot_be_tried_is_not_believed,
     a_kernel_that_could_not_be_tried_is_tried_again,
     a_kernel_is_tried_where_nothing_is_executable,
+    a_kernel_is_tried_where_a_filter_hides_the_exec_flags,
     a_kernel_can_be_tried_beforehand,
     a_verification_makes_only_the_calls_that_it_says,
     a_kernel_is_tried_once_and_only_where_it_matters,
@@ -490,6 +493,24 @@ fn before_each(
     Ok((held, child))
 }
 
+fn a_file_that_grows_between_two_questions_is_not_proven_whole(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let (sealed, sender) = ok!(attacks::growable(b"0123"));
+    // This runs before the library asks for the seals: a length that was asked for before is no
+    // longer true, although it is fixed now.
+    let which = Which::Equal(sc::nr::FCNTL, 1, linux_raw_sys::general::F_GET_SEALS);
+    let _sender = before_each(which, |call| {
+        if call == 1 {
+            ok!(sender.set_len(5));
+            ok!(sender.add_seals(Seals::GROW));
+        }
+        Ok(())
+    })?;
+    same!(sealed.check_exec(), Err(ExecError::UnprovenLength));
+    holds!(ok!(sealed.seals()).contains(Seals::GROW));
+    Ok(())
+}
+
 fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World) -> Verdict {
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(proof());
@@ -731,6 +752,7 @@ fn a_kernel_that_cannot_be_tried_is_not_believed(world: &World) -> Verdict {
     let file = ok!(doubtful());
     let calls = [
         (sc::nr::MEMFD_CREATE, Errno::EMFILE),
+        (sc::nr::FSTAT, Errno::EIO),
         (sc::nr::FSTATFS, Errno::EPERM),
         (sc::nr::MMAP, Errno::ENOMEM),
     ];
@@ -767,6 +789,26 @@ fn a_kernel_that_could_not_be_tried_is_tried_again(world: &World) -> Verdict {
     }
 }
 
+fn a_kernel_is_tried_where_a_filter_hides_the_exec_flags(world: &World) -> Verdict {
+    needs!(world.exec_flags, world::NO_EXEC_FLAGS);
+    needs!(world.filters, world::NO_FILTERS);
+    let file = ok!(doubtful());
+    let forges = ok!(attacks::forge(b"x")).is_some();
+    let hide = || {
+        let flags = MemFdFlags::EXEC | MemFdFlags::NOEXEC_SEAL;
+        let which = Which::WithBits(sc::nr::MEMFD_CREATE, 1, flags.bits());
+        ok!(raw::refuse(which, Errno::EINVAL));
+        same!(has_cve_2026_63952(), Ok(forges));
+        if forges {
+            doubtful_seals_are_refused(&file, b"0123")
+        } else {
+            is_proven(ok!(kernel::dup(&file)), b"0123")
+        }
+    };
+    children::apart(hide)?;
+    where_nothing_is_executable(world, hide)
+}
+
 fn a_kernel_can_be_tried_beforehand(world: &World) -> Verdict {
     needs!(world.exec_flags, world::NO_EXEC_FLAGS);
     needs!(world.filters, world::NO_FILTERS);
@@ -774,6 +816,7 @@ fn a_kernel_can_be_tried_beforehand(world: &World) -> Verdict {
     let forges = ok!(attacks::forge(b"x")).is_some();
     let only_these = [
         sc::nr::MEMFD_CREATE,
+        sc::nr::FSTAT,
         sc::nr::FSETXATTR,
         sc::nr::FSTATFS,
         sc::nr::MMAP,

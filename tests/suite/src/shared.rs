@@ -237,11 +237,8 @@ fn what_is_no_memory_file_is_not_shared(world: &World) -> Verdict {
     let Err(refused) = raw::disguise(read_end).map_shared_mut() else {
         fail!("a pipe is shared");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EINVAL));
-    refused!(
-        refused.into_inner().map_shared(),
-        VerifyErrorKind::Kernel(Errno::EINVAL)
-    );
+    same!(refused.kind(), VerifyErrorKind::NotMemFd);
+    refused!(refused.into_inner().map_shared(), VerifyErrorKind::NotMemFd);
     needs!(world.tmpfs, world::NO_TMPFS);
     let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
     ok!(kernel::write(&file, b"0123"));
