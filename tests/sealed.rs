@@ -2,9 +2,7 @@
 //!
 //! Claims that need neither are in `tests/suite`.
 
-use owned_memfd::{
-    CreateError, Errno, MemFdOptions, SealedMap, SealedMemFd, SharedMap, SharedMapMut,
-};
+use owned_memfd::{MemFdOptions, SealedMap, SealedMemFd, SharedMap, SharedMapMut};
 use std::{
     error::Error,
     fs,
@@ -123,6 +121,14 @@ fn shared_memory_is_written_and_read_by_many_threads() -> Outcome {
 
 #[test]
 fn building_goes_on_while_other_threads_start_processes() -> Outcome {
+    // A child of QEMU user-mode waits for ever for a lock that another thread held at the fork.
+    if !World::probe().keeps_from_children() {
+        println!(
+            "\nskip building_goes_on_while_other_threads_start_processes: \
+             an emulator's processes may not fork while other threads run"
+        );
+        return Ok(());
+    }
     let user = fs::metadata("/proc/self")?.uid();
     let (over, started) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
@@ -146,11 +152,7 @@ fn building_goes_on_while_other_threads_start_processes() -> Outcome {
                 .map(|map| assert_eq!(map[99_999], 7));
         }
         over.store(true, Relaxed);
-        // Under an emulator, a child may inherit the mapping that it should not, and hold it
-        // longer than sealing waits.
-        if built != Err(CreateError::Kernel(Errno::EBUSY)) || World::probe().keeps_from_children() {
-            assert_eq!(built, Ok(()));
-        }
+        assert_eq!(built, Ok(()));
     });
     assert_eq!(seen("busy"), (0, 0));
     Ok(())
