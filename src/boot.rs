@@ -36,7 +36,7 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     path::{NumberedPath, PathStart},
-    sealed::{SealedMemFd, UNPROVEN_LENGTH},
+    sealed::SealedMemFd,
     sys,
 };
 use core::{ffi::CStr, fmt};
@@ -283,7 +283,9 @@ impl From<Errno> for BootError {
 impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnprovenLength => f.write_str(UNPROVEN_LENGTH),
+            Self::UnprovenLength => f.write_str(
+                "the file may be longer than what was proven: copy that into a file of your own",
+            ),
             Self::Kernel(errno) => errno.fmt(f),
         }
     }

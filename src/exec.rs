@@ -5,7 +5,7 @@ use crate::{
     errno::Errno,
     fd::{AsFd, BorrowedFd},
     memfd::OwnedMemFd,
-    sealed::{SealedMemFd, UNPROVEN_LENGTH},
+    sealed::SealedMemFd,
     sys,
 };
 use core::{
@@ -164,7 +164,8 @@ impl OwnedMemFd {
     }
 
     /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
-    /// security modules permit that. The content is not looked at.
+    /// security modules permit that. The content is not looked at, so a script whose descriptor is
+    /// close-on-exec passes too.
     ///
     /// # Errors
     /// As [`ExecError`] says, and:
@@ -229,12 +230,15 @@ impl SealedMemFd {
     /// [`ExecError::UnprovenLength`]. To run what was proven, copy it:
     ///
     /// ```no_run
-    /// use owned_memfd::{Errno, MemFdOptions, SealedMemFd, exec::Args};
+    /// use owned_memfd::{MemFdOptions, SealedMemFd, exec::Args};
+    /// use std::{convert::Infallible, error::Error};
     ///
-    /// fn run(received: &SealedMemFd, args: Args<'_>) -> Result<std::convert::Infallible, Errno> {
+    /// fn run(received: &SealedMemFd, args: Args<'_>) -> Result<Infallible, Box<dyn Error>> {
     ///     let content = received.map()?;
     ///     let program = MemFdOptions::new()
     ///         .executable(true)
+    ///         // A script needs it: its interpreter opens this descriptor.
+    ///         .close_on_exec(!content.starts_with(b"#!"))
     ///         .create_with(c"program", content.len(), |bytes| bytes.copy_from_slice(&content))?;
     ///     Ok(program.exec(args, Args::EMPTY)?)
     /// }
@@ -251,7 +255,8 @@ impl SealedMemFd {
     }
 
     /// Asks the kernel whether it would execute the file: whether its mode, the mount and the
-    /// security modules permit that. The content is not looked at.
+    /// security modules permit that. The content is not looked at, so a script whose descriptor is
+    /// close-on-exec passes too.
     ///
     /// # Errors
     /// As [`ExecError`] says, and:
@@ -291,7 +296,9 @@ pub enum ExecError {
     /// is missing is executed, and crashes.
     InvalidExecutable,
     /// `ENOENT`: a script (`#!`) whose descriptor is close-on-exec. Its interpreter opens it by
-    /// that descriptor, and would find it closed.
+    /// that descriptor, and would find it closed. Create the file with
+    /// [`close_on_exec(false)`](crate::MemFdOptions::close_on_exec), or clear the flag with
+    /// [`set_close_on_exec`](OwnedMemFd::set_close_on_exec) while no other thread runs.
     ScriptCloseOnExec,
     /// `ENOENT`: the program's interpreter does not exist: a dynamic linker, or that of a script.
     NoInterpreter,
@@ -321,11 +328,13 @@ impl fmt::Display for ExecError {
             Self::NotExecutable => "the file is not executable",
             Self::ExecutableFileBusy => "the file is open for writing elsewhere",
             Self::InvalidExecutable => "not a program",
-            Self::ScriptCloseOnExec => "a script on a close-on-exec descriptor",
+            Self::ScriptCloseOnExec => "a script needs a descriptor that is not close-on-exec",
             Self::NoInterpreter => "the program's interpreter does not exist",
             Self::NoDevFd => "there is no /dev/fd, or the program's interpreter does not exist",
             Self::HugePages => "a file on huge pages cannot be executed",
-            Self::UnprovenLength => UNPROVEN_LENGTH,
+            Self::UnprovenLength => {
+                "the file may be longer than what was proven: copy that into an executable file of your own"
+            }
             Self::Kernel(errno) => return errno.fmt(f),
         })
     }

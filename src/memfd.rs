@@ -272,7 +272,8 @@ impl OwnedMemFd {
     /// [`explain_seal_error`](Self::explain_seal_error) tells the causes of one errno apart.
     ///
     /// - `EBUSY`: [`Seals::WRITE`], while somebody has the file mapped shared and could write
-    ///   through the mapping, or the kernel still uses its pages.
+    ///   through the mapping, or the kernel still uses its pages, for which it first waits up to
+    ///   0.2 s.
     /// - `EINVAL`: this kernel does not know one of the seals.
     /// - `EPERM`: the descriptor is not open for writing, or [`Seals::SEAL`] is on the file.
     ///

@@ -196,7 +196,8 @@ pub enum CreateError {
         /// The length of the name, in bytes.
         len: usize,
     },
-    /// The kernel returned this error.
+    /// The kernel returned this error; [`MemFdOptions::create`] says why. Or
+    /// [`MemFdOptions::create_with`], if that was called.
     Kernel(Errno),
     /// The file was made, but it could not be verified.
     Verify(VerifyErrorKind),
@@ -233,7 +234,7 @@ impl fmt::Display for CreateError {
 impl core::error::Error for CreateError {}
 
 impl From<CreateError> for Errno {
-    /// The kernel's error. A rejected name is `EINVAL`, as in the kernel.
+    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,

@@ -129,11 +129,16 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// This is found out by trying, with a memory file of its own. The process keeps the result, and
 /// later calls make no system call. Verifying a file calls this if the file has both
 /// [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], which few senders set. A process that is about to
-/// enter a sandbox, where the calls are not allowed, can call it before:
+/// enter a sandbox, where the calls are not allowed, calls it before:
 ///
 /// ```
-/// // Before the filter is installed. If it fails, such files are rejected.
-/// let _ = owned_memfd::has_cve_2026_63952();
+/// match owned_memfd::has_cve_2026_63952() {
+///     // No file makes this process try it any more.
+///     Ok(_) => {}
+///     // Verifying such a file tries again. If the filter returns an error then, the file is
+///     // rejected. If it kills, whoever sends such a file kills this process.
+///     Err(errno) => eprintln!("not tried yet: {errno}"),
+/// }
 /// ```
 ///
 /// The calls are `memfd_create`, `fstat`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and
@@ -375,20 +380,24 @@ impl<T> From<VerifyError<T>> for Errno {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
-    /// The kernel returned this error.
+    /// The kernel returned this error. Of the calls that verify a file, none fails by itself, but a
+    /// seccomp filter may refuse them.
     Kernel(Errno),
     /// It is not a memory file, and has no seals: not a regular file, or a file of a mounted file
     /// system. A file of a tmpfs has seals, but never those of a proof.
     NotMemFd,
     /// It is open with `O_PATH`, which allows no operation on the file itself.
     PathOnly,
-    /// It lacks these seals, without which its content could change or disappear.
+    /// It lacks these seals, without which its content could change or disappear. The sender may
+    /// still add them. [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) copies such a file.
     MissingSeals(Seals),
     /// It has [`Seals::FUTURE_WRITE`] instead of [`Seals::WRITE`]: older mappings can still
     /// write.
     FutureWriteOnly,
     /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`]. Kernels with CVE-2026-63952 set
-    /// both together with a [`Seals::WRITE`] that does not hold, and this kernel is one of them.
+    /// both together with a [`Seals::WRITE`] that does not hold, and this kernel is one of them. No
+    /// seal that is added makes up for that: copy the content into a new file, as
+    /// [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) does.
     ForgeableSeals,
     /// It has both [`Seals::EXEC`] and [`Seals::FUTURE_WRITE`], and whether this kernel has
     /// CVE-2026-63952 could not be tried, for this reason. If that goes away, try again.
@@ -432,8 +441,8 @@ impl From<Errno> for VerifyErrorKind {
 }
 
 impl From<VerifyErrorKind> for Errno {
-    /// The kernel's error, or for the others the one that comes nearest, for functions that
-    /// return nothing but an errno.
+    /// The kernel's error, also for `ProbeFailed`. `NotMemFd` is `EINVAL`, `PathOnly` is `EBADF`,
+    /// `TooLarge` is `EFBIG`, and those about seals are `EPERM`.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,

@@ -51,10 +51,6 @@ pub struct SealedMemFd {
     proof: Proof,
 }
 
-/// The message of the errors for a file of which [`SealedMemFd::whole_file`] says no.
-pub(crate) const UNPROVEN_LENGTH: &str =
-    "the file may be longer than what was proven: copy that into a file of your own";
-
 impl SealedMemFd {
     #[inline(always)]
     pub(crate) const fn new(proof: Proof) -> Self {

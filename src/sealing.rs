@@ -36,8 +36,7 @@ impl OwnedMemFd {
     /// - `EBUSY`: somebody has the file mapped shared and could write through the mapping, which is
     ///   returned at once. Or one of its pages is still in use after four tries, such as in a pipe
     ///   or in a transfer; in each of these the kernel itself waits up to 0.2 s.
-    ///   [`explain_seal_error`](Self::explain_seal_error) says what is known about the cause.
-    ///   [`add_seals`](Self::add_seals) is a single try.
+    ///   Only the time tells the two causes apart. [`add_seals`](Self::add_seals) is a single try.
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
@@ -194,9 +193,11 @@ impl SealedMemFd {
     /// mapped. Once this returns, nothing that the sender does can change the bytes.
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
-    /// `fstat`; for a descriptor without seals, `fcntl` with `F_GETFL`; and once in a process, for a
-    /// file with the seals that CVE-2026-63952 forges, those of
-    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), which can be called beforehand.
+    /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; and for a file with the seals that
+    /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that
+    /// has succeeded once in this process. Where those calls kill, call it beforehand.
+    /// [`map`](Self::map) makes `fstatfs` and `mmap`, and dropping a map `munmap`. With std's debug
+    /// assertions, closing a descriptor also makes `fcntl` with `F_GETFD`.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.
@@ -222,8 +223,13 @@ impl SealedMemFd {
         }
     }
 
-    /// Verifies a descriptor, and if only seals are missing, makes a sealed copy of its file, of
-    /// at most `max_len` bytes. For senders that do not seal, or send a file of a tmpfs.
+    /// Verifies a descriptor, and if its file is in memory but its seals are no proof, makes a sealed
+    /// copy of it, of at most `max_len` bytes. For senders that do not seal, or send a file of a tmpfs.
+    ///
+    /// That is so for [`MissingSeals`](VerifyErrorKind::MissingSeals),
+    /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
+    /// [`ForgeableSeals`](VerifyErrorKind::ForgeableSeals) and
+    /// [`ProbeFailed`](VerifyErrorKind::ProbeFailed). A sender can thus make this create a file.
     ///
     /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
     /// bytes. It reads from position 0 to the end of the file, and does not use the offset,

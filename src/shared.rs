@@ -236,9 +236,10 @@ impl SharedMapMut {
     /// [`OwnedMemFd::map_shared`].
     ///
     /// When you have written everything, [`unmap`](Self::unmap) and [`seal`](OwnedMemFd::seal)
-    /// the file. On kernels with CVE-2026-63952 that fails if it also has [`Seals::EXEC`], as
-    /// files that [`MemFdOptions`](crate::MemFdOptions) made have: its seals are then the same
-    /// as those of a forged file.
+    /// the file. On kernels with CVE-2026-63952 ([`has_cve_2026_63952`](crate::has_cve_2026_63952))
+    /// that fails if it also has [`Seals::EXEC`], as files have that
+    /// [`MemFdOptions`](crate::MemFdOptions) made not executable: its seals are then the same as
+    /// those of a forged file. Copy the content into a new file there.
     ///
     /// # Errors
     /// - `EINVAL`: before Linux 5.1. (On huge pages the seal holds since 5.13.)

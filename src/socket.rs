@@ -93,8 +93,8 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
 /// socket::send(&here, b"x", &[here.as_fd(); 254]).unwrap();
 /// ```
 ///
-/// Other sockets would lose the descriptors without an error. So with descriptors, this first asks
-/// for the socket's family (`SO_DOMAIN`).
+/// A socket that is not a Unix socket would lose the descriptors without an error. So with
+/// descriptors, this first asks for the socket's family (`SO_DOMAIN`).
 ///
 /// # Errors
 /// - `EAFNOSUPPORT`: with descriptors, and the socket is not a Unix socket. Nothing was sent. If
@@ -162,7 +162,7 @@ pub fn send<const N: usize>(
 /// - [`ReceiveError::ControlTruncated`]: descriptors or other control messages were lost. The
 ///   process has too many open files, or the socket is set to bring more than there is room for.
 /// - [`ReceiveError::DataTruncated`]: a message was longer than `buffer`.
-/// - `EAGAIN`: the socket is non-blocking and has nothing now.
+/// - `EAGAIN`: the socket is non-blocking and has nothing now, or its `SO_RCVTIMEO` has passed.
 /// - `ECONNRESET`: the other side closed without reading what was sent to it. It is returned once;
 ///   then comes what the other side had sent, or the end.
 /// - `EINTR`: a signal came before anything was received.
@@ -380,7 +380,8 @@ impl fmt::Display for ReceiveError {
 impl core::error::Error for ReceiveError {}
 
 impl From<ReceiveError> for Errno {
-    /// The kernel's error, or for the others the one that comes nearest.
+    /// The kernel's error, or that of `Verify`. `Closed` is `EPIPE`, `NoDescriptor` is `ENOMSG`,
+    /// `DataTruncated` is `EMSGSIZE`, and where descriptors were lost it is `EMFILE`.
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Closed => Self::EPIPE,
@@ -398,7 +399,7 @@ impl SealedMemFd {
     /// It tries again after `EINTR`.
     ///
     /// # Errors
-    /// As [`send`], without `EINTR`.
+    /// As [`send`], without `EINTR`. `EAFNOSUPPORT`: it is not a Unix socket, and nothing was sent.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     #[doc(alias = "sendmsg")]

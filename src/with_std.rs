@@ -50,7 +50,8 @@ impl From<CreateError> for io::Error {
 }
 
 impl From<VerifyErrorKind> for io::Error {
-    /// The kernel's error. What this crate rejects is `InvalidInput`.
+    /// The kernel's error, also for `ProbeFailed`. What this crate rejects is `InvalidInput`, and
+    /// inside.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno.into(),
@@ -70,7 +71,7 @@ impl From<MapError> for io::Error {
 }
 
 impl From<ExecError> for io::Error {
-    /// The error with the kernel's errno, or ours, as its kind.
+    /// The kernel's error. The others are inside, with the kind that belongs to their errno.
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::Kernel(errno) => errno.into(),
@@ -81,7 +82,7 @@ impl From<ExecError> for io::Error {
 
 #[cfg(feature = "boot")]
 impl From<BootError> for io::Error {
-    /// The error with the kernel's errno, or ours, as its kind.
+    /// The kernel's error. The other one is inside, with the kind that belongs to its errno.
     fn from(error: BootError) -> Self {
         match error {
             BootError::Kernel(errno) => errno.into(),
