@@ -380,8 +380,8 @@ impl<T> From<VerifyError<T>> for Errno {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
-    /// The kernel returned this error. Of the calls that verify a file, none fails by itself, but a
-    /// seccomp filter may refuse them.
+    /// The kernel returned this error: one that the method lists, or one of a seccomp filter's, which
+    /// may refuse any call.
     Kernel(Errno),
     /// It is not a memory file, and has no seals: not a regular file, or a file of a mounted file
     /// system. A file of a tmpfs has seals, but never those of a proof.
