@@ -190,13 +190,35 @@ fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
     Ok(())
 }
 
+/// Runs this until it ends within `limit`, five times at most: a busy machine can delay a run, but
+/// not each.
+fn ends_within(limit: Duration, mut run: impl FnMut() -> Verdict) -> Verdict {
+    let mut shortest = Duration::MAX;
+    for _ in 0..5 {
+        let before = raw::now();
+        run()?;
+        shortest = shortest.min(raw::now().saturating_sub(before));
+        if shortest < limit {
+            return Ok(());
+        }
+    }
+    fail!("takes {shortest:?}")
+}
+
 /// Sealing fails while pages are pinned, after a bounded time and with the cause. Once `release` has
 /// run, it succeeds.
 fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdict {
-    let before = raw::now();
-    let file = is_not_sealed(file, Errno::EBUSY)?;
-    // Four tries of 0.16 s, and what a busy machine adds.
-    holds!(raw::now().saturating_sub(before) < Duration::from_secs(2));
+    let mut file = Some(file);
+    // Four tries of 0.16 s.
+    ends_within(Duration::from_secs(2), || {
+        if let Some(given) = file.take() {
+            file = Some(is_not_sealed(given, Errno::EBUSY)?);
+        }
+        Ok(())
+    })?;
+    let Some(file) = file else {
+        fail!("not handed back");
+    };
     same!(
         file.explain_seal_error(Errno::EBUSY),
         SealError::MappedOrPinned
@@ -267,27 +289,48 @@ const SEALING: Which = Which::Sealing(Seals::WRITE.bits());
 fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict {
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let supervisor = Supervisor::of(SEALING, &[])?;
-    let file = ok!(kernel::holding(&[7; PAGE]));
+    // How many tries there are, each of which the other process counts.
+    let tries = |file, reason| {
+        let before = supervisor.calls();
+        let file = is_not_sealed(file, reason)?;
+        Ok::<_, crate::Stop>((file, supervisor.calls() - before))
+    };
+    let mut file = ok!(kernel::holding(&[7; PAGE]));
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
-    let file = is_not_sealed(file, Errno::EBUSY)?;
-    // The second one shows that the kernel does not wait.
-    same!(supervisor.calls(), 2);
+    // The second try shows that the kernel does not wait. If a busy machine delays it for 50 ms, the
+    // library takes that for the kernel's waiting, and tries again.
+    let mut fewest = u32::MAX;
+    for _ in 0..100 {
+        let before = raw::now();
+        let (same, count) = tries(file, Errno::EBUSY)?;
+        let took = raw::now().saturating_sub(before);
+        file = same;
+        fewest = fewest.min(count);
+        holds!(
+            count <= 2 || took >= (count - 2) * Duration::from_millis(50),
+            "{count} tries in {took:?}"
+        );
+        if fewest <= 2 {
+            break;
+        }
+    }
+    same!(fewest, 2);
+    let before = supervisor.calls();
     refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
-    same!(supervisor.calls(), 3);
+    same!(supervisor.calls(), before + 1);
     drop(mapping);
     ok!(file.seal());
-    same!(supervisor.calls(), 4);
+    same!(supervisor.calls(), before + 2);
 
     let (file, _pipe) = ok!(with_a_page_in_use());
-    let file = is_not_sealed(file, Errno::EBUSY)?;
-    same!(supervisor.calls(), 8);
+    let (file, count) = tries(file, Errno::EBUSY)?;
+    same!(count, 4);
+    let before = supervisor.calls();
     refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
-    same!(supervisor.calls(), 9);
+    same!(supervisor.calls(), before + 1);
     // Another error is returned at once.
     let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
-    let before = supervisor.calls();
-    is_not_sealed(file, Errno::EPERM)?;
-    same!(supervisor.calls(), before + 1);
+    same!(tries(file, Errno::EPERM)?.1, 1);
     Ok(())
 }
 
@@ -619,33 +662,32 @@ fn a_build_waits_for_a_moments_mapping(_: &World) -> Verdict {
 }
 
 fn a_build_does_not_wait_for_ever(_: &World) -> Verdict {
-    let before = raw::now();
-    let built = built_while_mapped(Duration::from_secs(60))?;
-    same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
-    let waited = raw::now().saturating_sub(before);
-    holds!(waited < Duration::from_secs(3), "waited for {waited:?}");
-    Ok(())
+    // A quarter of a second, between nine tries.
+    ends_within(Duration::from_secs(3), || {
+        let built = built_while_mapped(Duration::from_secs(60))?;
+        same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        Ok(())
+    })
 }
 
 fn a_build_does_not_wait_for_a_page_for_ever(_: &World) -> Verdict {
-    let number = ok!(attacks::next_number());
-    let mut pipe = None;
-    let before = raw::now();
-    let built = SealedMemFd::create_with(c"suite", PAGE, |bytes| {
-        bytes.fill(7);
-        pipe = attacks::borrow(number, |fd| {
-            let pipe = kernel::pipe()?;
-            Mapping::of(fd, PAGE, Stores::Shared, READ | WRITE)?.pin_into(&pipe.1)?;
-            Ok::<_, Errno>(pipe)
-        })
-        .ok();
-    });
-    let waited = raw::now().saturating_sub(before);
-    holds!(pipe.is_some());
-    same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
-    // Nine tries of 0.16 s, a quarter of a second between them, and what a busy machine adds.
-    holds!(waited < Duration::from_secs(4), "waited for {waited:?}");
-    Ok(())
+    // Nine tries of 0.16 s, and a quarter of a second between them.
+    ends_within(Duration::from_secs(4), || {
+        let number = ok!(attacks::next_number());
+        let mut pipe = None;
+        let built = SealedMemFd::create_with(c"suite", PAGE, |bytes| {
+            bytes.fill(7);
+            pipe = attacks::borrow(number, |fd| {
+                let pipe = kernel::pipe()?;
+                Mapping::of(fd, PAGE, Stores::Shared, READ | WRITE)?.pin_into(&pipe.1)?;
+                Ok::<_, Errno>(pipe)
+            })
+            .ok();
+        });
+        holds!(pipe.is_some());
+        same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        Ok(())
+    })
 }
 
 fn a_file_of_the_librarys_own_is_sealed_in_nine_tries(world: &World) -> Verdict {
