@@ -32,8 +32,8 @@ pub(crate) const NO_POOL: &str = "no huge pages are reserved (vm.nr_hugepages)";
 pub(crate) const HUGE_PAGES_UNMAPPED: &str = "the emulator maps no huge pages";
 pub(crate) const NO_USERFAULTFD: &str = "no userfaultfd, or not for this process";
 pub(crate) const NO_MEMORY_WRITES: &str = "the emulator writes no memory by address";
-pub(crate) const NO_FORCED_WRITES: &str =
-    "the kernel writes so into no memory that is not writable, or not for this process";
+pub(crate) const NO_UNTRACED_WRITES: &str =
+    "the kernel lets only a debugger, or nobody, write so into memory that is not writable";
 pub(crate) const NO_UPROBES: &str = "no uprobes in this kernel, or not for this process";
 pub(crate) const NO_IO_URING: &str = "no io_uring, or not for this process";
 pub(crate) const NO_AIO: &str = "no io_submit in this kernel, or not for this process";

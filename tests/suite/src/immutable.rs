@@ -342,7 +342,7 @@ fn writing_to_memory_through_proc_changes_nothing(world: &World) -> Verdict {
     let private = ok!(Mapping::of(&sealed, LEN, Stores::Private, READ));
     match attacks::write_own_memory(private.address(0), b"x") {
         Ok(_) => same!(private.get(0), b'x'),
-        Err(Errno::EIO) => return Err(Stop::Skipped(attacks::NO_FORCED_WRITES)),
+        Err(Errno::EIO) => return Err(Stop::Skipped(attacks::NO_UNTRACED_WRITES)),
         Err(error) => fail!("{error:?}"),
     }
     same!(kernel::holds_exactly(&sealed, &CONTENT), Ok(true));
@@ -353,8 +353,14 @@ fn writing_to_memory_through_proc_changes_nothing(world: &World) -> Verdict {
 type Intrusion = fn(Pid, *const u8) -> Result<(), Errno>;
 
 /// The intrusion of one process changes a private mapping of a sealed file in another process. It
-/// does not change the library's map there.
-fn does_not_reach_a_map(name: &str, intrusion: Intrusion, allowed: ProtFlags) -> Verdict {
+/// does not change the library's map there. `otherwise` is why it may not even change the private
+/// one.
+fn does_not_reach_a_map(
+    name: &str,
+    intrusion: Intrusion,
+    allowed: ProtFlags,
+    otherwise: &'static str,
+) -> Verdict {
     let mut works = true;
     for victim in VICTIMS {
         let (sealed, _) = victim()?;
@@ -383,7 +389,7 @@ fn does_not_reach_a_map(name: &str, intrusion: Intrusion, allowed: ProtFlags) ->
         child.finish(PATIENCE)?;
         is_unchanged(name, &sealed, &map)?;
     }
-    needs!(works, attacks::NO_FORCED_WRITES);
+    needs!(works, otherwise);
     Ok(())
 }
 
@@ -397,7 +403,7 @@ fn another_process_changes_no_map_through_proc(world: &World) -> Verdict {
         let pid = pid.as_raw_nonzero().get();
         attacks::write_memory_of(pid, address, b"x").map(|_| ())
     };
-    does_not_reach_a_map("/proc/PID/mem", write, READ)
+    does_not_reach_a_map("/proc/PID/mem", write, READ, attacks::NO_UNTRACED_WRITES)
 }
 
 fn another_process_changes_no_map_by_address(_: &World) -> Verdict {
@@ -406,7 +412,7 @@ fn another_process_changes_no_map_by_address(_: &World) -> Verdict {
         attacks::write_memory(pid, address, b"x").map(|_| ())
     };
     // The kernel forces nothing here.
-    does_not_reach_a_map("process_vm_writev", write, READ | WRITE)
+    does_not_reach_a_map("process_vm_writev", write, READ | WRITE, world::NO_TRACING)
 }
 
 fn a_debugger_changes_no_map(_: &World) -> Verdict {
@@ -414,6 +420,7 @@ fn a_debugger_changes_no_map(_: &World) -> Verdict {
         "PTRACE_POKEDATA",
         |pid, address| attacks::Debugged::stop(pid)?.poke(address, 0),
         READ,
+        world::NO_TRACING,
     )
 }
 
@@ -425,7 +432,7 @@ fn a_debugger_changes_no_map_through_proc(world: &World) -> Verdict {
         let pid = pid.as_raw_nonzero().get();
         attacks::write_memory_of(pid, address, b"x").map(|_| ())
     };
-    does_not_reach_a_map("a debugger's /proc/PID/mem", write, READ)
+    does_not_reach_a_map("a debugger's /proc/PID/mem", write, READ, world::NO_TRACING)
 }
 
 fn a_uprobe_changes_no_map(world: &World) -> Verdict {

@@ -78,7 +78,7 @@ pub const ALLOWED: &[Line] = &[
     (parties::NO_FUSE, &[HOST, "*-5.10*", "*-6.1", "*-6.12*"]),
     (world::NO_ACCESS_LISTS, &[HOST]),
     (world::NO_EMPTY_PATH, &[HOST, "*-5.10*", "*-6.*"]),
-    (attacks::NO_FORCED_WRITES, &[HOST, "*-newest"]),
+    (attacks::NO_UNTRACED_WRITES, &[HOST, "*-newest"]),
     // What others have.
     (world::NO_NEED_OF_PROC, &[HOST, "*-newest"]),
     (
