@@ -6,10 +6,9 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
 use crate::{
-    Stop, Verdict, World,
+    Stop, Verdict, World, children,
     claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    parties,
     raw::{Mapping, Stores, call, errno, lend, take},
     world,
 };
@@ -24,7 +23,7 @@ use owned_memfd::{
 };
 use rustix::{
     mm::{self, MapFlags},
-    process::Pid,
+    process::{Pid, WaitOptions},
 };
 
 // The reasons for which claims are skipped.
@@ -269,7 +268,7 @@ pub(crate) fn write_own_memory(address: *const u8, bytes: &[u8]) -> Result<usize
 /// writable.
 pub(crate) fn write_memory_of(pid: i32, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
     let path = Text::of(format_args!("/proc/{pid}/mem\0"));
-    write_by_path(parties::path(&path), address, bytes)
+    write_by_path(path.path(), address, bytes)
 }
 
 fn write_by_path(path: &CStr, address: *const u8, bytes: &[u8]) -> Result<usize, Errno> {
@@ -287,8 +286,7 @@ impl Debugged {
         ask_to_trace(SEIZE, child, 0, 0)?;
         let debugged = Self(child);
         ask_to_trace(ptrace::PTRACE_INTERRUPT, child, 0, 0)?;
-        let all = rustix::process::WaitOptions::UNTRACED;
-        rustix::process::waitpid(Some(child), all).map_err(errno)?;
+        children::change_of(child, WaitOptions::UNTRACED)?;
         Ok(debugged)
     }
 

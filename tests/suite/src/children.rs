@@ -1,5 +1,5 @@
 //! Child processes that run a part of a claim, and how parent and child take turns. Every wait in
-//! this module has a time limit.
+//! this module has a time limit, except for a process that is killed.
 
 use crate::{
     Stop, Verdict, kernel,
@@ -110,11 +110,7 @@ impl Child {
         const CALL: i32 = 5 | 0x80;
 
         loop {
-            let status = match rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {
-                Ok(Some((_, status))) => status,
-                Ok(None) | Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => fail!("waitpid fails with {error:?}"),
-            };
+            let status = ok!(change_of(self.pid, WaitOptions::empty()));
             let signal = match status.stopping_signal() {
                 None => return self.judge(status),
                 Some(CALL) => {
@@ -131,6 +127,21 @@ impl Child {
             ok!(raw::run_to_next_call(self.pid, signal));
         }
     }
+}
+
+/// Waits until a process ends, or stops if this process traces it or the options ask for that.
+pub(crate) fn change_of(pid: Pid, options: WaitOptions) -> Result<WaitStatus, Errno> {
+    let deadline = raw::now() + PATIENCE;
+    while raw::now() < deadline {
+        match rustix::process::waitpid(Some(pid), options | WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => return Ok(status),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {
+                kernel::sleep(Duration::from_micros(20));
+            }
+            Err(error) => return Err(raw::errno(error)),
+        }
+    }
+    Err(Errno::ETIMEDOUT)
 }
 
 impl Drop for Child {

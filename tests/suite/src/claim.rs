@@ -2,6 +2,7 @@
 
 use crate::{World, children, kernel};
 use core::{
+    ffi::CStr,
     fmt::{self, Write},
     time::Duration,
 };
@@ -112,6 +113,11 @@ impl Text {
     pub(crate) fn as_str(&self) -> &str {
         // Only whole characters are ever added.
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+
+    /// The path that was written, with its NUL. One that was cut, or has no NUL, is empty.
+    pub(crate) fn path(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes[..self.len]).unwrap_or_default()
     }
 }
 

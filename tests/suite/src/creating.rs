@@ -4,12 +4,13 @@
 use crate::{
     Verdict, World,
     children::Supervisor,
+    claim::Text,
     flags::NAMED,
     kernel,
     raw::{self, Mapping, Which},
     world,
 };
-use core::{ffi::CStr, fmt::Write, ptr};
+use core::{ffi::CStr, ptr};
 use linux_raw_sys::general::{S_IFMT, S_IFREG};
 use owned_memfd::{Errno, HugePageSize, MemFdFlags, OwnedMemFd, Seals};
 use rustix::fs::OFlags;
@@ -338,14 +339,11 @@ fn huge_pages_come_in_the_sizes_that_the_machine_lists(world: &World) -> Verdict
 }
 
 fn is_listed(bytes: u64) -> bool {
-    let mut path = crate::claim::Text::default();
-    let written = write!(
-        path,
+    let path = Text::of(format_args!(
         "/sys/kernel/mm/hugepages/hugepages-{}kB\0",
         bytes / 1024
-    );
-    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).unwrap_or_default();
-    written.is_ok() && bytes >= 1024 && kernel::open(path, OFlags::DIRECTORY).is_ok()
+    ));
+    bytes >= 1024 && kernel::open(path.path(), OFlags::DIRECTORY).is_ok()
 }
 
 fn creation_is_exactly_one_call(world: &World) -> Verdict {

@@ -286,7 +286,7 @@ fn put_decoy(path: &CStr, decoy: Decoy, other: &OwnedMemFd) -> Verdict {
         Decoy::File => drop(ok!(kernel::open(path, OFlags::CREATE | OFlags::RDWR))),
         Decoy::MemFd => {
             let target = Text::of(format_args!("/proc/real/self/fd/{}\0", number(other)));
-            ok!(kernel::link(parties::path(&target), path));
+            ok!(kernel::link(target.path(), path));
         }
         Decoy::Pipe => ok!(kernel::named_pipe(path)),
     }
@@ -305,7 +305,7 @@ fn a_false_proc_is_not_believed(world: &World) -> Verdict {
     let other = ok!(kernel::holding(b"false"));
     for decoy in DECOYS {
         for path in &parties::paths_of(&file) {
-            let path = parties::path(path);
+            let path = path.path();
             put_decoy(path, decoy, &other)?;
             children::apart(|| is_not_found(world, &file))?;
             ok!(kernel::unlink(path));
@@ -340,9 +340,9 @@ fn a_false_proc_with_a_file_of_the_same_number_is_not_believed(world: &World) ->
             file = ok!(kernel::holding(b"0123"));
         } else if next == wanted {
             let [one, other] = parties::paths_of(&file);
-            put_decoy(parties::path(&one), Decoy::File, &file)?;
-            ok!(kernel::link(parties::path(&one), parties::path(&other)));
-            let decoy = ok!(kernel::open(parties::path(&other), OFlags::RDONLY));
+            put_decoy(one.path(), Decoy::File, &file)?;
+            ok!(kernel::link(one.path(), other.path()));
+            let decoy = ok!(kernel::open(other.path(), OFlags::RDONLY));
             same!(ok!(kernel::identity(&decoy)).1, wanted);
             return is_not_found(world, &file);
         }
@@ -361,8 +361,8 @@ fn what_stands_at_a_false_path_is_not_opened(world: &World) -> Verdict {
     let flags = OFlags::CREATE | OFlags::RDWR;
     let [one, other] = parties::paths_of(&file);
     let decoys = [
-        ok!(kernel::open(parties::path(&one), flags)),
-        ok!(kernel::open(parties::path(&other), flags)),
+        ok!(kernel::open(one.path(), flags)),
+        ok!(kernel::open(other.path(), flags)),
     ];
     for decoy in &decoys {
         needs!(raw::take_lease(decoy).is_ok(), world::NO_LEASES);
@@ -399,7 +399,7 @@ fn a_path_that_changes_meanwhile_is_not_believed(world: &World) -> Verdict {
             ok!(parties::false_directories(&["false"]));
             ok!(kernel::link(c"false", c"/proc/next"));
             let path = Text::of(format_args!("/proc/false/fd/{}\0", number(&file)));
-            put_decoy(parties::path(&path), decoy, &other)?;
+            put_decoy(path.path(), decoy, &other)?;
 
             let held = ok!(raw::hold(Which::All(sc::nr::OPENAT)));
             let _child = ok!(Child::start(Descriptors::Copied, || {
@@ -441,7 +441,7 @@ fn a_file_is_opened_again_where_only_the_process_has_a_path(world: &World) -> Ve
     ok!(parties::false_directories(&["thread-self"]));
     children::apart(is_opened_again)?;
     let [of_thread, _] = parties::paths_of(&file);
-    put_decoy(parties::path(&of_thread), Decoy::Pipe, &file)?;
+    put_decoy(of_thread.path(), Decoy::Pipe, &file)?;
     children::apart(is_opened_again)
 }
 
@@ -540,9 +540,7 @@ fn another_process_opens_the_file_by_its_number(world: &World) -> Verdict {
     let mut child = ok!(Child::start(Descriptors::Copied, || {
         // The child must not use the descriptor that it inherited.
         raw::close(file.as_raw_fd());
-        let Ok(path) = core::ffi::CStr::from_bytes_with_nul(path.as_str().as_bytes()) else {
-            fail!("{path:?}");
-        };
+        let path = path.path();
         let reader = ok!(kernel::open(path, OFlags::RDONLY));
         let mut found = [0; 8];
         same!(kernel::read(&reader, &mut found), Ok(4));

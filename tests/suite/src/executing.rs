@@ -464,7 +464,7 @@ fn a_program_runs_where_only_the_process_has_a_path(world: &World) -> Verdict {
     ok!(parties::false_directories(&["thread-self"]));
     runs()?;
     let [of_thread, _] = parties::paths_of(&file);
-    ok!(kernel::named_pipe(parties::path(&of_thread)));
+    ok!(kernel::named_pipe(of_thread.path()));
     runs()
 }
 
@@ -483,15 +483,15 @@ fn a_false_proc_runs_no_other_file(world: &World) -> Verdict {
     let paths = parties::paths_of(&file);
     for path in &paths {
         let flags = OFlags::CREATE | OFlags::RDWR;
-        let decoy = raw::disguise(ok!(kernel::open(parties::path(path), flags)));
+        let decoy = raw::disguise(ok!(kernel::open(path.path(), flags)));
         ok!(program.copy_to(&decoy));
         ok!(decoy.set_mode(0o700));
     }
     is_refused()?;
     // A pipe, which nobody writes.
     for path in &paths {
-        ok!(kernel::unlink(parties::path(path)));
-        ok!(kernel::named_pipe(parties::path(path)));
+        ok!(kernel::unlink(path.path()));
+        ok!(kernel::named_pipe(path.path()));
     }
     is_refused()
 }

@@ -7,7 +7,6 @@ use crate::{
     children::{self, Child, PATIENCE, Steps},
     claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    parties,
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
@@ -454,7 +453,7 @@ fn a_uprobe_changes_no_map(world: &World) -> Verdict {
     ));
     let steps = ok!(Steps::new());
     let mut prober = ok!(Child::start(Descriptors::Copied, || {
-        let probe = match attacks::Uprobe::on(parties::path(&path)) {
+        let probe = match attacks::Uprobe::on(path.path()) {
             Err(Errno::ENOENT | Errno::EACCES | Errno::EPERM | Errno::ENOSYS) => {
                 return Err(Stop::Skipped(attacks::NO_UPROBES));
             }

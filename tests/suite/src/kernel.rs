@@ -124,16 +124,14 @@ pub(crate) fn open(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
 /// Opens the file of a descriptor again, with an offset of its own.
 pub(crate) fn reopen(fd: &impl AsFd, flags: OFlags) -> Result<OwnedFd, Errno> {
     let path = Text::of(format_args!("/proc/self/fd/{}\0", number(fd)));
-    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-    open(path, flags)
+    open(path.path(), flags)
 }
 
 /// Opens what is mapped, with which it need not have a descriptor in common.
 pub(crate) fn open_mapped(mapping: &Mapping) -> Result<OwnedFd, Errno> {
     let (start, end) = mapping.range();
     let path = Text::of(format_args!("/proc/self/map_files/{start:x}-{end:x}\0"));
-    let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-    open(path, OFlags::RDWR)
+    open(path.path(), OFlags::RDWR)
 }
 
 /// The link of a descriptor in `/proc`.

@@ -173,10 +173,9 @@ pub(crate) fn unconnected(kind: SocketType) -> Result<OwnedFd, Errno> {
 /// A Unix socket that waits for connections.
 pub(crate) fn listening(kind: SocketType) -> Result<OwnedFd, Errno> {
     let socket = unconnected(kind)?;
-    let pid = rustix::process::getpid().as_raw_pid();
-    let name = Text::of(format_args!("owned-memfd-suite-{pid}"));
-    let address = rustix::net::SocketAddrUnix::new_abstract_name(name.as_str().as_bytes());
-    rustix::net::bind(lend(&socket), &address.map_err(errno)?).map_err(errno)?;
+    // The kernel chooses an abstract name that is free.
+    let address = rustix::net::SocketAddrUnix::new_unnamed();
+    rustix::net::bind(lend(&socket), &address).map_err(errno)?;
     rustix::net::listen(lend(&socket), 1).map_err(errno)?;
     Ok(socket)
 }
@@ -503,7 +502,7 @@ fn execute(file: &impl AsFd) {
         call(
             sc::nr::EXECVE,
             [
-                path.as_str().as_ptr().expose_provenance(),
+                path.path().as_ptr().expose_provenance(),
                 args.as_ptr().expose_provenance(),
                 args[1..].as_ptr().expose_provenance(),
                 0,
@@ -666,7 +665,7 @@ pub(crate) fn falsify_proc() -> Result<(), Errno> {
 pub(crate) fn false_directories(of: &[&str]) -> Result<(), Errno> {
     for who in of {
         for below in ["", "/fd"] {
-            kernel::directory(path(&Text::of(format_args!("/proc/{who}{below}\0"))))?;
+            kernel::directory(Text::of(format_args!("/proc/{who}{below}\0")).path())?;
         }
     }
     Ok(())
@@ -685,9 +684,9 @@ pub(crate) fn paths_of(file: &impl AsFd) -> [Text; 2] {
     ["thread-self", "self"].map(|who| Text::of(format_args!("/proc/{who}/fd/{}\0", number(file))))
 }
 
-/// The path that is written in a text, with its NUL.
+/// As `Text::path`.
 pub(crate) fn path(text: &Text) -> &CStr {
-    CStr::from_bytes_until_nul(text.as_str().as_bytes()).unwrap_or_default()
+    text.path()
 }
 
 // A file system whose files this program serves: FUSE.
@@ -729,7 +728,7 @@ impl SlowFile {
             number(&device)
         ));
         let flags = mount::MountFlags::NOSUID | mount::MountFlags::NODEV;
-        match mount::mount(c"none", SERVED, c"fuse", flags, Some(path(&options))).map_err(errno) {
+        match mount::mount(c"none", SERVED, c"fuse", flags, Some(options.path())).map_err(errno) {
             Err(Errno::EPERM | Errno::ENODEV) => return Err(Stop::Skipped(NO_FUSE)),
             result => ok!(result),
         }

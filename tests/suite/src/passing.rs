@@ -1005,26 +1005,33 @@ fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
 
 // What else a socket brings.
 
-fn credentials_are_skipped(world: &World) -> Verdict {
+/// A file arrives alone, and as often as one message can carry it. No other descriptor stays open.
+fn one_and_most_arrive(one: &impl AsFd, other: &impl AsFd) -> Verdict {
     const MOST: usize = socket::MAX_DESCRIPTORS;
 
+    let file = ok!(sealed(b"content"));
+    let before = kernel::open_descriptors();
+    ok!(file.send(one));
+    drop(ok!(SealedMemFd::receive(other, 7)));
+    same!(kernel::open_descriptors(), before);
+
+    ok!(socket::send(one, b"x", &[file.as_fd(); MOST]));
+    let mut descriptors = ReceivedFds::<MOST>::new();
+    same!(ok!(socket::receive(other, &mut [0], &mut descriptors)), 1);
+    same!(descriptors.len(), MOST);
+    for received in descriptors {
+        same_file(&received, &file)?;
+    }
+    same!(kernel::open_descriptors(), before);
+    Ok(())
+}
+
+fn credentials_are_skipped(world: &World) -> Verdict {
     needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
         ok!(parties::pass_credentials(&other));
-        let file = ok!(sealed(b"content"));
-        let before = kernel::open_descriptors();
-        ok!(file.send(&one));
-        drop(ok!(SealedMemFd::receive(&other, 7)));
-        same!(kernel::open_descriptors(), before);
-
-        ok!(socket::send(&one, b"x", &[file.as_fd(); MOST]));
-        let mut descriptors = ReceivedFds::<MOST>::new();
-        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
-        same!(descriptors.len(), MOST);
-        for received in descriptors {
-            same_file(&received, &file)?;
-        }
+        one_and_most_arrive(&one, &other)?;
 
         // Credentials alone do not count as a descriptor.
         ok!(socket::send(&one, b"x", &[]));
@@ -1065,8 +1072,6 @@ fn a_descriptor_of_the_senders_process_does_not_stay_open(_: &World) -> Verdict 
 /// A socket can be set to bring all of these at once. What a security label takes depends on the
 /// security module.
 fn other_messages_take_no_room_from_descriptors(world: &World) -> Verdict {
-    const MOST: usize = socket::MAX_DESCRIPTORS;
-
     needs!(world.many_descriptors, world::FEW_DESCRIPTORS);
     let pidfds = parties::brings_pidfds();
     for kind in KINDS {
@@ -1077,20 +1082,7 @@ fn other_messages_take_no_room_from_descriptors(world: &World) -> Verdict {
         if pidfds {
             ok!(parties::pass_pidfd(&other));
         }
-        let file = ok!(sealed(b"content"));
-        let before = kernel::open_descriptors();
-        ok!(file.send(&one));
-        drop(ok!(SealedMemFd::receive(&other, 7)));
-        same!(kernel::open_descriptors(), before);
-
-        ok!(socket::send(&one, b"x", &[file.as_fd(); MOST]));
-        let mut descriptors = ReceivedFds::<MOST>::new();
-        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
-        same!(descriptors.len(), MOST);
-        for received in descriptors {
-            same_file(&received, &file)?;
-        }
-        same!(kernel::open_descriptors(), before);
+        one_and_most_arrive(&one, &other)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use crate::{claim::Text, kernel};
 use core::{
     cell::UnsafeCell,
-    ffi::{CStr, c_void},
+    ffi::c_void,
     mem::{MaybeUninit, offset_of},
     ops::{Deref, DerefMut},
     ptr::{self, NonNull},
@@ -208,9 +208,7 @@ pub(crate) fn attaches_loops(file: &impl AsFd) -> bool {
         // SAFETY: no pointer is passed.
         let free = unsafe { call!(IOCTL, number(&control), LOOP_CTL_GET_FREE) }?;
         let path = Text::of(format_args!("/dev/loop{free}\0"));
-        let path =
-            CStr::from_bytes_until_nul(path.as_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-        let device = kernel::open(path, OFlags::RDWR)?;
+        let device = kernel::open(path.path(), OFlags::RDWR)?;
         let config = config.as_ptr().expose_provenance();
         // SAFETY: the kernel reads one configuration.
         unsafe { call!(IOCTL, number(&device), LOOP_CONFIGURE, config) }?;
@@ -342,6 +340,8 @@ pub(crate) fn in_thread<T>(body: impl FnOnce() -> T) -> Result<T, Errno> {
         }
 
         const STACK: usize = 1 << 19;
+        /// A multiple of every page size. A stack that does not suffice ends the process there.
+        const GUARD: usize = 1 << 16;
         // An emulator accepts exactly these.
         const FLAGS: u32 = general::CLONE_VM
             | general::CLONE_FS
@@ -351,9 +351,10 @@ pub(crate) fn in_thread<T>(body: impl FnOnce() -> T) -> Result<T, Errno> {
             | general::CLONE_SYSVSEM
             | general::CLONE_CHILD_CLEARTID;
 
-        let stack = Mapping::zeros(STACK)?;
+        let stack = Mapping::zeros(GUARD + STACK)?;
+        stack.forbid(0, GUARD)?;
         let lives = AtomicU32::new(1);
-        let top = stack.address(STACK).expose_provenance();
+        let top = stack.address(GUARD + STACK).expose_provenance();
         let task = ptr::from_mut(task).expose_provenance();
         let run = run::<F, T> as extern "C" fn(*mut c_void) -> !;
         // SAFETY: the stack is the thread's alone, and outlives it, as do the task and `lives`,
@@ -408,9 +409,9 @@ unsafe fn clone_thread(
             inlateout("rax") sc::nr::CLONE => result,
             in("rdi") flags as usize,
             in("rsi") stack,
-            in("rdx") 0,
+            in("rdx") 0_usize,
             in("r10") lives,
-            in("r8") 0,
+            in("r8") 0_usize,
             in("r12") task,
             in("r13") run,
             lateout("rcx") _,
@@ -431,8 +432,8 @@ unsafe fn clone_thread(
             in("x8") sc::nr::CLONE,
             inlateout("x0") flags as usize => result,
             in("x1") stack,
-            in("x2") 0,
-            in("x3") 0,
+            in("x2") 0_usize,
+            in("x3") 0_usize,
             in("x4") lives,
             in("x20") task,
             in("x21") run,
@@ -452,8 +453,8 @@ unsafe fn clone_thread(
             in("a7") sc::nr::CLONE,
             inlateout("a0") flags as usize => result,
             in("a1") stack,
-            in("a2") 0,
-            in("a3") 0,
+            in("a2") 0_usize,
+            in("a3") 0_usize,
             in("a4") lives,
             in("s2") task,
             in("s3") run,
@@ -704,12 +705,17 @@ impl Mapping {
 
     /// Makes the mapping inaccessible from byte `start` on, which must be the start of a page.
     pub(crate) fn forbid_from(&self, start: usize) -> Result<(), Errno> {
-        assert!(start <= self.len);
+        self.forbid(start, self.len)
+    }
+
+    /// Makes the bytes from `start` to `end` inaccessible. `start` must be the start of a page.
+    fn forbid(&self, start: usize, end: usize) -> Result<(), Errno> {
+        assert!(start <= end && end <= self.len);
         // SAFETY: within the mapping.
         let at = unsafe { self.at.add(start) };
         let nothing = MprotectFlags::empty();
         // SAFETY: a part of this mapping, into which there are no references.
-        unsafe { mm::mprotect(at.as_ptr().cast(), self.len - start, nothing) }.map_err(errno)
+        unsafe { mm::mprotect(at.as_ptr().cast(), end - start, nothing) }.map_err(errno)
     }
 
     /// `mremap` with an old size of 0, which makes a second mapping of the same pages.

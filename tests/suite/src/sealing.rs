@@ -312,9 +312,9 @@ fn write_is_added_with_all_or_nothing(_: &World) -> Verdict {
     Ok(())
 }
 
-fn write_waits_for_a_childs_mapping(_: &World) -> Verdict {
-    let file = ok!(two_pages());
-    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+/// A child's copy of the mapping, which could write, is in the way of the seal. This process's own is
+/// gone by then.
+fn waits_for_a_child(file: &OwnedMemFd, mapping: Mapping) -> Verdict {
     let steps = ok!(Steps::new());
     let child = ok!(Child::start(Descriptors::Copied, || steps.wait_for(1)));
     drop(mapping);
@@ -323,6 +323,12 @@ fn write_waits_for_a_childs_mapping(_: &World) -> Verdict {
     child.finish(PATIENCE)?;
     ok!(file.add_seals(Seals::WRITE));
     Ok(())
+}
+
+fn write_waits_for_a_childs_mapping(_: &World) -> Verdict {
+    let file = ok!(two_pages());
+    let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
+    waits_for_a_child(&file, mapping)
 }
 
 fn write_does_not_wait_for_what_is_kept_from_children(world: &World) -> Verdict {
@@ -728,14 +734,7 @@ fn write_on_huge_pages_waits_for_a_childs_mapping(world: &World) -> Verdict {
         Stores::Shared,
         READ | WRITE
     ));
-    let steps = ok!(Steps::new());
-    let child = ok!(Child::start(Descriptors::Copied, || steps.wait_for(1)));
-    drop(mapping);
-    refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
-    steps.reach(1);
-    child.finish(PATIENCE)?;
-    ok!(file.add_seals(Seals::WRITE));
-    Ok(())
+    waits_for_a_child(&file, mapping)
 }
 
 /// A file of one huge page, filled with the byte 7.

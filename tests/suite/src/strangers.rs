@@ -55,7 +55,7 @@ fn files_of_a_mount(directory: &CStr, show: impl Fn(OwnedFd) -> Verdict) -> Verd
         ok!(directory.to_str()),
         rustix::process::getpid().as_raw_nonzero()
     ));
-    let path = ok!(CStr::from_bytes_with_nul(path.as_str().as_bytes()));
+    let path = path.path();
     let named = ok!(kernel::open(
         path,
         OFlags::CREATE | OFlags::EXCL | OFlags::RDWR

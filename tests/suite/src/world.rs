@@ -231,8 +231,11 @@ impl World {
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
-            loop_devices: sealable().is_ok_and(|file| {
-                kernel::truncate(&file, 512).is_ok() && raw::attaches_loops(&file)
+            loop_devices: works(|| {
+                let file = ok!(sealable());
+                ok!(kernel::truncate(&file, 512));
+                holds!(raw::attaches_loops(&file));
+                Ok(())
             }),
             modules: raw::has_modules(),
             kexec: raw::has_kexec(),
