@@ -23,6 +23,8 @@ cc gcc
 /usr/include/stdio.h libc6-dev
 readelf binutils
 python3 python3
+unshare util-linux
+setpriv util-linux
 qemu-x86_64-static qemu-user-static
 END
     local cpu name

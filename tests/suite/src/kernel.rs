@@ -248,7 +248,12 @@ pub(crate) fn reset_times(fd: &impl AsFd) -> Result<(), Errno> {
 }
 
 /// Allows everybody to execute the file, by an access control list instead of `chmod`.
-pub(crate) fn allow_execution(fd: &impl AsFd) -> Result<(), Errno> {
+///
+/// # Errors
+///
+/// Fails as the kernel does, such as with `EOPNOTSUPP` if it has no access control lists of memory
+/// files.
+pub fn allow_execution(fd: &impl AsFd) -> Result<(), Errno> {
     // The version of the format, and three entries of tag, permissions and nobody's id: the
     // owner, the group and others may do everything (linux/posix_acl_xattr.h).
     const VERSION: [u8; 4] = [2, 0, 0, 0];

@@ -79,6 +79,7 @@ pub mod init;
 pub mod skips;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
+pub use kernel::allow_execution;
 pub use world::World;
 
 /// Every claim of the suite.
