@@ -182,6 +182,10 @@ claims_about_vectors() {
 # is a failure.
 place=host
 
+# Of how many tests one may be skipped there, whatever the reasons: a third, or half. An ordinary user
+# skips a sixth, and with vm.memfd_noexec=2 it is a fifth; under QEMU user-mode it is a quarter.
+declare -A one_of=([host]=3 [emulated]=2)
+
 # The lines about what drivers have skipped and why: each is printed once.
 declare -A told
 
@@ -192,10 +196,33 @@ bounds() {
     grep -q 'must not be skipped on nowhere: ' "$log" || stop 'it is a failure because it is not allowed:' "$@"
 }
 
+# bounds_their_number: skips one more than half and one more than a third of the tests, which must
+# fail where so much may not be skipped, and nowhere else.
+bounds_their_number() {
+    local skips result
+    # shellcheck disable=SC2329 # the driver calls it
+    tests() {
+        seq -f 'skip skips::%g: for a reason' "$1"
+        echo "$((10 - $1)) passed, 0 failed, $1 skipped"
+    }
+    while read -r place skips result; do
+        (
+            driver "$skips of 10 on $place" tests "$skips" >/dev/null 2>&1
+            [ "$failures" = "$result" ]
+        ) || stop "$skips of 10 skipped on $place: failures must be $result"
+    done <<'END'
+host 3 0
+host 4 1
+emulated 5 0
+emulated 6 1
+END
+    place=host
+}
+
 # driver NAME COMMAND…: runs tests and prints `NAME: N passed, N failed, N skipped`, and
 # under it each reason for skipping, with what was skipped, unless it was printed before. A run
-# that fails, counts nothing, or skips without a reason shows all that it printed, and is never
-# counted as passed.
+# that fails, counts nothing, skips too much, or skips without a reason shows all that it printed, and
+# is never counted as passed.
 driver() {
     local name=$1 status=0 passed failed skipped explained reasons line same=0
     shift
@@ -214,6 +241,10 @@ driver() {
     fi
     if [ "$passed" -eq 0 ]; then
         echo 'nothing passed' >>"$log"
+        status=1
+    fi
+    if [ $((skipped * one_of[$place])) -gt $((passed + failed + skipped)) ]; then
+        echo "$skipped skipped, more than one of ${one_of[$place]}" >>"$log"
         status=1
     fi
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then

@@ -64,6 +64,9 @@ fn run(directory: &Path) -> Result<bool, Box<dyn Error>> {
             }
             Fetched::Skipped { name, reason } => {
                 println!("boot, {name}: 0 passed, 0 failed, 1 skipped\n  {reason}");
+                for claim in rules::shown_by(&name) {
+                    println!("  not shown: {claim}");
+                }
             }
         }
     }

@@ -70,6 +70,14 @@ fn check_all(allowed: &[Line], shown: &[Shown]) -> Result<(), String> {
     Ok(())
 }
 
+/// The claims that a kernel is there to show.
+pub fn shown_by(kernel: &str) -> impl Iterator<Item = &'static str> {
+    skips::SHOWN
+        .iter()
+        .filter(move |(_, kernels)| kernels.contains(&kernel))
+        .map(|(claim, _)| *claim)
+}
+
 /// What the kernels that were booted do not show, although they must, each as a line.
 pub fn missing(runs: &[Run]) -> Vec<String> {
     missing_of(&suite::names().collect::<Vec<_>>(), skips::SHOWN, runs)
@@ -203,6 +211,16 @@ mod tests {
         assert_eq!(judged(&[all(), some]), [""; 0]);
         // Nothing is known of kernels that were not booted.
         assert_eq!(judged(&[run("arm64-6.12", &[(OTHER, skipped())])]), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_kernel_shows_is_named() {
+        let shown: Vec<_> = shown_by("x86_64-6.12.43").collect();
+        assert_eq!(
+            shown,
+            ["proving::forged_seals_are_refused_where_they_can_be_forged"]
+        );
+        assert_eq!(shown_by("x86_64-6.1").count(), 0);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where a claim may be skipped, and for which reasons. What is not allowed here is a failure.
 //!
-//! This is the only list. A driver that is told its place applies it: the scripts of `ci` tell
-//! `tests/suite.rs` and `tests/freestanding`, and `tests/kernels` applies it to what a machine
-//! printed. Without a place, as with `cargo test` by hand, each skip is only reported.
+//! This is the only list of reasons. A driver that is told its place applies it: the scripts of `ci`
+//! tell `tests/suite.rs` and `tests/freestanding`, and `tests/kernels` applies it to what a machine
+//! printed. Without a place, as with `cargo test` by hand, each skip is only reported. How many tests
+//! may be skipped in all, `ci/common.sh` says.
 
 use crate::{
     Stop, Verdict, attacks, booting, descriptors,
@@ -123,8 +124,9 @@ pub const ALLOWED: &[Line] = &[
 /// A claim, and the kernels that are there to show it.
 pub type Shown = (&'static str, &'static [&'static str]);
 
-/// Claims that must pass on each of these kernels that is booted. If all kernels are booted that
-/// every change must pass on, each other claim must pass on one of them.
+/// Claims that must pass on each of these kernels that is booted. `tests/kernels` names them if such
+/// a kernel was asked for and cannot be had. If all kernels are booted that every change must pass on,
+/// each other claim must pass on one of them.
 pub const SHOWN: &[Shown] = &[
     (
         RUNS_WITHOUT_PROC,
