@@ -180,11 +180,12 @@ fn attach(
 ///
 /// The kernel reads both files to their ends. They are sealed, so it reads what you have verified,
 /// and nothing else. The running kernel checks a signature only if it is configured, locked down or
-/// told by IMA to demand one, and only that of the kernel. You always vouch for the RAM disk and the
-/// command line.
+/// told by IMA to demand one, and only that of the kernel. You always vouch for the RAM disk and
+/// the command line.
 ///
 /// # Errors
-/// - [`BootError::UnprovenLength`]: one of the files may be longer than was proven. Nothing is loaded.
+/// - [`BootError::UnprovenLength`]: one of the files may be longer than was proven. Nothing is
+///   loaded.
 /// - `EACCES`: the policy of a security module, such as IMA, forbids it.
 /// - `EADDRNOTAVAIL`: there is no place in the machine's memory where the parts fit in one piece.
 /// - `EBADF`: one of the descriptors is not open for reading.
@@ -247,7 +248,8 @@ impl SealedMemFd {
     /// [`OwnedMemFd::attach_loop`] says more about the device.
     ///
     /// # Errors
-    /// - [`BootError::UnprovenLength`]: the file may be longer than was proven. Nothing is attached.
+    /// - [`BootError::UnprovenLength`]: the file may be longer than was proven. Nothing is
+    ///   attached.
     /// - Otherwise as [`OwnedMemFd::attach_loop`].
     ///
     /// Since Linux 5.8.
@@ -264,8 +266,8 @@ impl SealedMemFd {
 #[non_exhaustive]
 pub enum BootError {
     /// The file lacks [`Seals::GROW`], or is longer than it was when it was proven, or is on huge
-    /// pages, where that seal does not hold on some kernels. The kernel reads a file to its end, and
-    /// would load more than what was proven.
+    /// pages, where that seal does not hold on some kernels. The kernel reads a file to its end,
+    /// and would load more than what was proven.
     ///
     /// To go on, copy what was proven: [`SealedMemFd::copy_from_slice`] of its
     /// [`map`](SealedMemFd::map).

@@ -307,8 +307,8 @@ pub enum ExecError {
     NoDevFd,
     /// The file is on huge pages. The kernel would kill the process half-way.
     HugePages,
-    /// Of [`SealedMemFd`] only: the file lacks [`Seals::GROW`](crate::Seals::GROW), or is longer than
-    /// it was when it was proven. The kernel would execute more than that.
+    /// Of [`SealedMemFd`] only: the file lacks [`Seals::GROW`](crate::Seals::GROW), or is longer
+    /// than it was when it was proven. The kernel would execute more than that.
     /// [`SealedMemFd::exec`] shows how to copy what was proven.
     UnprovenLength,
     /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is no

@@ -121,9 +121,9 @@ bitflags! {
         /// the kernel adds `SHRINK`, `GROW`, `WRITE` and `FUTURE_WRITE` with it.
         ///
         /// This is hygiene, not a boundary. The file's owner can still set the bits by an access
-        /// control list (`system.posix_acl_access`), and the file then runs, however it is
-        /// sealed. Nor does the seal prevent an executable mapping. On huge pages, kernels report it
-        /// and let `chmod` change the bits all the same.
+        /// control list (`system.posix_acl_access`), and the file then runs, however it is sealed.
+        /// Nor does the seal prevent an executable mapping. On huge pages, kernels report it and
+        /// let `chmod` change the bits all the same.
         ///
         /// Since Linux 6.3.
         #[doc(alias = "F_SEAL_EXEC")]

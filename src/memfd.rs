@@ -416,7 +416,8 @@ impl OwnedMemFd {
     ///
     /// The path names what the first thread has open under that number, and leads nowhere once that
     /// thread has ended. All threads of a process share their descriptors, except one that called
-    /// `unshare(CLONE_FILES)`: it must not use the path, which would lead to another file or to none.
+    /// `unshare(CLONE_FILES)`: it must not use the path, which would lead to another file or to
+    /// none.
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {
         PROC_FD.with_number(self.as_raw_fd().unsigned_abs())

@@ -21,8 +21,8 @@ const NAME_MAX: usize = 249;
 /// The defaults are close-on-exec, sealable and not executable. The file is what you asked for on
 /// every kernel, or creation fails:
 ///
-/// - The execute flags exist since Linux 6.3. If the kernel, or a seccomp filter, does not know them
-///   (`EINVAL`), the file is created without them. Its mode is then set to match, and
+/// - The execute flags exist since Linux 6.3. If the kernel, or a seccomp filter, does not know
+///   them (`EINVAL`), the file is created without them. Its mode is then set to match, and
 ///   [`Seals::EXEC`] is added if the kernel knows that seal.
 /// - Newer kernels make every file sealable that is not executable. `sealable(false)` then adds
 ///   [`Seals::SEAL`].
@@ -148,8 +148,9 @@ impl MemFdOptions {
     }
 }
 
-/// Creates the file where the execute flags may be unknown: before Linux 6.3, or to a seccomp filter
-/// on a kernel that has them. `vm.memfd_noexec` then decides which of them the kernel implies.
+/// Creates the file where the execute flags may be unknown: before Linux 6.3, or to a seccomp
+/// filter on a kernel that has them. `vm.memfd_noexec` then decides which of them the kernel
+/// implies.
 // Inlined, so that the usual path keeps no registers for a call. What is asked for is a constant
 // nearly always, and decides which half is left.
 #[inline(always)]

@@ -1,9 +1,9 @@
 //! The proof: judges a descriptor. Is it a memory file, what do its seals prove, how long may
 //! it be, and can this kernel be believed?
 //!
-//! [`Proof`] is the only thing from which a `SealedMemFd` is made. Only [`Proof::of`] makes one of a
-//! file, and [`Proof::try_clone`] one of another descriptor of the same open file. A proof owns the
-//! descriptor that was asked, so that it is never about another one.
+//! [`Proof`] is the only thing from which a `SealedMemFd` is made. Only [`Proof::of`] makes one of
+//! a file, and [`Proof::try_clone`] one of another descriptor of the same open file. A proof owns
+//! the descriptor that was asked, so that it is never about another one.
 #![forbid(unsafe_code)]
 
 use crate::{
@@ -141,8 +141,8 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// }
 /// ```
 ///
-/// The calls are `memfd_create`, `fstat`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and
-/// `close`, and `fsetxattr` where an executable file cannot be created.
+/// The calls are `memfd_create`, `fstat`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap`
+/// and `close`, and `fsetxattr` where an executable file cannot be created.
 ///
 /// # Errors
 /// It could not be tried, and the next call tries again. Nothing follows from an error.
@@ -380,8 +380,8 @@ impl<T> From<VerifyError<T>> for Errno {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
-    /// The kernel returned this error: one that the method lists, or one of a seccomp filter's, which
-    /// may refuse any call.
+    /// The kernel returned this error: one that the method lists, or one of a seccomp filter's,
+    /// which may refuse any call.
     Kernel(Errno),
     /// It is not a memory file, and has no seals: not a regular file, or a file of a mounted file
     /// system. A file of a tmpfs has seals, but never those of a proof.

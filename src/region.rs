@@ -174,8 +174,8 @@ impl Region {
     }
 }
 
-/// Locking also makes every page present, and they stay so after unlocking. But that would also undo
-/// a lock of the caller's, such as by `mlockall`. So a second mapping is locked.
+/// Locking also makes every page present, and they stay so after unlocking. But that would also
+/// undo a lock of the caller's, such as by `mlockall`. So a second mapping is locked.
 #[cold]
 fn populate_by_locking(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     match sys::region::map_again(start, len) {
@@ -185,8 +185,8 @@ fn populate_by_locking(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
             let unmapped = unsafe { sys::region::unmap(second, len) };
             locked.and(unmapped)
         }
-        // A private mapping cannot be mapped again, nor huge pages before Linux 5.16. Those are never
-        // locked.
+        // A private mapping cannot be mapped again, nor huge pages before Linux 5.16. Those are
+        // never locked.
         Err(Errno::EINVAL) => {
             sys::region::lock(start, len)?;
             sys::region::unlock(start, len)

@@ -253,13 +253,13 @@ impl fmt::Debug for SealedMemFd {
 ///
 /// # `SIGBUS`
 /// A hole is a part of the file that was never written. Its page is allocated when it is touched
-/// first. That touch raises `SIGBUS` if memory has run out: by strict overcommit, or an empty pool of
-/// huge pages. [`populate`](Self::populate) turns that into an error. A page whose memory has failed
-/// raises `SIGBUS` too.
+/// first. That touch raises `SIGBUS` if memory has run out: by strict overcommit, or an empty pool
+/// of huge pages. [`populate`](Self::populate) turns that into an error. A page whose memory has
+/// failed raises `SIGBUS` too.
 ///
 /// A control group's limit is no error and no `SIGBUS`: if the hole does not fit into `memory.max`,
-/// the kernel kills a process of the group by `SIGKILL`, whether the hole is touched or populated. A
-/// process that has such a limit can read a file that it received with [`SealedMemFd::read_at`],
+/// the kernel kills a process of the group by `SIGKILL`, whether the hole is touched or populated.
+/// A process that has such a limit can read a file that it received with [`SealedMemFd::read_at`],
 /// which allocates nothing for a hole.
 pub struct SealedMap {
     region: Region,
@@ -280,9 +280,9 @@ impl SealedMap {
     /// # Errors
     /// - `EFAULT`: a page cannot be allocated.
     /// - `EHWPOISON`: the memory of a page has failed.
-    /// - `ENOMEM`, `EPERM`, `EAGAIN`: before Linux 5.14: a page cannot be allocated, there is no room
-    ///   for the second mapping, or it stays because of `vm.max_map_count`, or `RLIMIT_MEMLOCK` is too
-    ///   small.
+    /// - `ENOMEM`, `EPERM`, `EAGAIN`: before Linux 5.14: a page cannot be allocated, there is no
+    ///   room for the second mapping, or it stays because of `vm.max_map_count`, or
+    ///   `RLIMIT_MEMLOCK` is too small.
     ///
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_POPULATE_READ`.

@@ -40,8 +40,8 @@ impl OwnedMemFd {
     /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
-    /// - [`VerifyErrorKind::ProbeFailed`]: the file has these seals, and the test whether the kernel
-    ///   has that bug failed with this error.
+    /// - [`VerifyErrorKind::ProbeFailed`]: the file has these seals, and the test for that
+    ///   bug failed with this error.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `isize::MAX`.
     ///
     /// Since Linux 3.17.
@@ -62,8 +62,8 @@ enum Patience {
     /// Only what the kernel has waited for itself: it uses a page, and may be just moving it. A
     /// mapping that could write is somebody's, and stays.
     WithTheKernel,
-    /// Everything: the file is our own, and nobody else should hold anything of it. But a child that
-    /// another thread has just forked holds what we hold until it executes its program.
+    /// Everything: the file is our own, and nobody else should hold anything of it. But a child
+    /// that another thread has just forked holds what we hold until it executes its program.
     WithEverybody,
 }
 
@@ -93,8 +93,8 @@ fn prove_anyway(
 
 /// Tries again as long as the file is busy and that is worth it, and returns the last error.
 ///
-/// The kernel waits for its pages 0.15 s and more in each try. Before a try on a file of our own, this
-/// sleeps, from one to 128 ms: a quarter of a second in all.
+/// The kernel waits for its pages 0.15 s and more in each try. Before a try on a file of our own,
+/// this sleeps, from one to 128 ms: a quarter of a second in all.
 // Never inlined, although there may be one caller only: the usual path would save registers for it.
 #[cold]
 #[inline(never)]
@@ -118,8 +118,8 @@ fn add_seals_again(fd: BorrowedFd<'_>, mut errno: Errno, patience: Patience) -> 
     Err(errno)
 }
 
-/// Whether the call since then took so long that the kernel must have waited for a page. It waits in
-/// steps of 10 to 80 ms, and not at all for a mapping.
+/// Whether the call since then took so long that the kernel must have waited for a page. It waits
+/// in steps of 10 to 80 ms, and not at all for a mapping.
 fn has_waited_since(before: Result<u64, Errno>) -> bool {
     const WAITED: u64 = 50_000_000;
 
@@ -143,8 +143,8 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// As [`MemFdOptions::create`], and:
-    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or one
-    ///   of its pages is in use for about 2 s.
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or
+    ///   one of its pages is in use for about 2 s.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `ENOSPC`: no memory for the content.
@@ -194,8 +194,8 @@ impl SealedMemFd {
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; and for a file with the seals that
-    /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that
-    /// has succeeded once in this process. Where those calls kill, call it beforehand.
+    /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
+    /// that has succeeded once in this process. Where those calls kill, call it beforehand.
     /// [`map`](Self::map) makes `fstatfs` and `mmap`, and dropping a map `munmap`. With std's debug
     /// assertions, closing a descriptor also makes `fcntl` with `F_GETFD`.
     ///
@@ -208,8 +208,8 @@ impl SealedMemFd {
     ///   [`Seals::SHRINK`]. A file of a tmpfs always does.
     /// - [`VerifyErrorKind::FutureWriteOnly`]: mappings that were made earlier can still write.
     /// - [`VerifyErrorKind::ForgeableSeals`]: this kernel cannot be believed about these seals.
-    /// - [`VerifyErrorKind::ProbeFailed`]: the test whether it can failed with this error. Try again,
-    ///   or test beforehand.
+    /// - [`VerifyErrorKind::ProbeFailed`]: the test for that bug failed with this error. Try
+    ///   again, or test beforehand.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
     /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
     ///
@@ -223,8 +223,9 @@ impl SealedMemFd {
         }
     }
 
-    /// Verifies a descriptor, and if its file is in memory but its seals are no proof, makes a sealed
-    /// copy of it, of at most `max_len` bytes. For senders that do not seal, or send a file of a tmpfs.
+    /// Verifies a descriptor, and if its file is in memory but its seals are no proof, makes a
+    /// sealed copy of it, of at most `max_len` bytes. For senders that do not seal, or send a file
+    /// of a tmpfs.
     ///
     /// That is so for [`MissingSeals`](VerifyErrorKind::MissingSeals),
     /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
@@ -237,7 +238,8 @@ impl SealedMemFd {
     /// is closed.
     ///
     /// Until the copy is sealed, it can be changed by those of whom
-    /// [`copy_from_slice`](Self::copy_from_slice) says so. What this returns cannot change any more.
+    /// [`copy_from_slice`](Self::copy_from_slice) says so. What this returns cannot change any
+    /// more.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged. The errors are those of
@@ -245,8 +247,8 @@ impl SealedMemFd {
     /// [`MemFdOptions::create`]. If the file turns out longer than it said,
     /// [`VerifyErrorKind::TooLarge`] says how much had been read by then. And:
     /// - `EBADF`: the descriptor is open only for writing.
-    /// - `EBUSY`: a child that was forked meanwhile holds the copy for a quarter of a second, or one
-    ///   of its pages is in use for about 2 s.
+    /// - `EBUSY`: a child that was forked meanwhile holds the copy for a quarter of a second, or
+    ///   one of its pages is in use for about 2 s.
     /// - `EFBIG`: the copy is above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless
     ///   it is ignored.
     /// - `ENOSPC`: no memory for the copy.
@@ -322,8 +324,8 @@ impl MemFdOptions {
     /// # Errors
     /// As [`create`](Self::create), and:
     /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
-    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or one
-    ///   of its pages is in use for about 2 s; or another process has changed its length.
+    /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or
+    ///   one of its pages is in use for about 2 s; or another process has changed its length.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: `len` is above `isize::MAX`, or not a multiple of the huge page.

@@ -184,8 +184,8 @@ impl fmt::Debug for SharedMap {
 /// writing may be read half old and half new. The two sides have to agree on how they say that
 /// something is complete.
 ///
-/// When memory has run out, touching a byte that has no page yet raises `SIGBUS`; above the limit of
-/// a control group, the kernel kills a process of the group instead. To prevent that,
+/// When memory has run out, touching a byte that has no page yet raises `SIGBUS`; above the limit
+/// of a control group, the kernel kills a process of the group instead. To prevent that,
 /// [`allocate`](OwnedMemFd::allocate) the file first; others can still punch holes into it.
 ///
 /// A forked child inherits the mapping. Until it executes another program or ends, the file

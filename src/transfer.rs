@@ -227,9 +227,9 @@ impl OwnedMemFd {
 
 /// How long a file may become to which the kernel copies by itself.
 ///
-/// At that length many kernels do not look for the end of the source first: where nothing is left to
-/// copy, too, the error is `EFBIG`, and the signal `SIGXFSZ` kills. From there on the source is read
-/// instead. If the limit is not known, only the kernel looks at it.
+/// At that length many kernels do not look for the end of the source first: where nothing is left
+/// to copy, too, the error is `EFBIG`, and the signal `SIGXFSZ` kills. From there on the source is
+/// read instead. If the limit is not known, only the kernel looks at it.
 fn longest_by_the_kernel() -> u64 {
     sys::transfer::file_len_limit().unwrap_or(u64::MAX)
 }

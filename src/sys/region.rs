@@ -28,8 +28,8 @@ pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> 
     Errno::decode_unit(unsafe { arch::munmap(start.as_ptr(), len) })
 }
 
-/// Maps what the shared mapping at `start` shows a second time, where the kernel likes: `len` bytes.
-/// For a private mapping this is `EINVAL`.
+/// Maps what the shared mapping at `start` shows a second time, where the kernel likes: `len`
+/// bytes. For a private mapping this is `EINVAL`.
 #[inline(always)]
 pub(crate) fn map_again(start: NonNull<u8>, len: usize) -> Result<NonNull<u8>, Errno> {
     // SAFETY: with an old length of 0 the old mapping stays as it is, and without MREMAP_FIXED the
