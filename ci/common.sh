@@ -182,8 +182,8 @@ claims_about_vectors() {
 # is a failure.
 place=host
 
-# Of how many tests one may be skipped there, whatever the reasons: a third, or half. An ordinary user
-# skips a sixth, and with vm.memfd_noexec=2 it is a fifth; under QEMU user-mode it is a quarter.
+# Of how many tests one may be skipped there, whatever the reasons: a third, or half. An ordinary
+# user skips a sixth, vm.memfd_noexec=2 makes it a fifth, and QEMU user-mode more than a quarter.
 declare -A one_of=([host]=3 [emulated]=2)
 
 # The lines about what drivers have skipped and why: each is printed once.
@@ -221,8 +221,8 @@ END
 
 # driver NAME COMMAND…: runs tests and prints `NAME: N passed, N failed, N skipped`, and
 # under it each reason for skipping, with what was skipped, unless it was printed before. A run
-# that fails, counts nothing, skips too much, or skips without a reason shows all that it printed, and
-# is never counted as passed.
+# that fails, counts nothing, skips too much, or skips without a reason shows all that it printed,
+# and is never counted as passed.
 driver() {
     local name=$1 status=0 passed failed skipped explained reasons line same=0
     shift
