@@ -316,10 +316,7 @@ fn a_map_is_private_where_proc_is_false(world: &World) -> Verdict {
     ok!(parties::hide(c"/proc"));
     ok!(parties::false_directories(&["thread-self", "self"]));
     for path in parties::paths_of(&sealed) {
-        let decoy = ok!(kernel::open(
-            parties::path(&path),
-            OFlags::CREATE | OFlags::RDWR
-        ));
+        let decoy = ok!(kernel::open(path.path(), OFlags::CREATE | OFlags::RDWR));
         same!(kernel::write(&decoy, &[9; 2 * PAGE]), Ok(2 * PAGE));
     }
     ok!(kernel::renounce_privileges());

@@ -684,11 +684,6 @@ pub(crate) fn paths_of(file: &impl AsFd) -> [Text; 2] {
     ["thread-self", "self"].map(|who| Text::of(format_args!("/proc/{who}/fd/{}\0", number(file))))
 }
 
-/// As `Text::path`.
-pub(crate) fn path(text: &Text) -> &CStr {
-    text.path()
-}
-
 // A file system whose files this program serves: FUSE.
 
 pub(crate) const NO_FUSE: &str = "no FUSE in this kernel, or not for this process";
