@@ -221,6 +221,7 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
         (ExecError::NoInterpreter, Errno::ENOENT),
         (ExecError::NoDevFd, Errno::ENOENT),
         (ExecError::HugePages, Errno::EINVAL),
+        (ExecError::UnprovenLength, Errno::EFBIG),
         (ExecError::Kernel(KERNEL), KERNEL),
     ] {
         same!(passed_on(error), errno);
