@@ -282,6 +282,12 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
         ok!(reasons.write_str(said.as_str()));
     }
+    let said = Text::of(MapError::OutOfBounds { len: 12 });
+    holds!(said.as_str().contains("12"), "{said:?}");
+    same!(
+        Text::of(MapError::Kernel(Errno::ENOMEM)).as_str(),
+        Text::of(Errno::ENOMEM).as_str()
+    );
     let stop = TransferError {
         done: 12,
         errno: Some(Errno::EPERM),

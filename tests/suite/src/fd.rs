@@ -102,6 +102,12 @@ fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict
     };
     same!(file.as_raw_fd(), number);
     same!(file.len(), Ok(1));
+    // The proof goes, the descriptor stays.
+    let sealed = ok!(file.seal());
+    same!(sealed.as_raw_fd(), number);
+    let fd = raw::take(sealed.into_raw_fd());
+    same!(fd.as_raw_fd(), number);
+    same!(kernel::holds_exactly(&fd, b"x"), Ok(true));
     Ok(())
 }
 
