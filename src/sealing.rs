@@ -49,10 +49,16 @@ impl OwnedMemFd {
     #[doc(alias = "F_ADD_SEALS")]
     #[inline(always)]
     pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
-        match self.add_seals(FINAL_SEALS) {
-            Ok(()) => Proof::of(self, usize::MAX).map(SealedMemFd::new),
-            Err(errno) => prove_anyway(self, errno, Patience::WithTheKernel),
-        }
+        seal(self, Patience::WithTheKernel)
+    }
+}
+
+/// Seals a file and proves it, with as much patience as its owner may have.
+#[inline(always)]
+fn seal(file: OwnedMemFd, patience: Patience) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
+    match file.add_seals(FINAL_SEALS) {
+        Ok(()) => Proof::of(file, usize::MAX).map(SealedMemFd::new),
+        Err(errno) => prove_anyway(file, errno, patience),
     }
 }
 
@@ -287,11 +293,7 @@ fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Ve
 
 /// Seals a file of our own.
 fn seal_patiently(file: OwnedMemFd) -> Result<SealedMemFd, CreateError> {
-    let sealed = match file.add_seals(FINAL_SEALS) {
-        Ok(()) => Proof::of(file, usize::MAX).map(SealedMemFd::new),
-        Err(errno) => prove_anyway(file, errno, Patience::WithEverybody),
-    };
-    sealed.map_err(|error| error.kind().into())
+    seal(file, Patience::WithEverybody).map_err(|error| error.kind().into())
 }
 
 /// Filling one in place.
