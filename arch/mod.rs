@@ -1,8 +1,10 @@
-//! How the CPU enters the kernel, and what a supported target is.
+//! How the CPU enters the kernel and accesses memory that others write, and what a supported
+//! target is.
 //!
 //! The list of system calls stands here, once. [`system_calls!`] makes an `unsafe fn` of each
 //! line, which issues that call with `sc` and returns the kernel's value as it is. The file of
-//! each CPU says only what differs there: whether such a function can be inlined.
+//! each CPU says what differs there: whether such a function can be inlined, and how memory that
+//! is not only Rust's is copied, loaded, stored and exchanged.
 //!
 //! Nothing here checks, decides or decodes anything, and nothing of `src` is used. `sc` is named
 //! nowhere else.
@@ -51,19 +53,59 @@ macro_rules! cfg_if {
 
 cfg_if! {
     if #[cfg(supported)] {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         #[macro_use]
         mod x86_64;
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
         #[macro_use]
         mod aarch64;
-        #[cfg(target_arch = "riscv64")]
+        #[cfg(all(target_arch = "riscv64", not(miri)))]
         #[macro_use]
         mod riscv64;
+        #[cfg(miri)]
+        #[macro_use]
+        mod interpreted;
+
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        use aarch64 as cpu;
+        #[cfg(miri)]
+        use interpreted as cpu;
+        #[cfg(all(target_arch = "riscv64", not(miri)))]
+        use riscv64 as cpu;
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        use x86_64 as cpu;
+
+        // Access to memory that others write at the same time: each CPU's file has all of these.
+        // No reference to such bytes is ever made. The caller has the bytes mapped for what is
+        // done, and those of a number lie at a multiple of its size. Nothing else is touched.
+        //
+        // A copy says nothing about the order of its bytes. What is done with a number is done at
+        // once, in the order that is asked for, as compilers map it, so that it goes together
+        // with the atomics of C, C++ and Rust. An ordering that an operation lacks acts as
+        // SeqCst, and a load is never more than a load.
+        //
+        // `make_executable` stands between storing bytes and executing them as instructions.
+        pub(crate) use cpu::{
+            compare_exchange_u32, compare_exchange_u64, copy, fetch_add_u32, fetch_add_u64,
+            load_u8, load_u16, load_u32, load_u64, make_executable, store_u8, store_u16, store_u32,
+            store_u64, swap_u32, swap_u64,
+        };
+
+        /// The ordering of a compare-exchange that has one for both of its ends, which is at
+        /// least as strong as either. A failure stores nothing: what releases acts as `SeqCst`.
+        #[cfg(any(miri, not(target_arch = "x86_64")))]
+        fn stronger(success: Ordering, failure: Ordering) -> Ordering {
+            match (success, failure) {
+                (_, Relaxed) => success,
+                (Relaxed | Acquire, Acquire) => Acquire,
+                (Release | AcqRel, Acquire) => AcqRel,
+                _ => SeqCst,
+            }
+        }
 
         /// Makes a function of each line of the list.
         macro_rules! system_calls {
-            ($($(#[$doc:meta])* fn $call:ident = $number:ident($($name:ident: $kind:ty),*) -> $returned:ty;)*) => {$(
+            ($($(#[$doc:meta])* fn $call:ident = $number:ident $(by $syscall:ident)? ($($name:ident: $kind:ty),*) -> $returned:ty;)*) => {$(
                 system_call! {
                     $(#[$doc])*
                     ///
@@ -74,18 +116,30 @@ cfg_if! {
                         // SAFETY: the caller vouches for the pointers. `sc` names each register
                         // that the kernel changes, except for those that the file of this CPU
                         // speaks of and keeps out of the callers' sight.
-                        unsafe { sc::syscall!($number $(, $name)*) as $returned }
+                        unsafe { enter!($number $(by $syscall)?; $($name),*) as $returned }
                     }
                 }
             )*};
         }
 
+        /// Makes a call whose number `sc` knows, or `linux-raw-sys` does.
+        macro_rules! enter {
+            ($number:ident; $($name:ident),*) => {
+                sc::syscall!($number $(, $name)*)
+            };
+            ($number:ident by $syscall:ident; $($name:ident),*) => {
+                sc::$syscall(linux_raw_sys::general::$number as usize $(, $name as usize)*)
+            };
+        }
+
         use core::ffi::{c_char, c_void};
+        #[cfg(any(miri, not(target_arch = "x86_64")))]
+        use core::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
         use linux_raw_sys::general::{__kernel_timespec, rlimit64, stat, statfs};
         use linux_raw_sys::net::msghdr;
 
         // The names on the right are those of `sc`, which knows the calls up to Linux 5.12. A
-        // newer one takes its number from `linux-raw-sys` (`__NR_…`).
+        // newer one, or one that it lacks, takes its number from `linux-raw-sys` (`__NR_…`).
         //
         // Descriptors are unsigned so that they go into a register without a sign extension.
         // `fcntl` stands here twice, so that no third argument is loaded for a command that
@@ -155,6 +209,8 @@ cfg_if! {
             fn clock_gettime = CLOCK_GETTIME(clock: u32, time: *mut __kernel_timespec) -> usize;
             /// `nanosleep(2)`
             fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
+            /// `futex(2)`, for waiting and waking
+            fn futex = FUTEX(word: *const u32, operation: u32, value: u32, timeout: *const __kernel_timespec) -> usize;
             /// `socketpair(2)`
             fn socketpair = SOCKETPAIR(family: u32, kind: u32, protocol: u32, pair: *mut u32) -> usize;
             /// `getsockopt(2)`
@@ -167,6 +223,13 @@ cfg_if! {
             fn execve = EXECVE(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> usize;
             /// `execveat(2)`
             fn execveat = EXECVEAT(directory: u32, path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char, flags: u32) -> usize;
+        }
+
+        // What only this CPU has.
+        #[cfg(all(target_arch = "riscv64", not(miri)))]
+        system_calls! {
+            /// `riscv_flush_icache(2)`
+            fn riscv_flush_icache = __NR_riscv_flush_icache by syscall3(start: *const u8, end: *const u8, flags: usize) -> usize;
         }
 
         // What is needed only in early boot.

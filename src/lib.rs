@@ -21,6 +21,7 @@ extern crate std;
 // The CPUs: the one list of system calls, and what a supported target is.
 #[macro_use]
 #[path = "../arch/mod.rs"]
+#[allow(dead_code, reason = "until all of it is used")]
 mod arch;
 
 cfg_if! {
