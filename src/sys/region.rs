@@ -58,3 +58,15 @@ pub(crate) fn unlock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     // SAFETY: `munlock` changes no byte, and checks the address itself.
     Errno::decode_unit(unsafe { arch::munlock(start.as_ptr(), len) })
 }
+
+/// Lets the CPUs execute what has been stored in the `len` bytes at `start`: their instruction
+/// caches follow.
+///
+/// # Safety
+/// So many bytes are mapped there for reading.
+#[allow(dead_code, reason = "until it is used")]
+#[inline(always)]
+pub(crate) unsafe fn make_executable(start: NonNull<u8>, len: usize) {
+    // SAFETY: the caller vouches for the bytes, of which none changes.
+    unsafe { arch::make_executable(start.as_ptr(), len) }
+}
