@@ -372,7 +372,7 @@ exchanges! {
 /// of the instruction caches, on all CPUs. `CTR_EL0` has the logarithms of their sizes in words of
 /// four bytes: in bits 16 to 19, and 0 to 3.
 #[inline(never)]
-pub(crate) unsafe fn make_executable(start: *const u8, len: usize) {
+pub(crate) unsafe fn make_executable(start: *const u8, len: usize) -> usize {
     // SAFETY: the caller has these bytes, and the operations change none. They touch the lines
     // that the range lies in.
     unsafe {
@@ -412,4 +412,5 @@ pub(crate) unsafe fn make_executable(start: *const u8, len: usize) {
             options(nostack),
         );
     }
+    0
 }

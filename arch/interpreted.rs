@@ -107,4 +107,6 @@ exchanges! {
 }
 
 /// Nothing is executed here.
-pub(crate) unsafe fn make_executable(_start: *const u8, _len: usize) {}
+pub(crate) unsafe fn make_executable(_start: *const u8, _len: usize) -> usize {
+    0
+}

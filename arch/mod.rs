@@ -84,7 +84,8 @@ cfg_if! {
         // with the atomics of C, C++ and Rust. An ordering that an operation lacks acts as
         // SeqCst, and a load is never more than a load.
         //
-        // `make_executable` stands between storing bytes and executing them as instructions.
+        // `make_executable` stands between storing bytes and executing them as instructions. It
+        // returns what the kernel does, or 0.
         pub(crate) use cpu::{
             compare_exchange_u32, compare_exchange_u64, copy, fetch_add_u32, fetch_add_u64,
             load_u8, load_u16, load_u32, load_u64, make_executable, store_u8, store_u16, store_u32,

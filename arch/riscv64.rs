@@ -351,8 +351,7 @@ exchanges! {
 
 /// The kernel makes the instruction caches of all CPUs that run this process follow.
 #[inline(always)]
-pub(crate) unsafe fn make_executable(start: *const u8, len: usize) {
-    // It fails only for flags that do not exist.
+pub(crate) unsafe fn make_executable(start: *const u8, len: usize) -> usize {
     // SAFETY: the call changes no byte.
-    let _ = unsafe { super::riscv_flush_icache(start, start.wrapping_add(len), 0) };
+    unsafe { super::riscv_flush_icache(start, start.wrapping_add(len), 0) }
 }

@@ -21,7 +21,6 @@ extern crate std;
 // The CPUs: the one list of system calls, and what a supported target is.
 #[macro_use]
 #[path = "../arch/mod.rs"]
-#[allow(dead_code, reason = "until all of it is used")]
 mod arch;
 
 cfg_if! {
@@ -68,9 +67,12 @@ cfg_if! {
         pub use memfd::{OwnedMemFd, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
         pub use path::NumberedPath;
-        pub use proof::{VerifyError, VerifyErrorKind, has_cve_2026_63952};
-        pub use sealed::{MapError, SealedMap, SealedMemFd};
-        pub use shared::{SharedMap, SharedMapMut};
+        pub use proof::{MapError, VerifyError, VerifyErrorKind, has_cve_2026_63952};
+        pub use sealed::{CopyMap, ExecMap, SealedMap, SealedMemFd};
+        pub use shared::{
+            AccessError, SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt, SharedMap,
+            SharedMapMut,
+        };
         pub use transfer::TransferError;
     }
 }

@@ -11,11 +11,12 @@ use crate::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::OwnedMemFd,
-    region::{MapMode, Region},
+    region::{MapMode, Region, Source},
     sys,
 };
 use core::{
     fmt,
+    ops::{Bound, RangeBounds},
     sync::atomic::{AtomicU8, Ordering::Relaxed},
 };
 use linux_raw_sys::general as raw;
@@ -26,6 +27,8 @@ pub(crate) const PROOF_SEALS: Seals = Seals::WRITE.union(Seals::SHRINK);
 /// A memory file whose first `len` bytes are proven immutable.
 pub(crate) struct Proof {
     file: OwnedMemFd,
+    // The size of its blocks, which tells a mapping about its pages.
+    block: u32,
     len: usize,
 }
 
@@ -39,15 +42,15 @@ impl Proof {
     #[inline(always)]
     pub(crate) fn of(file: OwnedMemFd, max_len: usize) -> Result<Self, VerifyError<OwnedMemFd>> {
         match judge(file.as_fd(), max_len) {
-            Ok(len) => Ok(Self { file, len }),
+            Ok((len, block)) => Ok(Self { file, block, len }),
             Err(kind) => Err(VerifyError::new(file, kind)),
         }
     }
 
     /// The proof of another descriptor of the same open file.
     pub(crate) fn try_clone(&self) -> Result<Self, Errno> {
-        let (file, len) = (self.file.try_clone()?, self.len);
-        Ok(Self { file, len })
+        let file = self.file.try_clone()?;
+        Ok(Self { file, ..*self })
     }
 
     /// Whether the file has the seals of a proof. That is not the proof: this does not ask whether
@@ -59,6 +62,15 @@ impl Proof {
     /// The file, of which nobody can change the first [`len`](Self::len) bytes.
     pub(crate) const fn file(&self) -> &OwnedMemFd {
         &self.file
+    }
+
+    /// What is mapped of it: at most the proven bytes.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            fd: self.file.as_fd(),
+            block: self.block,
+            inode: 0,
+        }
     }
 
     /// The file, if the proof is about all of it, and for good: it cannot grow and is as long as
@@ -91,13 +103,15 @@ impl Proof {
 }
 
 #[inline(always)]
-fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
+fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<(usize, u32), VerifyErrorKind> {
     let seals = sys::memfd::get_seals(fd).map(Seals::from_bits_retain);
     match seals {
         Ok(seals) if seals & PROOF_SEALS.union(Seals::FUTURE_WRITE) == PROOF_SEALS => {}
         other => recheck_seals(fd, other)?,
     }
-    len_within(fd, max_len)
+    let found = sys::memfd::stat(fd)?;
+    let len = check_len(found.len, max_len)?;
+    Ok((len, found.block))
 }
 
 /// Looks closely at seals that are not plainly the proof, and returns what is wrong with them,
@@ -141,8 +155,8 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// }
 /// ```
 ///
-/// The calls are `memfd_create`, `fstat`, `fstatfs`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap`
-/// and `close`, and `fsetxattr` where an executable file cannot be created.
+/// The calls are `memfd_create`, `fstat`, `mmap`, `fcntl` with `F_ADD_SEALS`, `munmap` and `close`,
+/// and `fsetxattr` where an executable file cannot be created.
 ///
 /// # Errors
 /// It could not be tried, and the next call tries again. Nothing follows from an error.
@@ -190,7 +204,12 @@ fn probe_cve_2026_63952() -> Result<bool, Errno> {
     }
     // The file stays empty, since more may be above RLIMIT_FSIZE, which kills. The bug is about
     // the mapping.
-    let _mapping = Region::new(file.as_fd(), 0, 1, MapMode::SharedWrite)?;
+    let source = Source {
+        fd: file.as_fd(),
+        block: 0,
+        inode: 0,
+    };
+    let _mapping = Region::new(source, 0, 1, MapMode::SharedWrite)?;
     match file.add_seals(Seals::EXEC) {
         Ok(()) => Ok(true),
         Err(Errno::EBUSY) => Ok(false),
@@ -206,33 +225,25 @@ const EXECUTABLE: [u8; 28] = *b"\
     \x04\0\x01\0\xff\xff\xff\xff\
     \x20\0\x01\0\xff\xff\xff\xff";
 
-/// The length of the file, if it is within the limit.
-#[inline(always)]
-pub(crate) fn len_within(fd: BorrowedFd<'_>, max_len: usize) -> Result<usize, VerifyErrorKind> {
-    let len = sys::memfd::stat(fd)?.len;
-    check_len(len, max_len)?;
-    Ok(len as usize)
-}
-
 /// The longest that a file may be: `max_len`, but at most `isize::MAX`, which no slice exceeds.
 #[inline(always)]
 pub(crate) fn limit(max_len: usize) -> u64 {
     max_len.min(isize::MAX as usize) as u64
 }
 
-/// Checks that a length is within the limit.
+/// The length, if it is within the limit.
 #[inline(always)]
-pub(crate) fn check_len(len: u64, max_len: usize) -> Result<(), VerifyErrorKind> {
+pub(crate) fn check_len(len: u64, max_len: usize) -> Result<usize, VerifyErrorKind> {
     if len > limit(max_len) {
         return Err(VerifyErrorKind::TooLarge { len });
     }
-    Ok(())
+    Ok(len as usize)
 }
 
-/// A descriptor whose file keeps at least `len` bytes, since it cannot shrink.
+/// A file that keeps at least `len` bytes, since it cannot shrink.
 pub(crate) struct Unshrinkable<'fd> {
-    fd: BorrowedFd<'fd>,
-    len: usize,
+    pub(crate) source: Source<'fd>,
+    pub(crate) len: usize,
 }
 
 impl<'fd> Unshrinkable<'fd> {
@@ -243,13 +254,36 @@ impl<'fd> Unshrinkable<'fd> {
         if !seals.contains(Seals::SHRINK) {
             return Err(VerifyErrorKind::MissingSeals(Seals::SHRINK));
         }
-        let len = len_within(fd, usize::MAX)?;
-        Ok(Self { fd, len })
+        let found = sys::memfd::stat(fd)?;
+        let len = check_len(found.len, usize::MAX)?;
+        let source = Source {
+            fd,
+            block: found.block,
+            inode: found.inode,
+        };
+        Ok(Self { source, len })
     }
+}
 
-    /// Maps all of it.
-    pub(crate) fn map(&self, mode: MapMode) -> Result<Region, Errno> {
-        Region::new(self.fd, 0, self.len, mode)
+/// The offset and the length of a range, if it lies within `len` bytes.
+#[inline]
+pub(crate) fn range_within(
+    range: &impl RangeBounds<usize>,
+    len: usize,
+) -> Result<(usize, usize), MapError> {
+    let start = match range.start_bound() {
+        Bound::Unbounded => Some(0),
+        Bound::Included(&start) => Some(start),
+        Bound::Excluded(&before) => before.checked_add(1),
+    };
+    let end = match range.end_bound() {
+        Bound::Unbounded => Some(len),
+        Bound::Included(&last) => last.checked_add(1),
+        Bound::Excluded(&end) => Some(end),
+    };
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end && end <= len => Ok((start, end - start)),
+        _ => Err(MapError::OutOfBounds { len }),
     }
 }
 
@@ -452,6 +486,64 @@ impl From<VerifyErrorKind> for Errno {
             | VerifyErrorKind::FutureWriteOnly
             | VerifyErrorKind::ForgeableSeals => Self::EPERM,
             VerifyErrorKind::TooLarge { .. } => Self::EFBIG,
+        }
+    }
+}
+
+/// Why a range was not mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MapError {
+    /// The range ends after the file does, or before it begins.
+    OutOfBounds {
+        /// The length of the file, in bytes.
+        len: usize,
+    },
+    /// The map is one of another file.
+    OtherFile,
+    /// The file was rejected.
+    Verify(VerifyErrorKind),
+    /// The kernel returned this error.
+    Kernel(Errno),
+}
+
+impl From<Errno> for MapError {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<VerifyErrorKind> for MapError {
+    fn from(kind: VerifyErrorKind) -> Self {
+        match kind {
+            VerifyErrorKind::Kernel(errno) => Self::Kernel(errno),
+            kind => Self::Verify(kind),
+        }
+    }
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfBounds { len } => {
+                write!(f, "the range is not one of the {len} bytes of the file")
+            }
+            Self::OtherFile => f.write_str("the map is one of another file"),
+            Self::Verify(kind) => kind.fmt(f),
+            Self::Kernel(errno) => errno.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+impl From<MapError> for Errno {
+    /// The kernel's error, or that of `Verify`. `OutOfBounds` and `OtherFile` are `EINVAL`.
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::Kernel(errno) => errno,
+            MapError::Verify(kind) => kind.into(),
+            MapError::OutOfBounds { .. } | MapError::OtherFile => Self::EINVAL,
         }
     }
 }

@@ -5,7 +5,10 @@
 #![allow(unsafe_code)]
 
 use crate::{errno::Errno, fd::BorrowedFd, sys};
-use core::{fmt, ptr::NonNull};
+use core::{
+    fmt,
+    ptr::{self, NonNull},
+};
 use linux_raw_sys::general as raw;
 
 /// How a region is mapped.
@@ -17,52 +20,173 @@ pub(crate) enum MapMode {
     /// The same, where the kernel does not share such a file: a debugger or a uprobe can change
     /// this process's copy of a page.
     PrivateRead,
+    /// As `SealedRead`, and for executing.
+    SealedExec,
+    /// As `PrivateRead`, and for executing.
+    PrivateExec,
+    /// For reading, and for writing into copies of the pages, which nobody else sees.
+    CopyOnWrite,
     /// For reading, including what others write.
     SharedRead,
     /// For reading and writing, visible to all.
     SharedWrite,
 }
 
-/// A mapped range of a file, unmapped on drop. An empty one maps nothing.
-pub(crate) struct Region {
-    // The range that was asked for.
-    start: NonNull<u8>,
-    len: usize,
-    // What is mapped besides. Three words move in registers; of four, moving becomes on riscv64
-    // a call of `memcpy`, which a program without libc need not have.
-    padding: Padding,
+impl MapMode {
+    /// The protection and the flags of the mapping.
+    ///
+    /// Without `MAP_NORESERVE` a mapping of huge pages reserves them: a shared one for holes, so
+    /// that an empty pool would be `ENOMEM` even if nobody touches any, and a private one for
+    /// copies, which are made only if it can be written.
+    #[inline(always)]
+    const fn bits(self) -> (u32, u32) {
+        let sealed = raw::MAP_SHARED | raw::MAP_NORESERVE;
+        let private = raw::MAP_PRIVATE | raw::MAP_NORESERVE;
+        match self {
+            Self::SealedRead => (raw::PROT_READ, sealed),
+            Self::PrivateRead => (raw::PROT_READ, private),
+            Self::SealedExec => (raw::PROT_READ | raw::PROT_EXEC, sealed),
+            Self::PrivateExec => (raw::PROT_READ | raw::PROT_EXEC, private),
+            Self::CopyOnWrite => (raw::PROT_READ | raw::PROT_WRITE, raw::MAP_PRIVATE),
+            Self::SharedRead => (raw::PROT_READ, raw::MAP_SHARED),
+            Self::SharedWrite => (raw::PROT_READ | raw::PROT_WRITE, raw::MAP_SHARED),
+        }
+    }
 }
 
-/// What a mapping has before and after the range that was asked for:
+/// Every ordinary page size divides this, so that a mapping may begin at its multiples.
+const LARGEST_PAGE: u32 = 64 * 1024;
+
+/// The length and the alignment of what a kernel with pages of 4 KiB can collapse into one huge
+/// page.
+pub(crate) const EXTENT: usize = 2 << 20;
+
+/// A file of which a range is to be mapped.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'fd> {
+    pub(crate) fd: BorrowedFd<'fd>,
+    /// The size of a block of the file, as `fstat` tells.
+    pub(crate) block: u32,
+    /// The number of its inode, for [`Region::is_of`], or 0.
+    pub(crate) inode: u64,
+}
+
+impl Source<'_> {
+    #[inline(always)]
+    fn identify(self) -> Result<Identity, Errno> {
+        // A block is as large as a huge page, and none is smaller than this.
+        let shift = if self.block < LARGEST_PAGE {
+            0
+        } else {
+            self.huge_page_shift()?
+        };
+        Ok(Identity((self.inode << 8) | u64::from(shift)))
+    }
+
+    /// The binary logarithm of the size of the file's huge pages, or 0.
+    ///
+    /// A mapping of huge pages begins and ends at a multiple of their size, and the kernel
+    /// unmaps no less. Only the type of the file system tells: with `shmem_enabled=always` an
+    /// ordinary memory file, too, has a block size of 2 MiB, and unmapping that much would take
+    /// the neighbour away.
+    #[cold]
+    fn huge_page_shift(self) -> Result<u32, Errno> {
+        let file_system = sys::memfd::stat_fs(self.fd)?;
+        Ok(if file_system.magic == raw::HUGETLBFS_MAGIC {
+            file_system.block.trailing_zeros()
+        } else {
+            0
+        })
+    }
+}
+
+/// A file, and how it is mapped: from bit 8 on the number of its inode, bit 7 whether the range is
+/// mapped twice, below that the binary logarithm of the size of its huge pages, or 0.
+///
+/// The kernel counts inodes up from 1 and never gets to the bits that are cut off here. It keeps
+/// all memory files with pages of one size on one mount.
+#[derive(Clone, Copy, PartialEq)]
+struct Identity(u64);
+
+impl Identity {
+    const MIRRORED: u64 = 1 << 7;
+
+    const fn is_mirrored(self) -> bool {
+        self.0 & Self::MIRRORED != 0
+    }
+
+    /// The size of the pages, if they are huge ones.
+    const fn huge_page(self) -> Option<usize> {
+        match self.0 & 63 {
+            0 => None,
+            shift => Some(1 << shift),
+        }
+    }
+}
+
+/// What is mapped around the range that was asked for:
 ///
 /// ```text
+///            offset in the file
+///            v
 /// |<- lead ->|<------ range ------>|<- rest ->|
 /// a multiple of a page             a multiple of a page
 /// ```
 #[derive(Clone, Copy)]
-struct Padding(u64);
+struct Range {
+    offset: u64,
+    len: usize,
+    identity: Identity,
+}
 
-impl Padding {
-    /// The mapping begins `lead` bytes before the range, less than the largest huge page, and
-    /// its length is a multiple of `page`, a power of two.
-    const fn new(lead: u64, page: u64) -> Self {
-        Self((lead << 8) | page.trailing_zeros() as u64)
-    }
-
+impl Range {
+    /// How many bytes the mapping has before the range: less than the largest huge page.
     const fn lead(self) -> usize {
-        (self.0 >> 8) as usize
+        let page = match self.identity.huge_page() {
+            Some(page) => page,
+            None => LARGEST_PAGE as usize,
+        };
+        if self.identity.is_mirrored() {
+            0
+        } else {
+            self.offset as usize & (page - 1)
+        }
     }
 
-    /// Whether the pages are huge ones. The length of other mappings is a multiple of 1.
-    const fn has_huge_pages(self) -> bool {
-        self.0 & 63 != 0
+    /// The length of the mapping. The kernel itself rounds it up to ordinary pages.
+    const fn mapped_len(self) -> usize {
+        let rest = match self.identity.huge_page() {
+            Some(page) => page - 1,
+            None => 0,
+        };
+        (self.lead() + self.len + rest) & !rest
     }
 
-    /// The length of the mapping around a range of `len` bytes.
-    const fn mapped_len(self, len: usize) -> usize {
-        let rest = (1 << (self.0 & 63)) - 1;
-        (self.lead() + len + rest) & !rest
+    /// Maps it near `hint`, and returns where the range begins.
+    #[inline(always)]
+    fn map(self, fd: BorrowedFd<'_>, hint: *mut u8, mode: MapMode) -> Result<NonNull<u8>, Errno> {
+        let lead = self.lead();
+        let offset = self.offset - lead as u64;
+        let (protection, flags) = mode.bits();
+        let mapping = sys::region::map(fd, hint, self.mapped_len(), protection, flags, offset)?;
+        // SAFETY: the lead is less than the length of the mapping, which the kernel has just
+        // made.
+        Ok(unsafe { mapping.add(lead) })
     }
+
+    /// By how much a range that begins there would have to begin earlier, so that extents of the
+    /// file are extents in memory.
+    fn misalignment(self, start: NonNull<u8>) -> usize {
+        start.addr().get().wrapping_sub(self.offset as usize) % EXTENT
+    }
+}
+
+/// A mapped range of a file, unmapped on drop. An empty one maps nothing.
+// Four words move in registers; of five, moving becomes on riscv64 a call of `memcpy`, which a
+// program without libc need not have.
+pub(crate) struct Region {
+    start: NonNull<u8>,
+    range: Range,
 }
 
 // SAFETY: mapped memory belongs to no thread. Whoever makes references to it justifies them.
@@ -71,60 +195,81 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Every ordinary page size divides this, so that a mapping may begin at its multiples.
-    const LARGEST_PAGE: u64 = 64 * 1024;
-
     /// Maps `len` bytes from `offset`. The caller ensures that they lie in the file, and that
     /// `offset + len` and `len` are at most `isize::MAX`.
+    #[inline]
     pub(crate) fn new(
-        fd: BorrowedFd<'_>,
+        source: Source<'_>,
         offset: u64,
         len: usize,
         mode: MapMode,
     ) -> Result<Self, Errno> {
+        let identity = source.identify()?;
+        let range = Range {
+            offset,
+            len,
+            identity,
+        };
         if len == 0 {
             return Ok(Self {
                 start: NonNull::dangling(),
-                len,
-                padding: Padding::new(0, 1),
+                range,
             });
         }
-        // A mapping of huge pages begins and ends at a multiple of their size, and the kernel
-        // unmaps no less. Only the type of the file system tells: with shmem_enabled=always an
-        // ordinary memory file, too, has a block size of 2 MiB, and unmapping that much would
-        // take the neighbour away.
-        let file_system = sys::memfd::stat_fs(fd)?;
-        let (first, last) = if file_system.magic == raw::HUGETLBFS_MAGIC {
-            (file_system.block, file_system.block)
-        } else {
-            (Self::LARGEST_PAGE, 1)
+        let start = range.map(source.fd, ptr::null_mut(), mode)?;
+        let region = Self { start, range };
+        if len >= EXTENT && range.misalignment(start) != 0 {
+            return region.align(source.fd, mode);
+        }
+        Ok(region)
+    }
+
+    /// Maps the range again, a little below, so that the kernel can use huge pages. If it prefers
+    /// another address, that is where the range stays.
+    #[cold]
+    fn align(self, fd: BorrowedFd<'_>, mode: MapMode) -> Result<Self, Errno> {
+        let range = self.range;
+        let below = range.lead() + range.misalignment(self.start);
+        let hint = self.start.as_ptr().wrapping_sub(below);
+        drop(self);
+        let start = range.map(fd, hint, mode)?;
+        Ok(Self { start, range })
+    }
+
+    /// Maps `len` bytes from `offset` twice, the second time where the first one ends. It is
+    /// `EINVAL` if either is no multiple of a page. The rest is as in [`new`](Self::new).
+    pub(crate) fn new_mirrored(
+        source: Source<'_>,
+        offset: u64,
+        len: usize,
+        mode: MapMode,
+    ) -> Result<Self, Errno> {
+        let Identity(identity) = source.identify()?;
+        let range = Range {
+            offset,
+            len: len.saturating_mul(2),
+            identity: Identity(identity | Identity::MIRRORED),
         };
-        let padding = Padding::new(offset & (first - 1), last);
-        let (protection, flags) = match mode {
-            // Without MAP_NORESERVE a mapping of huge pages would reserve them: a shared one for
-            // holes, so that an empty pool would be ENOMEM even if nobody touches any, and a
-            // private one for copies that a read-only mapping never makes.
-            MapMode::SealedRead => (raw::PROT_READ, raw::MAP_SHARED | raw::MAP_NORESERVE),
-            MapMode::PrivateRead => (raw::PROT_READ, raw::MAP_PRIVATE | raw::MAP_NORESERVE),
-            MapMode::SharedRead => (raw::PROT_READ, raw::MAP_SHARED),
-            MapMode::SharedWrite => (raw::PROT_READ | raw::PROT_WRITE, raw::MAP_SHARED),
-        };
-        let lead = padding.lead();
-        let mapping = sys::region::map(
-            fd,
-            offset - lead as u64,
-            padding.mapped_len(len),
-            protection,
-            flags,
-        )?;
-        // SAFETY: the lead is less than the length of the mapping, which the kernel has just
-        // made.
-        let start = unsafe { mapping.add(lead) };
-        Ok(Self {
-            start,
-            len,
-            padding,
-        })
+        if len == 0 {
+            return Ok(Self {
+                start: NonNull::dangling(),
+                range,
+            });
+        }
+        // What reserves the address is a mapping of the file too, so that it begins at a multiple
+        // of its pages, whatever these are.
+        let flags = raw::MAP_SHARED | raw::MAP_NORESERVE;
+        let (fd, hint) = (source.fd, ptr::null_mut());
+        let start = sys::region::map(fd, hint, range.len, raw::PROT_NONE, flags, offset)?;
+        let region = Self { start, range };
+        // SAFETY: the mapping that the kernel has just made is twice as long.
+        let second = unsafe { start.add(len) };
+        let (protection, flags) = mode.bits();
+        for half in [start, second] {
+            // SAFETY: the region owns the `len` bytes there, and nothing refers into them yet.
+            unsafe { sys::region::map_over(half, fd, len, protection, flags, offset) }?;
+        }
+        Ok(region)
     }
 
     /// The first byte that was asked for; dangling if the length is 0.
@@ -133,22 +278,61 @@ impl Region {
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.range.len
+    }
+
+    /// Where in the file the range begins.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.range.offset
     }
 
     /// The whole mapping, if there is one.
     fn mapping(&self) -> Option<(NonNull<u8>, usize)> {
-        if self.len == 0 {
+        if self.len() == 0 {
             return None;
         }
         // SAFETY: the range begins so many bytes after the start of the mapping.
-        let start = unsafe { self.start.sub(self.padding.lead()) };
-        Some((start, self.padding.mapped_len(self.len)))
+        let start = unsafe { self.start.sub(self.range.lead()) };
+        Some((start, self.range.mapped_len()))
     }
 
     /// Whether the pages are huge ones.
     pub(crate) const fn is_on_huge_pages(&self) -> bool {
-        self.len != 0 && self.padding.has_huge_pages()
+        self.range.identity.huge_page().is_some()
+    }
+
+    /// Whether the range is mapped twice.
+    pub(crate) const fn is_mirrored(&self) -> bool {
+        self.range.identity.is_mirrored()
+    }
+
+    /// Whether it was mapped from that file, once. Its inode must have been known.
+    pub(crate) fn is_of(&self, source: Source<'_>) -> Result<bool, Errno> {
+        Ok(source.identify()? == self.range.identity)
+    }
+
+    /// Lengthens the range to `len` bytes, and moves it if there is no room; on failure it stays.
+    /// The caller ensures that it was mapped once, and the rest is as in [`new`](Self::new).
+    pub(crate) fn grow(
+        &mut self,
+        source: Source<'_>,
+        len: usize,
+        mode: MapMode,
+    ) -> Result<(), Errno> {
+        let range = Range { len, ..self.range };
+        match self.mapping() {
+            // The kernel lengthens no mapping of huge pages.
+            Some((start, old_len)) if !self.is_on_huge_pages() => {
+                // SAFETY: this region owns the mapping, and is borrowed alone: nothing refers into
+                // it. What is added lies in the file.
+                let mapping = unsafe { sys::region::lengthen(start, old_len, range.mapped_len()) }?;
+                // SAFETY: the lead is less than the length of the mapping.
+                self.start = unsafe { mapping.add(range.lead()) };
+                self.range = range;
+            }
+            _ => *self = Self::new(source, range.offset, len, mode)?,
+        }
+        Ok(())
     }
 
     /// Keeps the mapping out of forked children, where it would prevent sealing.
@@ -171,6 +355,27 @@ impl Region {
             Err(Errno::EINVAL) => populate_by_locking(start, len),
             result => result,
         }
+    }
+
+    /// Makes the CPUs execute what is mapped: their caches may have what was there before. Every
+    /// page must be present.
+    pub(crate) fn make_executable(&self) -> Result<(), Errno> {
+        match self.mapping() {
+            // SAFETY: the region keeps those bytes mapped for reading, and the caller has made them
+            // present.
+            Some((start, len)) => unsafe { sys::region::make_executable(start, len) },
+            None => Ok(()),
+        }
+    }
+
+    /// Makes huge pages of the extents of the file that lie in the mapping as a whole.
+    pub(crate) fn collapse(&self) -> Result<(), Errno> {
+        let Some((start, len)) = self.mapping() else {
+            return Ok(());
+        };
+        // SAFETY: this region owns the mapping, and MADV_COLLAPSE changes no byte of it: it copies
+        // them into one page, and fills holes with the zeros that they read as.
+        unsafe { sys::region::advise(start, len, raw::MADV_COLLAPSE) }
     }
 }
 
@@ -213,7 +418,7 @@ impl fmt::Debug for Region {
         // The address and the length, not the bytes: there may be gigabytes.
         f.debug_struct("Region")
             .field("start", &self.start)
-            .field("len", &self.len)
+            .field("len", &self.range.len)
             .finish_non_exhaustive()
     }
 }

@@ -8,10 +8,14 @@ use crate::{
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
     memfd::OwnedMemFd,
-    proof::Proof,
-    region::{MapMode, Region},
+    proof::{MapError, Proof, range_within},
+    region::{MapMode, Region, Source},
 };
-use core::{fmt, ops::Deref, slice};
+use core::{
+    fmt,
+    ops::{Deref, DerefMut, RangeBounds},
+    slice,
+};
 
 /// A memory file whose contents are proven immutable.
 ///
@@ -69,14 +73,18 @@ impl SealedMemFd {
         self.len() == 0
     }
 
-    /// Maps the whole content.
+    /// Maps the whole content, with one system call below 2 MiB.
+    ///
+    /// From 2 MiB on, the map begins where the kernel can use huge pages, if it has room there.
+    /// That takes up to two calls more.
     ///
     /// # Errors
     /// - `EACCES`: the descriptor is open only for writing.
     /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
     /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
     /// - `ENOMEM`: no room for the mapping.
-    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call. It is made if the blocks of
+    ///   the file are 64 KiB or larger, as on huge pages.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
@@ -84,31 +92,31 @@ impl SealedMemFd {
         self.map_within(0, self.len())
     }
 
-    /// Maps `len` bytes of the content from `offset`, which need not be aligned.
+    /// Maps a range of the content, in bytes. It need not be aligned.
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    ///
+    /// let sealed = SealedMemFd::copy_from_slice(c"greeting", b"hello, world")?;
+    /// assert_eq!(&sealed.map_range(7..)?[..], b"world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// - [`MapError::OutOfBounds`]: the range ends after the content. No call is made.
-    /// - `EACCES`: the descriptor is open only for writing.
-    /// - `EAGAIN`: after `mlockall(MCL_FUTURE)`, the mapping is above `RLIMIT_MEMLOCK`.
-    /// - `EFAULT`: there are too few huge pages for the holes of a file on huge pages.
-    /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping.
-    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
+    /// - `EOVERFLOW`: no room for the mapping.
+    /// - Those of [`map`](Self::map).
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
-    pub fn map_range(&self, offset: usize, len: usize) -> Result<SealedMap, MapError> {
-        match offset.checked_add(len) {
-            Some(end) if end <= self.len() => Ok(self.map_within(offset, len)?),
-            _ => Err(MapError::OutOfBounds { len: self.len() }),
-        }
+    pub fn map_range(&self, range: impl RangeBounds<usize>) -> Result<SealedMap, MapError> {
+        let (offset, len) = range_within(&range, self.len())?;
+        Ok(self.map_within(offset, len)?)
     }
 
     /// The only maker of a `SealedMap`. The range lies within the proven length.
     fn map_within(&self, offset: usize, len: usize) -> Result<SealedMap, Errno> {
-        let region = match Region::new(self.as_fd(), offset as u64, len, MapMode::SealedRead) {
-            Err(Errno::EPERM) => self.map_elsewhere(offset, len),
-            region => region,
-        }?;
+        let region = self.map_sealed(offset, len, MapMode::SealedRead, MapMode::PrivateRead)?;
         // A sender can leave the whole file a hole. Where the pool of huge pages is empty, as on
         // nearly every machine, touching it would kill. Huge pages that are present stay so.
         if region.is_on_huge_pages() {
@@ -117,19 +125,112 @@ impl SealedMemFd {
         Ok(SealedMap { region })
     }
 
+    /// Maps the whole content for reading and writing, copy-on-write: what is written stays in the
+    /// map.
+    ///
+    /// The file never changes, nor does any other map of it. A page is copied when it is first
+    /// written. To go back to the content, drop the map and make another one.
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    ///
+    /// let template = SealedMemFd::copy_from_slice(c"template", b"hello")?;
+    /// let mut copy = template.map_copy()?;
+    /// copy[0] = b'j';
+    /// assert_eq!(&copy[..], b"jello");
+    /// assert_eq!(&template.map()?[..], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`map`](Self::map), and:
+    /// - `ENOMEM`: by strict overcommit, or too few huge pages, to copy every page.
+    ///
+    /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MAP_PRIVATE")]
+    pub fn map_copy(&self) -> Result<CopyMap, Errno> {
+        let region = Region::new(self.proof.source(), 0, self.len(), MapMode::CopyOnWrite)?;
+        if region.is_on_huge_pages() {
+            region.populate()?;
+        }
+        Ok(CopyMap { region })
+    }
+
+    /// Maps the whole content for reading and executing.
+    ///
+    /// Every page is made present, and the instruction caches of the CPUs are made to agree with
+    /// the content, which not all CPUs do by themselves. The map is safe to have. Calling into
+    /// it is not.
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    ///
+    /// # #[cfg(target_arch = "x86_64")]
+    /// # const CODE: &[u8] = &[0xb8, 42, 0, 0, 0, 0xc3];
+    /// # #[cfg(target_arch = "aarch64")]
+    /// # const CODE: &[u8] = &[0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6];
+    /// # #[cfg(target_arch = "riscv64")]
+    /// # const CODE: &[u8] = &[0x13, 0x05, 0xa0, 0x02, 0x67, 0x80, 0x00, 0x00];
+    /// // `CODE` is machine code that returns 42.
+    /// let code = SealedMemFd::copy_from_slice(c"jit", CODE)?.map_exec()?;
+    /// // SAFETY: a function of this type begins there.
+    /// let function: extern "C" fn() -> i32 = unsafe { std::mem::transmute(code.as_ptr()) };
+    /// assert_eq!(function(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`map`](Self::map), and:
+    /// - `EACCES`: a security module forbids it.
+    /// - `EFAULT`, or before Linux 5.14 `ENOMEM`: a page cannot be allocated.
+    /// - `EPERM`: the kernel mounts memory files so that nothing of them is executed.
+    ///
+    /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    #[doc(alias = "mmap")]
+    #[doc(alias = "PROT_EXEC")]
+    pub fn map_exec(&self) -> Result<ExecMap, Errno> {
+        let region = self.map_sealed(0, self.len(), MapMode::SealedExec, MapMode::PrivateExec)?;
+        region.populate()?;
+        region.make_executable()?;
+        Ok(ExecMap { region })
+    }
+
+    /// Maps a range, within the proven length, so that nobody can change what is seen there; else
+    /// as `private` says.
+    fn map_sealed(
+        &self,
+        offset: usize,
+        len: usize,
+        shared: MapMode,
+        private: MapMode,
+    ) -> Result<Region, Errno> {
+        match Region::new(self.proof.source(), offset as u64, len, shared) {
+            Err(Errno::EPERM) => self.map_elsewhere(offset, len, shared, private),
+            region => region,
+        }
+    }
+
     /// Some kernels do not share a file that is sealed against writing with a descriptor that is
     /// open for writing. They do with one that is not.
     #[cold]
-    fn map_elsewhere(&self, offset: usize, len: usize) -> Result<Region, Errno> {
-        let offset = offset as u64;
+    fn map_elsewhere(
+        &self,
+        offset: usize,
+        len: usize,
+        shared: MapMode,
+        private: MapMode,
+    ) -> Result<Region, Errno> {
+        let (offset, source) = (offset as u64, self.proof.source());
         match self.as_memfd().reopen_read_only() {
             // It is the same file, and so has the seals. What is mapped is asked itself.
             Ok(file) if Proof::may_be_of(&file) => {
-                Region::new(file.as_fd(), offset, len, MapMode::SealedRead)
+                let fd = file.as_fd();
+                Region::new(Source { fd, ..source }, offset, len, shared)
             }
             _ => Err(Errno::EPERM),
         }
-        .or_else(|_| Region::new(self.as_fd(), offset, len, MapMode::PrivateRead))
+        .or_else(|_| Region::new(source, offset, len, private))
     }
 
     /// Reads from `offset`, in bytes from the start, and returns how many bytes; 0 at the end.
@@ -290,6 +391,33 @@ impl SealedMap {
     pub fn populate(&self) -> Result<(), Errno> {
         self.region.populate()
     }
+
+    /// Moves the file's pages into huge pages, which makes reading up to three times faster.
+    ///
+    /// The kernel does so for each 2 MiB of the file that begin at a multiple of 2 MiB and lie in
+    /// the map. It needs no setting and no pool, and everybody who maps the file gains. A file that
+    /// this crate made has huge pages already, unless its maker declined.
+    ///
+    /// It fills holes, and they count for this process's control group: of a file that came from
+    /// a sender who need not be trusted, that can be all of its [`len`](SealedMemFd::len). So
+    /// nothing does this by itself.
+    ///
+    /// # Errors
+    /// Nothing is lost: at worst some of the pages stay small.
+    /// - `EAGAIN`: a page is in use. Try again.
+    /// - `EBUSY`: the control group has no room for a huge page.
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; or
+    ///   the kernel has no such pages. Before Linux 6.2 or so, also for a map that is only for
+    ///   reading.
+    /// - `ENOMEM`: no huge page is free.
+    ///
+    /// Since Linux 6.1.
+    /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
+    /// `MADV_COLLAPSE`.
+    #[doc(alias = "MADV_COLLAPSE")]
+    pub fn collapse(&self) -> Result<(), Errno> {
+        self.region.collapse()
+    }
 }
 
 impl Deref for SealedMap {
@@ -321,42 +449,120 @@ impl fmt::Debug for SealedMap {
     }
 }
 
-/// Why a range was not mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MapError {
-    /// The range ends after the content.
-    OutOfBounds {
-        /// The length of the content, in bytes.
-        len: usize,
-    },
-    /// The kernel returned this error.
-    Kernel(Errno),
+/// The bytes of a sealed memory file, mapped copy-on-write: a `&mut [u8]` whose changes nobody else
+/// sees.
+///
+/// [`SealedMemFd::map_copy`] makes it, and it outlives the [`SealedMemFd`]. A forked child has a
+/// copy of its own from then on.
+///
+/// As with all private memory of a process, whoever may write to its `/proc/PID/mem`, such as a
+/// debugger, can change these bytes.
+///
+/// # `SIGBUS`
+/// Touching a hole that has never been written, or writing a page, allocates memory. Reading a hole
+/// raises `SIGBUS` if memory has run out. See [`SealedMap`].
+pub struct CopyMap {
+    region: Region,
 }
 
-impl From<Errno> for MapError {
-    fn from(errno: Errno) -> Self {
-        Self::Kernel(errno)
+impl CopyMap {
+    /// Moves those of the file's pages that have not been written into huge pages. See
+    /// [`SealedMap::collapse`].
+    ///
+    /// # Errors
+    /// As [`SealedMap::collapse`].
+    #[doc(alias = "MADV_COLLAPSE")]
+    pub fn collapse(&self) -> Result<(), Errno> {
+        self.region.collapse()
     }
 }
 
-impl fmt::Display for MapError {
+impl Deref for CopyMap {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let start = self.region.start().as_ptr();
+        // SAFETY: as of a `SealedMap` for the pages that were not written. The others are this
+        // map's own, and nobody writes them while `self` is borrowed.
+        unsafe { slice::from_raw_parts(start, self.region.len()) }
+    }
+}
+
+impl DerefMut for CopyMap {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let start = self.region.start().as_ptr();
+        // SAFETY: as above; and the mapping is private, so that what is written through this
+        // reference is seen by nobody else. `self` is borrowed alone.
+        unsafe { slice::from_raw_parts_mut(start, self.region.len()) }
+    }
+}
+
+impl AsRef<[u8]> for CopyMap {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl AsMut<[u8]> for CopyMap {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
+impl fmt::Debug for CopyMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfBounds { len } => write!(f, "the range ends after {len} bytes of content"),
-            Self::Kernel(errno) => errno.fmt(f),
-        }
+        f.debug_struct("CopyMap")
+            .field("region", &self.region)
+            .finish()
     }
 }
 
-impl core::error::Error for MapError {}
+/// The bytes of a sealed memory file, mapped for executing: code that nobody can change.
+///
+/// [`SealedMemFd::map_exec`] makes it, and it outlives the [`SealedMemFd`]. What was said of
+/// [`SealedMap`] about who can change the bytes is true here too.
+///
+/// To call a function, turn its address into a function pointer, which is `unsafe`. The pointer is
+/// valid as long as the map lives: nothing else keeps the code mapped.
+pub struct ExecMap {
+    region: Region,
+}
 
-impl From<MapError> for Errno {
-    /// The kernel's error, or `EINVAL` for a range out of bounds.
-    fn from(error: MapError) -> Self {
-        match error {
-            MapError::Kernel(errno) => errno,
-            MapError::OutOfBounds { .. } => Self::EINVAL,
-        }
+impl ExecMap {
+    /// Moves the file's pages into huge pages, which saves entries of the CPU's table for
+    /// instructions. See [`SealedMap::collapse`].
+    ///
+    /// # Errors
+    /// As [`SealedMap::collapse`].
+    #[doc(alias = "MADV_COLLAPSE")]
+    pub fn collapse(&self) -> Result<(), Errno> {
+        self.region.collapse()
+    }
+}
+
+impl Deref for ExecMap {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let start = self.region.start().as_ptr();
+        // SAFETY: as of a `SealedMap`.
+        unsafe { slice::from_raw_parts(start, self.region.len()) }
+    }
+}
+
+impl AsRef<[u8]> for ExecMap {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for ExecMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecMap")
+            .field("region", &self.region)
+            .finish()
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     options::{CreateError, MemFdOptions, Name},
-    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, len_within, limit},
-    region::{MapMode, Region},
+    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit},
+    region::{MapMode, Region, Source},
     sealed::SealedMemFd,
     sys,
     transfer::copy_by_position,
@@ -202,8 +202,10 @@ impl SealedMemFd {
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; and for a file with the seals that
     /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
     /// that has succeeded once in this process. Where those calls kill, call it beforehand.
-    /// [`map`](Self::map) makes `fstatfs` and `mmap`, and dropping a map `munmap`. With std's debug
-    /// assertions, closing a descriptor also makes `fcntl` with `F_GETFD`.
+    /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
+    /// `fstatfs`; and from 2 MiB on perhaps `munmap` and `mmap` once more. Dropping a map makes
+    /// `munmap`. With std's debug assertions, closing a descriptor also makes `fcntl` with
+    /// `F_GETFD`.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.
@@ -281,7 +283,7 @@ impl SealedMemFd {
 /// A sealed copy of what the file holds, if that is at most `max_len` bytes.
 fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
     // Whatever length the file has later: one that is too large now need not be read.
-    len_within(source, max_len)?;
+    check_len(sys::memfd::stat(source)?.len, max_len)?;
     let file = MemFdOptions::new().create(c"copy").map_err(Errno::from)?;
     let len = copy_by_position(source, &file, limit(max_len))?;
     check_len(len, max_len)?;
@@ -357,10 +359,16 @@ impl MemFdOptions {
         // Whoever may open this process's `/proc/PID/fd` could have changed the length until here.
         // A page that was cut off would be a SIGBUS when it is touched.
         memfd.add_seals(Seals::SHRINK.union(Seals::GROW))?;
-        if memfd.len()? != len as u64 {
+        let found = sys::memfd::stat(memfd.as_fd())?;
+        if found.len != len as u64 {
             return Err(Errno::EBUSY.into());
         }
-        let region = Region::new(memfd.as_fd(), 0, len, MapMode::SharedWrite)?;
+        let source = Source {
+            fd: memfd.as_fd(),
+            block: found.block,
+            inode: 0,
+        };
+        let region = Region::new(source, 0, len, MapMode::SharedWrite)?;
         region.keep_from_children()?;
         // SAFETY: the region has `len` bytes, at most `isize::MAX`, which no file exceeds. The file
         // has them too, since it can no longer shrink. The kernel has zeroed them. Nobody else has

@@ -1,131 +1,207 @@
-//! Memory that others write at the same time.
+//! Memory that others write at the same time: maps of it, copies, and atomic operations.
 //!
-//! The only references to mapped bytes that are made here are to single atomic bytes.
+//! No reference to mapped bytes is made here. Every access is a function of `sys`, which the CPU's
+//! file in `arch` does in assembly.
 #![allow(unsafe_code)]
 
 use crate::{
     errno::Errno,
-    fd::{AsFd, BorrowedFd},
+    fd::AsFd,
     flags::Seals,
     memfd::OwnedMemFd,
-    proof::{Unshrinkable, VerifyError, VerifyErrorKind},
+    proof::{MapError, Unshrinkable, range_within},
     region::{MapMode, Region},
+    sys::shared::{self as access, AtomicInt, Int},
 };
 use core::{
     fmt,
-    ops::Deref,
-    sync::atomic::{AtomicU8, Ordering::Relaxed},
+    marker::PhantomData,
+    ops::{Deref, RangeBounds},
+    ptr::NonNull,
+    sync::atomic::Ordering,
+    time::Duration,
 };
-
-/// The bytes of a region that others may be writing, accessed one relaxed atomic at a time. That
-/// is defined whatever the others do: wider accesses would mix sizes with theirs, and a plain
-/// copy would be a race.
-struct Bytes<'a>(&'a Region);
-
-impl Bytes<'_> {
-    /// The bytes from `offset` on, at most `most`.
-    fn from(&self, offset: usize, most: usize) -> impl Iterator<Item = &AtomicU8> {
-        let end = offset.saturating_add(most).min(self.0.len());
-        (offset..end).map(|index| {
-            // SAFETY: `index` is below the length of the region.
-            let byte = unsafe { self.0.start().add(index) };
-            // SAFETY: the byte stays mapped as long as the region is borrowed, and stays in the
-            // file, which cannot shrink. Nobody in this process makes a reference to it that is
-            // not atomic, unless nobody can write the file. Of a mapping for reading, bytes are
-            // only loaded.
-            unsafe { byte.cast::<AtomicU8>().as_ref() }
-        })
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: usize) -> usize {
-        let bytes = self.from(offset, buffer.len());
-        buffer
-            .iter_mut()
-            .zip(bytes)
-            .map(|(to, from)| *to = from.load(Relaxed))
-            .count()
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: usize) -> usize {
-        let to = self.from(offset, bytes.len());
-        bytes
-            .iter()
-            .zip(to)
-            .map(|(&from, to)| to.store(from, Relaxed))
-            .count()
-    }
-}
 
 /// Mapping memory that others write.
 impl OwnedMemFd {
-    /// Maps the whole file for reading what others write at the same time.
+    /// Maps a range of the file, in bytes, for reading what others write at the same time.
+    ///
+    /// The range may begin anywhere, and others may be mapped beside it or over it. The map
+    /// outlives the descriptor.
     ///
     /// The file must already have [`Seals::SHRINK`]; this adds no seal. While a map lives that
     /// was made from a descriptor open for writing, the file cannot be sealed against writing.
     /// Map a descriptor from [`reopen_read_only`](Self::reopen_read_only) to avoid that.
     ///
     /// # Errors
-    /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::SHRINK`].
-    /// - [`VerifyErrorKind::NotMemFd`], [`VerifyErrorKind::PathOnly`]: it has no seals.
-    /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
+    /// - [`MapError::OutOfBounds`]: the range does not lie in the file.
+    /// - [`MissingSeals`](crate::VerifyErrorKind::MissingSeals): the file lacks
+    ///   [`Seals::SHRINK`].
+    /// - [`NotMemFd`](crate::VerifyErrorKind::NotMemFd),
+    ///   [`PathOnly`](crate::VerifyErrorKind::PathOnly): it has no seals.
+    /// - [`TooLarge`](crate::VerifyErrorKind::TooLarge): it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading.
     /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
-    /// - `ENOMEM`: no room for the mapping, or too few huge pages.
+    /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] is on the file, and the kernel is an old one. Such a file
     ///   cannot change: map it as a [`SealedMemFd`](crate::SealedMemFd).
-    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
+    /// - Any error of `fstatfs`, if a seccomp filter forbids that call. It is made if the blocks of
+    ///   the file are 64 KiB or larger, as on huge pages.
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_SHARED")]
-    pub fn map_shared(&self) -> Result<SharedMap, VerifyErrorKind> {
-        let region = Unshrinkable::of(self.as_fd())?.map(MapMode::SharedRead)?;
+    pub fn map_shared(&self, range: impl RangeBounds<usize>) -> Result<SharedMap, MapError> {
+        let file = Unshrinkable::of(self.as_fd())?;
+        let (offset, len) = range_within(&range, file.len)?;
+        let region = Region::new(file.source, offset as u64, len, MapMode::SharedRead)?;
         Ok(SharedMap { region })
     }
 
-    /// Maps the whole file for reading and writing while others do the same.
+    /// Maps a range of the file, in bytes, for reading and writing while others do the same.
     ///
-    /// It adds [`Seals::SHRINK`] if the file does not have it. A mapped file cannot be sealed
-    /// for good, so the map owns it until [`unmap`](SharedMapMut::unmap):
+    /// It adds [`Seals::SHRINK`] if the file does not have it. The rest is as in
+    /// [`map_shared`](Self::map_shared). While the map lives, the file cannot be sealed against
+    /// writing: that is `EBUSY`.
     ///
-    /// ```compile_fail,E0382
-    /// let file = owned_memfd::MemFdOptions::new().create(c"ring").unwrap();
-    /// let ring = file.map_shared_mut().unwrap();
-    /// let sealed = file.seal();
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"pool")?;
+    /// file.set_len(8192)?;
+    /// let (left, right) = (file.map_shared_mut(..4096)?, file.map_shared_mut(4000..)?);
+    /// left.write_all_at(b"hello", 4000)?;
+    /// let mut found = [0; 5];
+    /// right.read_exact_at(&mut found, 0)?;
+    /// assert_eq!(&found, b"hello");
+    ///
+    /// drop((left, right));
+    /// let sealed = file.seal()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The memory file comes back. A seal that was added stays.
-    /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::SHRINK`], and it cannot be
-    ///   added: sealing is closed, or the descriptor is not open for writing.
-    /// - [`VerifyErrorKind::NotMemFd`], [`VerifyErrorKind::PathOnly`]: it has no seals.
-    /// - [`VerifyErrorKind::TooLarge`]: it is longer than `isize::MAX`.
+    /// A seal that was added stays.
+    /// - [`MapError::OutOfBounds`]: the range does not lie in the file.
+    /// - [`MissingSeals`](crate::VerifyErrorKind::MissingSeals): the file lacks
+    ///   [`Seals::SHRINK`], and it cannot be added: sealing is closed, or the descriptor is not
+    ///   open for writing.
+    /// - [`NotMemFd`](crate::VerifyErrorKind::NotMemFd),
+    ///   [`PathOnly`](crate::VerifyErrorKind::PathOnly): it has no seals.
+    /// - [`TooLarge`](crate::VerifyErrorKind::TooLarge): it is longer than `isize::MAX`.
     /// - `EACCES`: the descriptor is not open for reading and writing.
     /// - `EAGAIN`: what `mlockall` locks from then on is above `RLIMIT_MEMLOCK`.
-    /// - `ENOMEM`: no room for the mapping, or too few huge pages.
+    /// - `ENOMEM`, `EOVERFLOW`: no room for the mapping, or too few huge pages.
     /// - `EPERM`: [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`] is on the file.
-    /// - Any error of `fstatfs`, if a seccomp filter forbids that call.
+    /// - Any error of `fstatfs`, as in [`map_shared`](Self::map_shared).
     ///
     /// Since Linux 3.17.
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_SHARED")]
-    pub fn map_shared_mut(self) -> Result<SharedMapMut, VerifyError<Self>> {
+    pub fn map_shared_mut(&self, range: impl RangeBounds<usize>) -> Result<SharedMapMut, MapError> {
+        let file = self.keep_len()?;
+        let (offset, len) = range_within(&range, file.len)?;
+        let region = Region::new(file.source, offset as u64, len, MapMode::SharedWrite)?;
+        Ok(SharedMapMut(SharedMap { region }))
+    }
+
+    /// Maps a range of the file, in bytes, twice in a row, for reading what others write at the
+    /// same time.
+    ///
+    /// In a map of `2 * n` bytes, the bytes at `i` and at `i + n` are the same byte of the file. A
+    /// record in a ring of `n` bytes can thus be copied in one piece wherever it begins. The rest
+    /// is as in [`map_shared`](Self::map_shared), except that the range must be made of whole
+    /// pages, and that the map cannot grow.
+    ///
+    /// # Errors
+    /// As [`map_shared`](Self::map_shared), and:
+    /// - `EINVAL`: the start or the length of the range is not a multiple of the page, which
+    ///   has 4 KiB, or on some aarch64 machines 16 or 64 KiB, or is a huge one.
+    ///
+    /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MAP_FIXED")]
+    pub fn map_mirrored(&self, range: impl RangeBounds<usize>) -> Result<SharedMap, MapError> {
+        let file = Unshrinkable::of(self.as_fd())?;
+        let (offset, len) = range_within(&range, file.len)?;
+        let region = Region::new_mirrored(file.source, offset as u64, len, MapMode::SharedRead)?;
+        Ok(SharedMap { region })
+    }
+
+    /// Maps a range of the file, in bytes, twice in a row, for reading and writing while others do
+    /// the same.
+    ///
+    /// As [`map_mirrored`](Self::map_mirrored), and it adds [`Seals::SHRINK`] if the file does not
+    /// have it.
+    ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// const LEN: usize = 64 * 1024;
+    /// let file = MemFdOptions::new().create(c"ring")?;
+    /// file.set_len(LEN as u64)?;
+    /// let ring = file.map_mirrored_mut(..)?;
+    /// ring.write_all_at(b"across the end", LEN - 6)?;
+    /// let mut found = [0; 8];
+    /// ring.read_exact_at(&mut found, 0)?;
+    /// assert_eq!(&found, b" the end");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`map_shared_mut`](Self::map_shared_mut), and:
+    /// - `EINVAL`: the start or the length of the range is not a multiple of the page, which
+    ///   has 4 KiB, or on some aarch64 machines 16 or 64 KiB, or is a huge one.
+    ///
+    /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MAP_FIXED")]
+    pub fn map_mirrored_mut(
+        &self,
+        range: impl RangeBounds<usize>,
+    ) -> Result<SharedMapMut, MapError> {
+        let file = self.keep_len()?;
+        let (offset, len) = range_within(&range, file.len)?;
+        let region = Region::new_mirrored(file.source, offset as u64, len, MapMode::SharedWrite)?;
+        Ok(SharedMapMut(SharedMap { region }))
+    }
+
+    /// Sees to it that the file cannot shrink.
+    fn keep_len(&self) -> Result<Unshrinkable<'_>, MapError> {
         // Only whether it is there counts, and that is asked next.
         let _ = self.add_seals(Seals::SHRINK);
-        let region =
-            Unshrinkable::of(self.as_fd()).and_then(|file| Ok(file.map(MapMode::SharedWrite)?));
-        match region {
-            Ok(region) => Ok(SharedMapMut {
-                map: SharedMap { region },
-                file: self,
-            }),
-            Err(kind) => Err(VerifyError::new(self, kind)),
-        }
+        Ok(Unshrinkable::of(self.as_fd())?)
+    }
+
+    /// Seals the file so that it can be given to others who may only read: adds
+    /// [`Seals::FUTURE_WRITE`] and [`Seals::GROW`].
+    ///
+    /// Maps that exist can still write, and nobody can make another one: map the file with
+    /// [`map_shared_mut`](Self::map_shared_mut) first. Readers use [`map_shared`](Self::map_shared).
+    ///
+    /// Give readers a read-only descriptor, from [`reopen_read_only`](Self::reopen_read_only). With
+    /// a writable one, a reader could add [`Seals::SEAL`] and stop you from sealing the file
+    /// later.
+    ///
+    /// When you have written everything, drop the maps and [`seal`](Self::seal) the file. On
+    /// kernels with CVE-2026-63952 ([`has_cve_2026_63952`](crate::has_cve_2026_63952))
+    /// that fails if it also has [`Seals::EXEC`], as files have that
+    /// [`MemFdOptions`](crate::MemFdOptions) made not executable: its seals are then the same as
+    /// those of a forged file. Copy the content into a new file there.
+    ///
+    /// # Errors
+    /// - `EINVAL`: before Linux 5.1. (On huge pages the seal holds since 5.13.)
+    /// - `EPERM`: sealing is closed, or the descriptor is not open for writing.
+    ///
+    /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[doc(alias = "F_SEAL_FUTURE_WRITE")]
+    pub fn seal_for_readers(&self) -> Result<(), Errno> {
+        self.add_seals(Seals::FUTURE_WRITE.union(Seals::GROW))
     }
 }
 
-/// A memory file mapped for reading what others write at the same time.
+/// A range of a memory file, mapped for reading what others write at the same time.
 ///
 /// Its length is stable, its bytes are not. [`OwnedMemFd::map_shared`] makes it, and it outlives
 /// the descriptor.
@@ -136,7 +212,7 @@ pub struct SharedMap {
 }
 
 impl SharedMap {
-    /// The length of the mapping, in bytes: that of the file when it was mapped.
+    /// The length of the map, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.region.len()
@@ -150,19 +226,134 @@ impl SharedMap {
 
     /// The address of the first byte, for accesses of your own; dangling if the length is 0.
     ///
-    /// It is valid for reading [`len`](Self::len) bytes as long as this value lives. Others may
-    /// write them at any time: no reference to them is sound, and every access must be atomic or
-    /// volatile assembly.
+    /// It is valid for reading [`len`](Self::len) bytes as long as this value lives and does not
+    /// grow. Others may write them at any time: no reference to them is sound, and every access
+    /// must be atomic or volatile assembly.
     #[must_use]
     pub fn as_ptr(&self) -> *const u8 {
         self.region.start().as_ptr()
     }
 
-    /// Copies bytes from `offset` into `buffer` and returns how many; fewer than its length only
-    /// at the end.
-    #[must_use = "fewer bytes than asked for may have been copied"]
-    pub fn read_at(&self, buffer: &mut [u8], offset: usize) -> usize {
-        Bytes(&self.region).read_at(buffer, offset)
+    /// Copies the bytes from `offset` on into `buffer`, as fast as the CPU can.
+    ///
+    /// If others are writing them meanwhile, each byte is an old or a new one.
+    ///
+    /// # Errors
+    /// - [`AccessError::OutOfBounds`]: `buffer` is longer than the map after `offset`. Nothing was
+    ///   copied.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: usize) -> Result<(), AccessError> {
+        let from = self.at(offset, buffer.len())?;
+        // SAFETY: the map has so many bytes there. They stay mapped as long as it is borrowed, and
+        // stay in the file, which cannot shrink.
+        unsafe { access::copy_out(buffer, from) };
+        Ok(())
+    }
+
+    /// The integer at `offset`, in bytes, for loading it while others store it.
+    ///
+    /// # Errors
+    /// - [`AccessError::OutOfBounds`]: it does not lie in the map.
+    /// - [`AccessError::Misaligned`]: its address is not a multiple of its size.
+    pub fn atomic<T: SharedInt>(&self, offset: usize) -> Result<SharedAtomic<'_, T>, AccessError> {
+        let align = size_of::<T>();
+        let at = self.at(offset, align)?;
+        if at.addr().get() % align != 0 {
+            return Err(AccessError::Misaligned { align });
+        }
+        Ok(SharedAtomic {
+            at: at.cast(),
+            map: PhantomData,
+        })
+    }
+
+    /// Where `len` bytes from `offset` on lie, if they lie in the map.
+    fn at(&self, offset: usize, len: usize) -> Result<NonNull<u8>, AccessError> {
+        match self.len().checked_sub(offset) {
+            // SAFETY: the offset is at most the length of the map.
+            Some(rest) if len <= rest => Ok(unsafe { self.region.start().add(offset) }),
+            _ => Err(AccessError::OutOfBounds { len: self.len() }),
+        }
+    }
+
+    /// Lengthens the map to `len` bytes of `file`, from which it was mapped. The file must be long
+    /// enough.
+    ///
+    /// The map may move to another address. It works also after
+    /// [`seal_for_readers`](OwnedMemFd::seal_for_readers), when nobody can map the file for
+    /// writing any more, unless it is on huge pages. A `len` that the map has already changes
+    /// nothing.
+    ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"pool")?;
+    /// file.set_len(4096)?;
+    /// let mut map = file.map_shared_mut(..)?;
+    /// file.set_len(16384)?;
+    /// map.grow(&file, 16384)?;
+    /// map.write_all_at(b"more", 16380)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The map stays as it was.
+    /// - [`MapError::OtherFile`]: the map is not one of `file`.
+    /// - [`MapError::OutOfBounds`]: the file is shorter than the map would be.
+    /// - `EAGAIN`: what is locked is above `RLIMIT_MEMLOCK`.
+    /// - `EINVAL`: the map is a mirrored one.
+    /// - `ENOMEM`: no room for the mapping, or too few huge pages.
+    /// - `EPERM`: on huge pages, for writing, after `seal_for_readers`.
+    /// - What [`OwnedMemFd::map_shared`] says of the seals and the descriptor of `file`.
+    ///
+    /// See [`mremap(2)`](https://man7.org/linux/man-pages/man2/mremap.2.html).
+    #[doc(alias = "mremap")]
+    pub fn grow(&mut self, file: &OwnedMemFd, len: usize) -> Result<(), MapError> {
+        self.grow_as(file, len, MapMode::SharedRead)
+    }
+
+    fn grow_as(&mut self, file: &OwnedMemFd, len: usize, mode: MapMode) -> Result<(), MapError> {
+        let file = Unshrinkable::of(file.as_fd())?;
+        if self.region.is_mirrored() {
+            return Err(Errno::EINVAL.into());
+        }
+        if !self.region.is_of(file.source)? {
+            return Err(MapError::OtherFile);
+        }
+        let fits = (self.region.offset() as usize)
+            .checked_add(len)
+            .is_some_and(|end| end <= file.len);
+        if !fits {
+            return Err(MapError::OutOfBounds { len: file.len });
+        }
+        if len > self.len() {
+            self.region.grow(file.source, len, mode)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the file's pages into huge pages, which makes reading and writing faster.
+    ///
+    /// The kernel does so for each 2 MiB of the file that begin at a multiple of 2 MiB and lie in
+    /// the map. It needs no setting and no pool, and everybody who maps the file gains.
+    ///
+    /// It fills holes, and they count for this process's control group: at worst all of the
+    /// map becomes memory. So nothing does this by itself. Others can still punch holes.
+    ///
+    /// # Errors
+    /// Nothing is lost: at worst some of the pages stay small.
+    /// - `EAGAIN`: a page is in use. Try again.
+    /// - `EBUSY`: the control group has no room for a huge page.
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; or
+    ///   the kernel has no such pages. Before Linux 6.2 or so, also for a map that is only for
+    ///   reading.
+    /// - `ENOMEM`: no huge page is free.
+    ///
+    /// Since Linux 6.1.
+    /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
+    /// `MADV_COLLAPSE`.
+    #[doc(alias = "MADV_COLLAPSE")]
+    pub fn collapse(&self) -> Result<(), Errno> {
+        self.region.collapse()
     }
 }
 
@@ -174,88 +365,96 @@ impl fmt::Debug for SharedMap {
     }
 }
 
-/// A memory file mapped for reading and writing while others do the same.
+/// A range of a memory file, mapped for reading and writing while others do the same.
 ///
-/// It owns the file and the mapping, and dereferences to a [`SharedMap`] for reading. The file
-/// cannot shrink, so every byte stays. To seal the file against writing, [`unmap`](Self::unmap)
-/// it first.
+/// It dereferences to a [`SharedMap`] for reading. [`OwnedMemFd::map_shared_mut`] makes it, and
+/// it outlives the descriptor. The file cannot shrink, so every byte stays. To seal the file
+/// against writing, drop the map first.
 ///
-/// Each byte is read and written by itself. A number of several bytes that another process is
-/// writing may be read half old and half new. The two sides have to agree on how they say that
-/// something is complete.
+/// # Order
+/// A copy moves each byte by itself, in any order: if another process writes the same bytes at
+/// that time, the result is a mixture. What says that a record is complete is a
+/// [`SharedAtomicMut`], stored with [`Ordering::Release`] after the bytes and loaded with
+/// [`Ordering::Acquire`] before them, as among threads. A process that need not be trusted can
+/// write anything at any time: copy what it wrote, and check the copy.
 ///
+/// # `SIGBUS`
 /// When memory has run out, touching a byte that has no page yet raises `SIGBUS`; above the limit
 /// of a control group, the kernel kills a process of the group instead. To prevent that,
 /// [`allocate`](OwnedMemFd::allocate) the file first; others can still punch holes into it.
 ///
+/// # Fork
 /// A forked child inherits the mapping. Until it executes another program or ends, the file
 /// cannot be sealed against writing.
 ///
 /// ```
 /// use owned_memfd::MemFdOptions;
+/// use std::sync::atomic::Ordering;
 ///
-/// let file = MemFdOptions::new().create(c"ring")?;
+/// let file = MemFdOptions::new().create(c"mailbox")?;
 /// file.set_len(4096)?;
-/// let ring = file.map_shared_mut()?;
-/// assert_eq!(ring.write_at(b"hello", 10), 5);
+/// let ours = file.map_shared_mut(..)?;
+/// let theirs = file.map_shared_mut(..)?;
 ///
-/// let mut content = [0; 5];
-/// assert_eq!(ring.read_at(&mut content, 10), 5);
-/// assert_eq!(&content, b"hello");
+/// ours.write_all_at(b"hello", 64)?;
+/// ours.atomic_mut::<u32>(0)?.store(5, Ordering::Release);
+///
+/// let len = theirs.atomic::<u32>(0)?.load(Ordering::Acquire);
+/// let mut message = vec![0; len as usize];
+/// theirs.read_exact_at(&mut message, 64)?;
+/// assert_eq!(message, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct SharedMapMut {
-    // Before the file, so that it is unmapped first.
-    map: SharedMap,
-    file: OwnedMemFd,
-}
+// Never DerefMut: a map for reading could be swapped in.
+pub struct SharedMapMut(SharedMap);
 
 impl SharedMapMut {
     /// The address of the first byte, for accesses of your own; dangling if the length is 0.
     ///
-    /// It is valid for [`len`](SharedMap::len) bytes as long as this value lives. Others may
-    /// write them at any time: no reference to them is sound, and every access must be atomic or
-    /// volatile assembly.
+    /// It is valid for [`len`](SharedMap::len) bytes as long as this value lives and does not grow.
+    /// Others may write them at any time: no reference to them is sound, and every access must
+    /// be atomic or volatile assembly.
     #[must_use]
-    pub fn as_ptr(&self) -> *mut u8 {
-        self.map.region.start().as_ptr()
+    pub fn as_mut_ptr(&self) -> *mut u8 {
+        self.region.start().as_ptr()
     }
 
-    /// Copies `bytes` to `offset` and returns how many; fewer than given only at the end.
-    #[must_use = "fewer bytes than given may have been copied"]
-    pub fn write_at(&self, bytes: &[u8], offset: usize) -> usize {
-        Bytes(&self.map.region).write_at(bytes, offset)
-    }
-
-    /// Seals the file so that it can be given to others who may only read: adds
-    /// [`Seals::FUTURE_WRITE`] and [`Seals::GROW`]. This mapping can still write.
-    ///
-    /// Give readers a read-only descriptor, from
-    /// [`reopen_read_only`](OwnedMemFd::reopen_read_only). With a writable one, a reader could
-    /// add [`Seals::SEAL`] and stop you from sealing the file later. Readers map it with
-    /// [`OwnedMemFd::map_shared`].
-    ///
-    /// When you have written everything, [`unmap`](Self::unmap) and [`seal`](OwnedMemFd::seal)
-    /// the file. On kernels with CVE-2026-63952 ([`has_cve_2026_63952`](crate::has_cve_2026_63952))
-    /// that fails if it also has [`Seals::EXEC`], as files have that
-    /// [`MemFdOptions`](crate::MemFdOptions) made not executable: its seals are then the same as
-    /// those of a forged file. Copy the content into a new file there.
+    /// Copies `bytes` to `offset`, as fast as the CPU can.
     ///
     /// # Errors
-    /// - `EINVAL`: before Linux 5.1. (On huge pages the seal holds since 5.13.)
-    /// - `EPERM`: sealing is closed.
-    ///
-    /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
-    #[doc(alias = "F_SEAL_FUTURE_WRITE")]
-    pub fn seal_for_readers(&self) -> Result<(), Errno> {
-        self.file.add_seals(Seals::FUTURE_WRITE.union(Seals::GROW))
+    /// - [`AccessError::OutOfBounds`]: `bytes` are more than the map has after `offset`. Nothing was
+    ///   copied.
+    pub fn write_all_at(&self, bytes: &[u8], offset: usize) -> Result<(), AccessError> {
+        let to = self.at(offset, bytes.len())?;
+        // SAFETY: the map has so many bytes there, which may be written. They stay mapped as long
+        // as it is borrowed, and stay in the file, which cannot shrink.
+        unsafe { access::copy_in(to, bytes) };
+        Ok(())
     }
 
-    /// Unmaps the file and gives it back.
-    #[doc(alias = "munmap")]
-    #[must_use = "dropping it closes the file as well"]
-    pub fn unmap(self) -> OwnedMemFd {
-        self.file
+    /// The integer at `offset`, in bytes, for loading, storing and changing it while others do the
+    /// same.
+    ///
+    /// # Errors
+    /// - [`AccessError::OutOfBounds`]: it does not lie in the map.
+    /// - [`AccessError::Misaligned`]: its address is not a multiple of its size.
+    pub fn atomic_mut<T: SharedInt>(
+        &self,
+        offset: usize,
+    ) -> Result<SharedAtomicMut<'_, T>, AccessError> {
+        self.atomic(offset).map(SharedAtomicMut)
+    }
+
+    /// Lengthens the map to `len` bytes of `file`, from which it was mapped. As
+    /// [`SharedMap::grow`], and the map stays one for writing.
+    ///
+    /// # Errors
+    /// As [`SharedMap::grow`].
+    ///
+    /// See [`mremap(2)`](https://man7.org/linux/man-pages/man2/mremap.2.html).
+    #[doc(alias = "mremap")]
+    pub fn grow(&mut self, file: &OwnedMemFd, len: usize) -> Result<(), MapError> {
+        self.0.grow_as(file, len, MapMode::SharedWrite)
     }
 }
 
@@ -264,21 +463,218 @@ impl Deref for SharedMapMut {
 
     /// The same mapping, for reading.
     fn deref(&self) -> &SharedMap {
-        &self.map
-    }
-}
-
-impl AsFd for SharedMapMut {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        &self.0
     }
 }
 
 impl fmt::Debug for SharedMapMut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedMapMut")
-            .field("map", &self.map)
-            .field("file", &self.file)
+            .field("region", &self.region)
             .finish()
+    }
+}
+
+/// An integer in a [`SharedMap`], which others may be storing: `u8`, `u16`, `u32` or `u64`.
+///
+/// It is loaded as `core::sync::atomic` does it, and always as a whole. Each process sees it in its
+/// CPU's byte order, which is little-endian on all that this crate supports.
+pub struct SharedAtomic<'map, T> {
+    at: NonNull<T>,
+    map: PhantomData<&'map SharedMap>,
+}
+
+// SAFETY: every access to the integer is atomic, by whichever thread. It is copied, never borrowed.
+unsafe impl<T: SharedInt> Send for SharedAtomic<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: SharedInt> Sync for SharedAtomic<'_, T> {}
+
+impl<T> Clone for SharedAtomic<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SharedAtomic<'_, T> {}
+
+impl<T: SharedInt> SharedAtomic<'_, T> {
+    /// Loads the integer.
+    ///
+    /// An `order` that a load cannot have, [`Ordering::Release`] or [`Ordering::AcqRel`], acts as
+    /// [`Ordering::SeqCst`].
+    #[inline]
+    #[must_use]
+    pub fn load(self, order: Ordering) -> T {
+        // SAFETY: the integer lies in the map, which is borrowed, and its address is a multiple of
+        // its size.
+        unsafe { T::load(self.at, order) }
+    }
+}
+
+impl SharedAtomic<'_, u32> {
+    /// Sleeps while the integer is `expected`, until another process or thread [`wake`](Self::wake)s
+    /// whoever waits for it; at most for `timeout`, if there is one.
+    ///
+    /// It can also return without a wake, so check the integer again. Whoever shares the memory can
+    /// wake it as often as they like: to end by a deadline, compute what is left of it each time.
+    ///
+    /// # Errors
+    /// - `EAGAIN`: the integer is not `expected`, so that this did not sleep.
+    /// - `EFAULT`: the integer lies in a hole, and no memory can be allocated.
+    /// - `EINTR`: a signal came.
+    /// - `ETIMEDOUT`: the timeout has passed.
+    ///
+    /// See [`futex(2)`](https://man7.org/linux/man-pages/man2/futex.2.html).
+    #[doc(alias = "futex")]
+    #[doc(alias = "FUTEX_WAIT")]
+    pub fn wait(self, expected: u32, timeout: Option<Duration>) -> Result<(), Errno> {
+        access::futex_wait(self.at, expected, timeout)
+    }
+
+    /// Wakes at most `count` of those who [`wait`](Self::wait) for the integer, in any process, and
+    /// returns how many.
+    ///
+    /// # Errors
+    /// - `EFAULT`: the integer lies in a hole, and no memory can be allocated.
+    ///
+    /// See [`futex(2)`](https://man7.org/linux/man-pages/man2/futex.2.html).
+    #[doc(alias = "futex")]
+    #[doc(alias = "FUTEX_WAKE")]
+    pub fn wake(self, count: u32) -> Result<u32, Errno> {
+        access::futex_wake(self.at, count)
+    }
+}
+
+impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
+    /// The value that it has now.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.load(Ordering::Relaxed).fmt(f)
+    }
+}
+
+/// An integer in a [`SharedMapMut`], which others may be storing too: `u8`, `u16`, `u32` or `u64`.
+///
+/// It dereferences to a [`SharedAtomic`] for loading. Its operations are those of
+/// `core::sync::atomic`, and also atomic among processes.
+pub struct SharedAtomicMut<'map, T>(SharedAtomic<'map, T>);
+
+impl<T> Clone for SharedAtomicMut<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SharedAtomicMut<'_, T> {}
+
+impl<T: SharedInt> SharedAtomicMut<'_, T> {
+    /// Stores the integer.
+    ///
+    /// An `order` that a store cannot have, [`Ordering::Acquire`] or [`Ordering::AcqRel`], acts as
+    /// [`Ordering::SeqCst`].
+    #[inline]
+    pub fn store(self, value: T, order: Ordering) {
+        // SAFETY: the integer lies in a map for writing, which is borrowed, and its address is a
+        // multiple of its size.
+        unsafe { T::store(self.0.at, value, order) }
+    }
+}
+
+impl<T: SharedAtomicInt> SharedAtomicMut<'_, T> {
+    /// Stores `value` and returns the previous one.
+    #[inline]
+    pub fn swap(self, value: T, order: Ordering) -> T {
+        // SAFETY: as in `store`.
+        unsafe { T::swap(self.0.at, value, order) }
+    }
+
+    /// Stores `new` if the integer is `current`, and returns the previous one.
+    ///
+    /// The stronger of both orders counts in both cases. A `failure` that a load cannot have acts as
+    /// [`Ordering::SeqCst`].
+    ///
+    /// # Errors
+    /// The integer, if it is not `current`. It never fails if it is.
+    #[inline]
+    pub fn compare_exchange(
+        self,
+        current: T,
+        new: T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<T, T> {
+        // SAFETY: as in `store`.
+        unsafe { T::compare_exchange(self.0.at, current, new, success, failure) }
+    }
+
+    /// Adds `value`, wrapping around, and returns the previous integer.
+    #[inline]
+    pub fn fetch_add(self, value: T, order: Ordering) -> T {
+        // SAFETY: as in `store`.
+        unsafe { T::fetch_add(self.0.at, value, order) }
+    }
+}
+
+impl<'map, T> Deref for SharedAtomicMut<'map, T> {
+    type Target = SharedAtomic<'map, T>;
+
+    /// The same integer, for loading.
+    #[inline]
+    fn deref(&self) -> &SharedAtomic<'map, T> {
+        &self.0
+    }
+}
+
+impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomicMut<'_, T> {
+    /// The value that it has now.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An integer that a [`SharedAtomic`] can be: `u8`, `u16`, `u32` or `u64`.
+pub trait SharedInt: Int {}
+
+impl SharedInt for u8 {}
+impl SharedInt for u16 {}
+impl SharedInt for u32 {}
+impl SharedInt for u64 {}
+
+/// An integer that a [`SharedAtomicMut`] can change in one step: `u32` or `u64`.
+pub trait SharedAtomicInt: SharedInt + AtomicInt {}
+
+impl SharedAtomicInt for u32 {}
+impl SharedAtomicInt for u64 {}
+
+/// Why nothing was accessed in a shared map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// It does not lie in the map as a whole.
+    OutOfBounds {
+        /// The length of the map, in bytes.
+        len: usize,
+    },
+    /// The address of the integer is not a multiple of its size.
+    Misaligned {
+        /// The size of the integer, in bytes.
+        align: usize,
+    },
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfBounds { len } => write!(f, "not within the {len} bytes of the map"),
+            Self::Misaligned { align } => write!(f, "the address is not a multiple of {align}"),
+        }
+    }
+}
+
+impl core::error::Error for AccessError {}
+
+impl From<AccessError> for Errno {
+    /// `EINVAL`.
+    fn from(_: AccessError) -> Self {
+        Self::EINVAL
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     exec::ExecError,
     memfd::{OwnedMemFd, SealError},
     options::CreateError,
-    proof::{VerifyError, VerifyErrorKind},
-    sealed::MapError,
+    proof::{MapError, VerifyError, VerifyErrorKind},
+    shared::AccessError,
     socket::ReceiveError,
     transfer::TransferError,
 };
@@ -61,12 +61,21 @@ impl From<VerifyErrorKind> for io::Error {
 }
 
 impl From<MapError> for io::Error {
-    /// The kernel's error. A range out of bounds is `InvalidInput`.
+    /// The kernel's error, or that of the [`VerifyErrorKind`]. A range out of bounds, and a map of
+    /// another file, are `InvalidInput`.
     fn from(error: MapError) -> Self {
         match error {
             MapError::Kernel(errno) => errno.into(),
+            MapError::Verify(kind) => kind.into(),
             range => Self::new(io::ErrorKind::InvalidInput, range),
         }
+    }
+}
+
+impl From<AccessError> for io::Error {
+    /// `InvalidInput`.
+    fn from(error: AccessError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
     }
 }
 

@@ -150,6 +150,8 @@ pub(crate) struct Stat {
     pub(crate) inode: u64,
     pub(crate) len: u64,
     pub(crate) mode: u32,
+    /// The size of a block, in bytes.
+    pub(crate) block: u32,
 }
 
 impl Stat {
@@ -160,6 +162,7 @@ impl Stat {
             inode: found.st_ino,
             len: found.st_size as u64,
             mode: found.st_mode,
+            block: found.st_blksize as u32,
         }
     }
 

@@ -14,7 +14,6 @@ pub(crate) mod exec;
 pub(crate) mod memfd;
 pub(crate) mod region;
 pub(crate) mod sealing;
-#[allow(dead_code, unreachable_pub, reason = "until all of it is used")]
 pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod transfer;

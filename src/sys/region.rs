@@ -2,21 +2,58 @@
 
 use super::number;
 use crate::{arch, errno::Errno, fd::BorrowedFd};
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use linux_raw_sys::general as raw;
 
-/// Maps `len` bytes of the file from `offset`, where the kernel likes.
+/// Maps `len` bytes of the file from `offset`: at `hint` if there is room, else where the kernel
+/// likes.
 #[inline(always)]
 pub(crate) fn map(
     fd: BorrowedFd<'_>,
-    offset: u64,
+    hint: *mut u8,
     len: usize,
     protection: u32,
     flags: u32,
+    offset: u64,
 ) -> Result<NonNull<u8>, Errno> {
-    // SAFETY: without a hint and MAP_FIXED a new mapping replaces no other.
+    // SAFETY: without MAP_FIXED a new mapping replaces no other.
+    Errno::decode_pointer(unsafe { arch::mmap(hint, len, protection, flags, number(fd), offset) })
+}
+
+/// Maps `len` bytes of the file from `offset` in place of what is mapped at `start`.
+///
+/// # Safety
+/// The caller owns the mapping of `len` bytes at `start`, and nothing refers into it.
+#[inline(always)]
+pub(crate) unsafe fn map_over(
+    start: NonNull<u8>,
+    fd: BorrowedFd<'_>,
+    len: usize,
+    protection: u32,
+    flags: u32,
+    offset: u64,
+) -> Result<NonNull<u8>, Errno> {
+    let flags = flags | raw::MAP_FIXED;
+    // SAFETY: the caller owns what this replaces, and promises that nothing refers into it.
     Errno::decode_pointer(unsafe {
-        arch::mmap(ptr::null_mut(), len, protection, flags, number(fd), offset)
+        arch::mmap(start.as_ptr(), len, protection, flags, number(fd), offset)
+    })
+}
+
+/// Lengthens the mapping of `len` bytes at `start`, and moves it if there is no room.
+///
+/// # Safety
+/// The caller owns the mapping, and nothing refers into it.
+#[inline(always)]
+pub(crate) unsafe fn lengthen(
+    start: NonNull<u8>,
+    len: usize,
+    new_len: usize,
+) -> Result<NonNull<u8>, Errno> {
+    // SAFETY: the caller owns the mapping, and promises that nothing refers into it. Without
+    // MREMAP_FIXED it takes no other's place.
+    Errno::decode_pointer(unsafe {
+        arch::mremap(start.as_ptr(), len, new_len, raw::MREMAP_MAYMOVE)
     })
 }
 
@@ -64,9 +101,8 @@ pub(crate) fn unlock(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
 ///
 /// # Safety
 /// So many bytes are mapped there for reading.
-#[allow(dead_code, reason = "until it is used")]
 #[inline(always)]
-pub(crate) unsafe fn make_executable(start: NonNull<u8>, len: usize) {
+pub(crate) unsafe fn make_executable(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     // SAFETY: the caller vouches for the bytes, of which none changes.
-    unsafe { arch::make_executable(start.as_ptr(), len) }
+    Errno::decode_unit(unsafe { arch::make_executable(start.as_ptr(), len) })
 }

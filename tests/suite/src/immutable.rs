@@ -88,10 +88,11 @@ const VICTIMS: [fn() -> Result<Victim, Stop>; 6] = [
     },
     // From memory that was shared until it was sealed.
     || {
-        let Ok(shared) = ok!(kernel::holding(&CONTENT)).map_shared_mut() else {
-            fail!("not shared");
-        };
-        victim(ok!(shared.unmap().seal()))
+        let file = ok!(kernel::holding(&CONTENT));
+        let shared = ok!(file.map_shared_mut(..));
+        ok!(shared.write_all_at(&CONTENT[..4], 0));
+        drop(shared);
+        victim(ok!(file.seal()))
     },
 ];
 
@@ -471,7 +472,7 @@ fn a_uprobe_changes_no_map(world: &World) -> Verdict {
     );
     holds!(*map == code, "the uprobe changes a map");
     holds!(*ok!(sealed.map()) == code, "the uprobe changes a new map");
-    holds!(*ok!(sealed.map_range(0, 4)) == code[..4]);
+    holds!(*ok!(sealed.map_range(..4)) == code[..4]);
     same!(kernel::holds_exactly(&sealed, &code), Ok(true));
     steps.reach(2);
     prober.finish(PATIENCE)?;

@@ -37,7 +37,7 @@ claims!(
     a_map_is_private_where_proc_is_false,
     a_map_is_there_in_a_child_and_goes_alone,
     a_map_without_room_is_refused,
-    a_map_of_what_cannot_be_asked_for_its_pages_is_refused,
+    what_pages_a_file_is_on_is_asked_only_if_they_can_be_huge,
     a_range_may_begin_and_end_anywhere,
     a_range_out_of_bounds_is_refused_without_a_call,
     a_range_of_nothing_maps_nothing,
@@ -132,7 +132,7 @@ fn a_map_is_exactly_as_long_as_the_content(_: &World) -> Verdict {
 fn a_map_outlives_the_descriptor(_: &World) -> Verdict {
     let before = kernel::open_descriptors();
     let map = ok!(ok!(numbered(PAGE)).map());
-    let range = ok!(ok!(numbered(PAGE)).map_range(10, 100));
+    let range = ok!(ok!(numbered(PAGE)).map_range(10..110));
     same!(kernel::open_descriptors(), before);
     is_numbered(&map, 0, PAGE)?;
     is_numbered(&range, 10, 100)
@@ -172,7 +172,7 @@ fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     same!(*map, []);
     ok!(map.populate());
-    same!(ok!(sealed.map_range(0, 0)).len(), 0);
+    same!(ok!(sealed.map_range(..0)).len(), 0);
     needs!(world.filters, world::NO_FILTERS);
     for number in [sc::nr::MMAP, sc::nr::MUNMAP, sc::nr::MADVISE] {
         ok!(raw::refuse(Which::All(number), Errno::EIO));
@@ -235,7 +235,7 @@ fn a_map_is_private_where_shared_ones_are_refused(world: &World) -> Verdict {
         same!(permissions(&map)?, *b"r--p");
     }
     is_numbered(&map, 0, PAGE)?;
-    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)
+    is_numbered(&ok!(sealed.map_range(9..18)), 9, 9)
 }
 
 fn a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors(world: &World) -> Verdict {
@@ -251,7 +251,7 @@ fn a_map_is_shared_where_this_kernel_shares_only_read_only_descriptors(world: &W
     same!(permissions(&map)?, *b"r--s");
     same!(attacks::is_writable(map.as_ptr()), Ok(false));
     is_numbered(&map, 0, PAGE)?;
-    is_numbered(&ok!(sealed.map_range(9, 9)), 9, 9)?;
+    is_numbered(&ok!(sealed.map_range(9..18)), 9, 9)?;
     same!(kernel::open_descriptors(), before);
     Ok(())
 }
@@ -346,20 +346,28 @@ fn a_map_without_room_is_refused(_: &World) -> Verdict {
     let sealed = ok!(file.seal());
     refused!(sealed.map(), Errno::ENOMEM);
     refused!(
-        sealed.map_range(1, 1 << 61),
+        sealed.map_range(1..=1 << 61),
         MapError::Kernel(Errno::ENOMEM)
     );
     // A part of the file can be mapped, wherever it is.
-    same!(*ok!(sealed.map_range((1 << 61) + 1, PAGE)), [0; PAGE]);
+    let start = (1 << 61) + 1;
+    same!(*ok!(sealed.map_range(start..start + PAGE)), [0; PAGE]);
     Ok(())
 }
 
-fn a_map_of_what_cannot_be_asked_for_its_pages_is_refused(world: &World) -> Verdict {
+/// Only where the blocks of a file are as large as a huge page can be.
+fn what_pages_a_file_is_on_is_asked_only_if_they_can_be_huge(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let sealed = ok!(numbered(PAGE));
+    let block = ok!(kernel::stat(&sealed)).st_blksize as usize;
     ok!(raw::refuse(Which::All(sc::nr::FSTATFS), Errno::EXDEV));
-    refused!(sealed.map(), Errno::EXDEV);
-    refused!(sealed.map_range(1, 2), MapError::Kernel(Errno::EXDEV));
+    if block >= LARGEST_PAGE {
+        refused!(sealed.map(), Errno::EXDEV);
+        refused!(sealed.map_range(1..3), MapError::Kernel(Errno::EXDEV));
+    } else {
+        is_numbered(&ok!(sealed.map()), 0, PAGE)?;
+        is_numbered(&ok!(sealed.map_range(1..3)), 1, 2)?;
+    }
     Ok(())
 }
 
@@ -380,7 +388,7 @@ fn a_range_may_begin_and_end_anywhere(_: &World) -> Verdict {
                 LEN - offset,
             ] {
                 if len <= LEN - offset {
-                    is_numbered(&ok!(sealed.map_range(offset, len)), offset, len)?;
+                    is_numbered(&ok!(sealed.map_range(offset..offset + len)), offset, len)?;
                 }
             }
         }
@@ -416,7 +424,7 @@ fn a_range_out_of_bounds_is_refused_without_a_call(world: &World) -> Verdict {
     }
     for (offset, len) in out {
         same!(
-            sealed.map_range(offset, len).err(),
+            sealed.map_range(offset..offset.wrapping_add(len)).err(),
             Some(MapError::OutOfBounds { len: LEN })
         );
     }
@@ -427,10 +435,10 @@ fn a_range_of_nothing_maps_nothing(world: &World) -> Verdict {
     let sealed = ok!(numbered(PAGE));
     if world.filters {
         ok!(raw::refuse(Which::All(sc::nr::MMAP), Errno::EIO));
-        refused!(sealed.map_range(0, 1), MapError::Kernel(Errno::EIO));
+        refused!(sealed.map_range(..1), MapError::Kernel(Errno::EIO));
     }
     for offset in [0, 1, PAGE - 1, PAGE] {
-        same!(*ok!(sealed.map_range(offset, 0)), []);
+        same!(*ok!(sealed.map_range(offset..offset)), []);
     }
     Ok(())
 }
@@ -485,7 +493,7 @@ fn what_stands_beside_a_range_stays(_: &World) -> Verdict {
     let sealed = ok!(numbered((2 << 20) + 4 * LARGEST_PAGE));
     for offset in [0, 1, page, LARGEST_PAGE - 1, LARGEST_PAGE, (2 << 20) + 3] {
         for len in [1, page, page + 1, LARGEST_PAGE] {
-            let map = ok!(sealed.map_range(offset, len));
+            let map = ok!(sealed.map_range(offset..offset + len));
             let start = map.as_ptr().addr();
             // The mapping starts at a multiple of the largest page size.
             let first = start - offset % LARGEST_PAGE;
@@ -501,8 +509,8 @@ fn a_map_is_unmapped_once(world: &World) -> Verdict {
     children::apart(|| {
         let supervisor = children::Supervisor::of(Which::All(sc::nr::MUNMAP), &[])?;
         let map = ok!(sealed.map());
-        let range = ok!(sealed.map_range(10, 10));
-        let nothing = ok!(sealed.map_range(10, 0));
+        let range = ok!(sealed.map_range(10..20));
+        let nothing = ok!(sealed.map_range(10..10));
         let none = supervisor.calls();
         drop(map);
         let one = supervisor.calls();
@@ -525,10 +533,10 @@ fn cycle(
     ok!(kernel::send(theirs, &sealed));
     let received = ok!(SealedMemFd::verify(ok!(kernel::receive(ours)), 1 << 30));
     let map = ok!(received.map());
-    let range = ok!(received.map_range(1, received.len() - 1));
+    let range = ok!(received.map_range(1..received.len()));
     same!(map[1], range[0]);
     // Failed calls leave nothing behind either.
-    holds!(received.map_range(2, usize::MAX).is_err());
+    holds!(received.map_range(2..=usize::MAX).is_err());
     holds!(SealedMemFd::verify(ok!(kernel::dup(&received)), 0).is_err());
     Ok(())
 }
@@ -578,7 +586,7 @@ fn populating_makes_every_page_present(world: &World) -> Verdict {
     let sealed = ok!(SealedMemFd::try_from(ok!(hole(LEN as u64))));
     let map = ok!(sealed.map());
     same!(attacks::allocated(&sealed), Ok(0));
-    let part = ok!(sealed.map_range(3, 1));
+    let part = ok!(sealed.map_range(3..4));
     ok!(part.populate());
     // The file may be on large pages, so one call can allocate more than a page.
     holds!(ok!(attacks::allocated(&sealed)) > 0);
@@ -730,7 +738,7 @@ fn a_range_on_huge_pages_may_begin_and_end_anywhere(world: &World) -> Verdict {
     ] {
         for len in [1, PAGE, size, 2 * size - offset] {
             if len <= 2 * size - offset {
-                let map = ok!(sealed.map_range(offset, len));
+                let map = ok!(sealed.map_range(offset..offset + len));
                 same!(map[0], byte(offset));
                 same!(map[len - 1], byte(offset + len - 1));
                 same!(map.len(), len);
@@ -738,7 +746,7 @@ fn a_range_on_huge_pages_may_begin_and_end_anywhere(world: &World) -> Verdict {
         }
     }
     refused!(
-        sealed.map_range(size, size + 1),
+        sealed.map_range(size..=2 * size),
         MapError::OutOfBounds { .. }
     );
     Ok(())
@@ -754,7 +762,7 @@ fn what_stands_beside_a_map_on_huge_pages_stays(world: &World) -> Verdict {
         (size - 1, 2),
         (size + 5, 9),
     ] {
-        let map = ok!(sealed.map_range(offset, len));
+        let map = ok!(sealed.map_range(offset..offset + len));
         let start = map.as_ptr().addr();
         leaves_its_neighbours(
             map,
@@ -788,7 +796,7 @@ fn a_map_without_huge_pages_is_an_error_and_no_crash(world: &World) -> Verdict {
     // A hostile sender's file is one hole: touching it would kill the process.
     refused!(sealed.map(), Errno::EFAULT | Errno::ENOMEM);
     refused!(
-        sealed.map_range(1, 1),
+        sealed.map_range(1..2),
         MapError::Kernel(Errno::EFAULT | Errno::ENOMEM)
     );
     drop(all);
@@ -808,7 +816,7 @@ fn a_map_of_huge_pages_fails_where_they_are_missing_and_not_before(world: &World
     ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
     ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::EXDEV));
     refused!(sealed.map(), Errno::EXDEV);
-    refused!(sealed.map_range(1, 1), MapError::Kernel(Errno::EXDEV));
+    refused!(sealed.map_range(1..2), MapError::Kernel(Errno::EXDEV));
     Ok(())
 }
 
@@ -820,7 +828,7 @@ fn a_map_of_the_last_huge_pages_needs_no_others(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     same!(map.len(), len);
     same!(map[len - 1], 0);
-    same!(ok!(sealed.map_range(len - 9, 9)).len(), 9);
+    same!(ok!(sealed.map_range(len - 9..)).len(), 9);
     Ok(())
 }
 
@@ -835,7 +843,7 @@ fn a_map_on_huge_pages_is_made_or_refused_whole(world: &World) -> Verdict {
     let sealed = ok!(file.seal());
     let before = ok!(mappings());
     for (offset, len) in [(0, size as usize), (1, 1)] {
-        match sealed.map_range(offset, len) {
+        match sealed.map_range(offset..offset + len) {
             Ok(map) => same!(map[0], 0),
             Err(MapError::Kernel(Errno::EFAULT | Errno::ENOMEM)) => {}
             Err(error) => fail!("refused with {error:?}"),

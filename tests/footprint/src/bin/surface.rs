@@ -6,10 +6,10 @@
 #![no_std]
 #![no_main]
 
-use core::hint::black_box;
+use core::{hint::black_box, sync::atomic::Ordering, time::Duration};
 use owned_memfd::{
-    CreateError, Errno, HugePageSize, MapError, MemFdFlags, MemFdOptions, OwnedMemFd, SealError,
-    SealedMemFd, Seals, SeekFrom, VerifyError, VerifyErrorKind, boot,
+    AccessError, CreateError, Errno, HugePageSize, MapError, MemFdFlags, MemFdOptions, OwnedMemFd,
+    SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut, VerifyError, VerifyErrorKind, boot,
     exec::{Arg, Args},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
@@ -74,6 +74,7 @@ fn values(tally: &mut Tally) {
     tally.is(errno.raw_os_error() == 1);
     tally.is(Errno::from(VerifyErrorKind::from(errno)) == errno);
     tally.is(Errno::from(MapError::from(errno)) == errno);
+    tally.is(Errno::from(AccessError::Misaligned { align: 4 }) == errno);
     let created = CreateError::from(VerifyErrorKind::from(errno));
     tally.is(created == CreateError::Kernel(errno));
     tally.is(Errno::from(SealError::Kernel(errno)) == errno);
@@ -179,9 +180,18 @@ fn sealed(tally: &mut Tally) {
     tally.is(sealed.is_empty());
     if let Some(map) = tally.ok(sealed.map()) {
         tally.ok(map.populate());
+        tally.ok(map.collapse());
         tally.is(map.as_ref().first() == Some(&1));
     }
-    if let Some(map) = tally.ok(sealed.map_range(black_box(0), black_box(1))) {
+    if let Some(mut map) = tally.ok(sealed.map_copy()) {
+        tally.ok(map.collapse());
+        tally.is(map.as_ref().first() == map.as_mut().last().as_deref());
+    }
+    if let Some(map) = tally.ok(sealed.map_exec()) {
+        tally.ok(map.collapse());
+        tally.is(map.as_ref().first() == Some(&1));
+    }
+    if let Some(map) = tally.ok(sealed.map_range(black_box(0)..black_box(1))) {
         tally.is(black_box(&map[..]).first() == Some(&1));
     }
     tally.ok(sealed.read_at(&mut buffer, black_box(0)));
@@ -203,19 +213,54 @@ fn shared(tally: &mut Tally) {
         return;
     };
     tally.ok(file.set_len(black_box(1)));
-    let Some(map) = tally.ok(file.map_shared_mut()) else {
+    let Some(mut map) = tally.ok(file.map_shared_mut(black_box(0)..black_box(1))) else {
         return;
     };
     tally.is(map.len() == 1);
     tally.is(map.is_empty());
-    tally.is(map.as_ptr().is_null());
-    tally.is(map.read_at(&mut buffer, black_box(0)) == 1);
-    tally.is(map.write_at(black_box(b"x"), black_box(0)) == 1);
-    tally.is(map.as_fd().as_raw_fd() == 0);
-    tally.ok(map.seal_for_readers());
-    if let Some(view) = tally.ok(map.unmap().map_shared()) {
-        tally.is(view.as_ptr().is_null());
-        tally.is(view.read_at(&mut buffer, black_box(0)) == 1);
+    tally.is(map.as_ptr() == map.as_mut_ptr());
+    tally.ok(map.read_exact_at(&mut buffer, black_box(0)));
+    tally.ok(map.write_all_at(black_box(b"x"), black_box(0)));
+    tally.ok(map.grow(&file, black_box(1)));
+    tally.ok(map.collapse());
+    tally.ok(file.seal_for_readers());
+    integers(tally, &map);
+    if let Some(mut view) = tally.ok(file.map_shared(..)) {
+        tally.ok(view.grow(&file, black_box(1)));
+    }
+    if let Some(ring) = tally.ok(file.map_mirrored_mut(..)) {
+        tally.is(ring.len() == 2);
+    }
+    if let Some(ring) = tally.ok(file.map_mirrored(..)) {
+        tally.is(ring.len() == 2);
+    }
+}
+
+fn integers(tally: &mut Tally, map: &SharedMapMut) {
+    let order = black_box(Ordering::SeqCst);
+    if let Some(byte) = tally.ok(map.atomic_mut::<u8>(black_box(0))) {
+        byte.store(black_box(1), order);
+        tally.is(byte.load(order) == 1);
+    }
+    if let Some(short) = tally.ok(map.atomic_mut::<u16>(black_box(0))) {
+        short.store(black_box(1), order);
+        tally.is(short.load(order) == 1);
+    }
+    if let Some(word) = tally.ok(map.atomic_mut::<u32>(black_box(0))) {
+        word.store(black_box(1), order);
+        tally.is(word.load(order) == word.swap(black_box(2), order));
+        tally.is(word.fetch_add(black_box(1), order) == 1);
+        tally.ok(word.compare_exchange(black_box(1), black_box(2), order, order));
+    }
+    if let Some(long) = tally.ok(map.atomic_mut::<u64>(black_box(0))) {
+        long.store(black_box(1), order);
+        tally.is(long.load(order) == long.swap(black_box(2), order));
+        tally.is(long.fetch_add(black_box(1), order) == 1);
+        tally.ok(long.compare_exchange(black_box(1), black_box(2), order, order));
+    }
+    if let Some(word) = tally.ok(map.atomic::<u32>(black_box(0))) {
+        tally.ok(word.wait(black_box(1), black_box(Some(Duration::ZERO))));
+        tally.ok(word.wake(black_box(1)));
     }
 }
 
