@@ -182,10 +182,11 @@ impl Range {
 }
 
 /// A mapped range of a file, unmapped on drop. An empty one maps nothing.
-// Four words move in registers; of five, moving becomes on riscv64 a call of `memcpy`, which a
-// program without libc need not have.
+// Four words move in registers. Of five, or in a `Result` that stores its error in the place of the
+// second one, moving becomes on riscv64 a call of `memcpy`, which a program without libc need not
+// have. So the start, which is never null, is not a type that says so.
 pub(crate) struct Region {
-    start: NonNull<u8>,
+    start: *mut u8,
     range: Range,
 }
 
@@ -211,13 +212,10 @@ impl Region {
             identity,
         };
         if len == 0 {
-            return Ok(Self {
-                start: NonNull::dangling(),
-                range,
-            });
+            return Ok(Self::new_at(NonNull::dangling(), range));
         }
         let start = range.map(source.fd, ptr::null_mut(), mode)?;
-        let region = Self { start, range };
+        let region = Self::new_at(start, range);
         if len >= EXTENT && range.misalignment(start) != 0 {
             return region.align(source.fd, mode);
         }
@@ -228,12 +226,13 @@ impl Region {
     /// another address, that is where the range stays.
     #[cold]
     fn align(self, fd: BorrowedFd<'_>, mode: MapMode) -> Result<Self, Errno> {
-        let range = self.range;
-        let below = range.lead() + range.misalignment(self.start);
-        let hint = self.start.as_ptr().wrapping_sub(below);
+        let (start, range) = (self.start(), self.range);
+        let hint = start
+            .as_ptr()
+            .wrapping_sub(range.lead() + range.misalignment(start));
         drop(self);
         let start = range.map(fd, hint, mode)?;
-        Ok(Self { start, range })
+        Ok(Self::new_at(start, range))
     }
 
     /// Maps `len` bytes from `offset` twice, the second time where the first one ends. It is
@@ -251,17 +250,14 @@ impl Region {
             identity: Identity(identity | Identity::MIRRORED),
         };
         if len == 0 {
-            return Ok(Self {
-                start: NonNull::dangling(),
-                range,
-            });
+            return Ok(Self::new_at(NonNull::dangling(), range));
         }
         // What reserves the address is a mapping of the file too, so that it begins at a multiple
         // of its pages, whatever these are.
         let flags = raw::MAP_SHARED | raw::MAP_NORESERVE;
         let (fd, hint) = (source.fd, ptr::null_mut());
         let start = sys::region::map(fd, hint, range.len, raw::PROT_NONE, flags, offset)?;
-        let region = Self { start, range };
+        let region = Self::new_at(start, range);
         // SAFETY: the mapping that the kernel has just made is twice as long.
         let second = unsafe { start.add(len) };
         let (protection, flags) = mode.bits();
@@ -272,9 +268,17 @@ impl Region {
         Ok(region)
     }
 
+    const fn new_at(start: NonNull<u8>, range: Range) -> Self {
+        Self {
+            start: start.as_ptr(),
+            range,
+        }
+    }
+
     /// The first byte that was asked for; dangling if the length is 0.
     pub(crate) const fn start(&self) -> NonNull<u8> {
-        self.start
+        // SAFETY: every maker of a region has been given a pointer that is not null.
+        unsafe { NonNull::new_unchecked(self.start) }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -292,7 +296,7 @@ impl Region {
             return None;
         }
         // SAFETY: the range begins so many bytes after the start of the mapping.
-        let start = unsafe { self.start.sub(self.range.lead()) };
+        let start = unsafe { self.start().sub(self.range.lead()) };
         Some((start, self.range.mapped_len()))
     }
 
@@ -327,7 +331,7 @@ impl Region {
                 // it. What is added lies in the file.
                 let mapping = unsafe { sys::region::lengthen(start, old_len, range.mapped_len()) }?;
                 // SAFETY: the lead is less than the length of the mapping.
-                self.start = unsafe { mapping.add(range.lead()) };
+                self.start = unsafe { mapping.add(range.lead()) }.as_ptr();
                 self.range = range;
             }
             _ => *self = Self::new(source, range.offset, len, mode)?,

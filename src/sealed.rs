@@ -206,8 +206,9 @@ impl SealedMemFd {
         private: MapMode,
     ) -> Result<Region, Errno> {
         match Region::new(self.proof.source(), offset as u64, len, shared) {
+            Ok(region) => Ok(region),
             Err(Errno::EPERM) => self.map_elsewhere(offset, len, shared, private),
-            region => region,
+            Err(errno) => Err(errno),
         }
     }
 
@@ -222,15 +223,19 @@ impl SealedMemFd {
         private: MapMode,
     ) -> Result<Region, Errno> {
         let (offset, source) = (offset as u64, self.proof.source());
-        match self.as_memfd().reopen_read_only() {
+        if let Ok(file) = self.as_memfd().reopen_read_only() {
+            let reopened = Source {
+                fd: file.as_fd(),
+                ..source
+            };
             // It is the same file, and so has the seals. What is mapped is asked itself.
-            Ok(file) if Proof::may_be_of(&file) => {
-                let fd = file.as_fd();
-                Region::new(Source { fd, ..source }, offset, len, shared)
+            if Proof::may_be_of(&file) {
+                if let Ok(region) = Region::new(reopened, offset, len, shared) {
+                    return Ok(region);
+                }
             }
-            _ => Err(Errno::EPERM),
         }
-        .or_else(|_| Region::new(source, offset, len, private))
+        Region::new(source, offset, len, private)
     }
 
     /// Reads from `offset`, in bytes from the start, and returns how many bytes; 0 at the end.
