@@ -255,13 +255,13 @@ impl SharedMap {
     /// - [`AccessError::OutOfBounds`]: it does not lie in the map.
     /// - [`AccessError::Misaligned`]: its address is not a multiple of its size.
     pub fn atomic<T: SharedInt>(&self, offset: usize) -> Result<SharedAtomic<'_, T>, AccessError> {
-        let align = size_of::<T>();
-        let at = self.at(offset, align)?;
-        if at.addr().get() % align != 0 {
+        let at = self.at(offset, size_of::<T>())?.cast::<T>();
+        if !at.is_aligned() {
+            let align = align_of::<T>();
             return Err(AccessError::Misaligned { align });
         }
         Ok(SharedAtomic {
-            at: at.cast(),
+            at,
             map: PhantomData,
         })
     }

@@ -186,7 +186,7 @@ fn sealed(tally: &mut Tally) {
     if let Some(mut map) = tally.ok(sealed.map_copy()) {
         tally.ok(map.collapse());
         tally.is(map.as_ref().first() == Some(&1));
-        tally.is(map.as_mut().last() == Some(&mut 1));
+        tally.is(map.as_mut().last() == Some(&1));
     }
     if let Some(map) = tally.ok(sealed.map_exec()) {
         tally.ok(map.collapse());
