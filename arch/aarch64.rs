@@ -25,8 +25,8 @@ macro_rules! system_call {
 /// Copies `len` bytes from `from` to `to`. The two ranges do not overlap.
 ///
 /// Up to 128 bytes are loaded as a whole before they are stored, from both ends, and meet or
-/// overlap in the middle. More are a loop of 64 bytes, with stores that are aligned, and the last
-/// 64 from the end.
+/// overlap in the middle. Of more, the first and the last 64 are copied so. What is between them
+/// is a loop with aligned stores.
 #[inline(never)]
 pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
     // SAFETY: the caller has both ranges, and nothing outside of them is touched. All registers
@@ -55,6 +55,7 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "stp q2, q3, [{to_end}, #-32]",
             "b 9f",
             "3:",
+            // The first 64 and, to be stored at the end, the last 64.
             "ldp q0, q1, [{from}]",
             "ldp q2, q3, [{from}, #32]",
             "ldp q4, q5, [{from_end}, #-64]",
@@ -63,15 +64,13 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "stp q2, q3, [{to}, #32]",
             "cmp {len}, #128",
             "b.ls 5f",
-            // Where the destination is next aligned at 64: 1 to 64 bytes from its start.
+            // On to where the destination is next a multiple of 64.
             "orr {a}, {to}, #63",
             "add {a}, {a}, #1",
             "sub {to}, {a}, {to}",
             "add {from}, {from}, {to}",
             "mov {to}, {a}",
             "sub {b}, {to_end}, #64",
-            "cmp {to}, {b}",
-            "b.hs 5f",
             "4:",
             "ldp q0, q1, [{from}]",
             "ldp q2, q3, [{from}, #32]",
@@ -82,7 +81,6 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "cmp {to}, {b}",
             "b.lo 4b",
             "5:",
-            // The last 64, which were loaded at the start.
             "stp q4, q5, [{to_end}, #-64]",
             "stp q6, q7, [{to_end}, #-32]",
             "b 9f",
