@@ -135,7 +135,9 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "dec ecx",
             "and ecx, 4095",
             "cmp ecx, 63",
-            "jb 4b",
+            "jae 8f",
+            "jmp 4b",
+            "8:",
             // As many words as reach into the last 64 bytes.
             "lea rcx, [rax + 7]",
             "sub rcx, rdi",

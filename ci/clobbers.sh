@@ -2,9 +2,9 @@
 # Where the kernel destroys vector registers, each system call is a function that is never inlined.
 #
 # Such a function moves its arguments, enters the kernel and returns, with and without vector
-# instructions in its callers. tests/footprint/src/bin/surface.rs calls the library and is
-# disassembled here. To show that a fault would be found, so is a build of it with a copy of the
-# library that inlines its calls.
+# instructions in its callers. tests/footprint/src/bin/surface.rs and access.rs call the library and
+# are disassembled here. To show that a fault would be found, so is a build of them with a copy of
+# the library that inlines its calls.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -14,8 +14,18 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 # objdump speaks English.
 export LC_ALL=C
 
-sed -nE 's/^ +fn ([a-z0-9_]+) = .*/\1/p' arch/mod.rs | sort >"$scratch/calls"
-[ -s "$scratch/calls" ] || stop 'arch/mod.rs lists the system calls'
+# calls CPU: the system calls that arch/mod.rs lists for it. A list can be for one CPU only.
+calls() {
+    awk -v cpu="${1%%[-g]*}" '
+        /^ +system_calls! [{]$/ {
+            only = before
+            if (!sub(/.*target_arch = "/, "", only)) only = cpu
+            sub(/".*/, "", only)
+        }
+        /^ +fn [a-z0-9_]+ = / && only == cpu { print $2 }
+        { before = $0 }
+    ' arch/mod.rs | sort
+}
 
 lost=()
 for cpu in "${cpus[@]}"; do
@@ -23,17 +33,17 @@ for cpu in "${cpus[@]}"; do
 done
 [ "${#lost[@]}" -gt 0 ] || stop 'some kernels do not keep the vector registers'
 
-# Takes the program apart and says of each of its functions that enters the kernel the name of
+# Takes both programs apart and says of each of their functions that enters the kernel the name of
 # the system call that it is, or what it is instead.
 entries() {
-    "${binutils[$1]}objdump" --disassemble --demangle=rust --no-show-raw-insn "$2" >"$scratch/code"
+    "${binutils[$1]}objdump" --disassemble --demangle=rust --no-show-raw-insn "$2/surface" "$2/access" >"$scratch/code"
     awk -F '\t' '
         # What a function does, by instruction: Number, move, Enter, return, anything else.
         function ended() {
             if (does !~ /E/) return
             # The program itself ends here.
             if (name == "_start") return
-            if (name ~ /^owned_memfd::arch::[a-z0-9_]+$/ && does ~ /^m*Nm*Er$/) {
+            if (name ~ /^(owned_memfd|access)::arch::[a-z0-9_]+$/ && does ~ /^m*Nm*Er$/) {
                 sub(/.*::/, "", name)
                 print name
             } else {
@@ -56,11 +66,13 @@ entries() {
             does = does what
         }
         END { ended() }
-    ' "$scratch/code" | sort
+    ' "$scratch/code" | sort -u
 }
 
 # Succeeds if the entries are the listed calls. The log has the difference.
 holds() {
+    calls "$1" >"$scratch/calls"
+    [ -s "$scratch/calls" ] || stop 'arch/mod.rs lists the system calls'
     entries "$@" >"$scratch/entries"
     diff "$scratch/calls" "$scratch/entries" >"$log"
 }
@@ -71,7 +83,7 @@ for cpu in "${lost[@]}"; do
         [ "$target" = "$cpu" ] || continue
         # Its symbols stay.
         programs=$(cd tests/footprint && variant "$cpu" "$name" ${flag:+"$flag"} -Clink-arg=--strip-debug)
-        holds "$cpu" "$programs/surface" || stop "$cpu, $name: each system call is a function of its own"
+        holds "$cpu" "$programs" || stop "$cpu, $name: each system call is a function of its own"
     done
 done
 
@@ -81,7 +93,7 @@ sed -i 's/^\( *\)#\[inline(never)\]$/\1#[inline(always)]/' "$scratch"/copy/arch/
 export CARGO_TARGET_DIR=$scratch/target
 for cpu in "${lost[@]}"; do
     programs=$(cd "$scratch/copy/tests/footprint" && variant "$cpu" inlined -Clink-arg=--strip-debug)
-    ! holds "$cpu" "$programs/surface" || stop "$cpu: inlined calls are seen"
+    ! holds "$cpu" "$programs" || stop "$cpu: inlined calls are seen"
     grep -q '^> enters the kernel: surface::' "$log" || stop "$cpu: inlined calls are seen as such"
 done
 

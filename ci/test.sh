@@ -19,11 +19,11 @@ cd "$(dirname "$0")/.."
 
 # The checks, in the order in which they run. Each is the script of that name.
 # These pass or fail as a whole.
-checks=(style boundaries targets footprint clobbers handoff examples init)
+checks=(style boundaries targets footprint clobbers access handoff examples init)
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
-release=(package tier3 mutants)
+release=(package tier3 miri mutants)
 # These change a setting of this machine while they run, so they run only if asked for, and last.
 # They run the tests, too.
 system=(hugepages shmem)

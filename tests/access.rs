@@ -13,7 +13,7 @@
 )]
 
 #[macro_use]
-#[allow(dead_code, reason = "the tests need a part of it")]
+#[allow(dead_code, unused_imports, reason = "Miri needs a part of it")]
 #[path = "../arch/mod.rs"]
 mod arch;
 #[allow(dead_code, unreachable_pub, reason = "the tests need a part of it")]
