@@ -210,7 +210,7 @@ macro_rules! ordered {
 // Each is either one instruction or a loop. `w` or `x` says how the registers are written.
 
 #[cfg(target_feature = "lse")]
-macro_rules! swap {
+macro_rules! swaps {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $value:ident, $old:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -227,7 +227,7 @@ macro_rules! swap {
 }
 
 #[cfg(not(target_feature = "lse"))]
-macro_rules! swap {
+macro_rules! swaps {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $value:ident, $old:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -248,7 +248,7 @@ macro_rules! swap {
 }
 
 #[cfg(target_feature = "lse")]
-macro_rules! compare_exchange {
+macro_rules! compares {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $current:ident, $new:ident, $found:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -265,7 +265,7 @@ macro_rules! compare_exchange {
 }
 
 #[cfg(not(target_feature = "lse"))]
-macro_rules! compare_exchange {
+macro_rules! compares {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $current:ident, $new:ident, $found:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written. The flags change.
@@ -290,7 +290,7 @@ macro_rules! compare_exchange {
 }
 
 #[cfg(target_feature = "lse")]
-macro_rules! fetch_add {
+macro_rules! adds {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $value:ident, $old:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -307,7 +307,7 @@ macro_rules! fetch_add {
 }
 
 #[cfg(not(target_feature = "lse"))]
-macro_rules! fetch_add {
+macro_rules! adds {
     ($acquire:literal, $release:literal, $size:literal, $at:ident, $value:ident, $old:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -335,7 +335,7 @@ macro_rules! exchanges {
         #[inline(always)]
         pub(crate) unsafe fn $swap(at: *mut $type, value: $type, order: Ordering) -> $type {
             let old: $type;
-            ordered!(order, swap!, $size, at, value, old);
+            ordered!(order, swaps!, $size, at, value, old);
             old
         }
 
@@ -348,14 +348,14 @@ macro_rules! exchanges {
             failure: Ordering,
         ) -> Result<$type, $type> {
             let found: $type;
-            ordered!(stronger(success, failure), compare_exchange!, $size, at, current, new, found);
+            ordered!(stronger(success, failure), compares!, $size, at, current, new, found);
             if found == current { Ok(found) } else { Err(found) }
         }
 
         #[inline(always)]
         pub(crate) unsafe fn $fetch_add(at: *mut $type, value: $type, order: Ordering) -> $type {
             let old: $type;
-            ordered!(order, fetch_add!, $size, at, value, old);
+            ordered!(order, adds!, $size, at, value, old);
             old
         }
     )*};

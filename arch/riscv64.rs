@@ -279,10 +279,10 @@ macro_rules! amo {
     };
 }
 
-/// `compare_exchange!(size, load's order, store's order, at, current, new, found)`: a loop of a
+/// `compares!(size, load's order, store's order, at, current, new, found)`: a loop of a
 /// load that reserves and a store on that condition. The load extends the sign of 32 bits, which
 /// the current value has to come with.
-macro_rules! compare_exchange {
+macro_rules! compares {
     ($size:literal, $acquire:literal, $release:literal, $at:ident, $current:expr, $new:ident, $found:ident) => {
         // SAFETY: the caller has these bytes, at a multiple of their size, and only they are
         // read and written.
@@ -326,11 +326,11 @@ macro_rules! exchanges {
             let found: $type;
             let extended = i64::from(current as $signed);
             match stronger(success, failure) {
-                Relaxed => compare_exchange!($size, "", "", at, extended, new, found),
-                Acquire => compare_exchange!($size, ".aq", "", at, extended, new, found),
-                Release => compare_exchange!($size, "", ".rl", at, extended, new, found),
-                AcqRel => compare_exchange!($size, ".aq", ".rl", at, extended, new, found),
-                _ => compare_exchange!($size, ".aqrl", ".rl", at, extended, new, found),
+                Relaxed => compares!($size, "", "", at, extended, new, found),
+                Acquire => compares!($size, ".aq", "", at, extended, new, found),
+                Release => compares!($size, "", ".rl", at, extended, new, found),
+                AcqRel => compares!($size, ".aq", ".rl", at, extended, new, found),
+                _ => compares!($size, ".aqrl", ".rl", at, extended, new, found),
             }
             if found == current { Ok(found) } else { Err(found) }
         }

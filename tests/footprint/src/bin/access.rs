@@ -23,7 +23,7 @@ mod arch;
 use core::{
     arch::asm,
     hint::black_box,
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+    sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst},
 };
 
 footprint::program!(main);
@@ -53,11 +53,11 @@ accesses! {
     load_acqrel = |at, _value| arch::load_u32(at, AcqRel);
     load_seqcst = |at, _value| arch::load_u32(at, SeqCst);
 
-    store_relaxed = |at, value| stored(arch::store_u32(at, value, Relaxed));
-    store_acquire = |at, value| stored(arch::store_u32(at, value, Acquire));
-    store_release = |at, value| stored(arch::store_u32(at, value, Release));
-    store_acqrel = |at, value| stored(arch::store_u32(at, value, AcqRel));
-    store_seqcst = |at, value| stored(arch::store_u32(at, value, SeqCst));
+    store_relaxed = |at, value| { arch::store_u32(at, value, Relaxed); 0 };
+    store_acquire = |at, value| { arch::store_u32(at, value, Acquire); 0 };
+    store_release = |at, value| { arch::store_u32(at, value, Release); 0 };
+    store_acqrel = |at, value| { arch::store_u32(at, value, AcqRel); 0 };
+    store_seqcst = |at, value| { arch::store_u32(at, value, SeqCst); 0 };
 
     swap_relaxed = |at, value| arch::swap_u32(at, value, Relaxed);
     swap_acquire = |at, value| arch::swap_u32(at, value, Acquire);
@@ -71,16 +71,16 @@ accesses! {
     add_acqrel = |at, value| arch::fetch_add_u32(at, value, AcqRel);
     add_seqcst = |at, value| arch::fetch_add_u32(at, value, SeqCst);
 
-    // By the orderings of success and of failure: each of the results, and what makes them.
-    exchange_relaxed_relaxed = |at, value| found(arch::compare_exchange_u32(at, 1, value, Relaxed, Relaxed));
-    exchange_relaxed_acquire = |at, value| found(arch::compare_exchange_u32(at, 1, value, Relaxed, Acquire));
-    exchange_acquire_relaxed = |at, value| found(arch::compare_exchange_u32(at, 1, value, Acquire, Relaxed));
-    exchange_release_relaxed = |at, value| found(arch::compare_exchange_u32(at, 1, value, Release, Relaxed));
-    exchange_release_acquire = |at, value| found(arch::compare_exchange_u32(at, 1, value, Release, Acquire));
-    exchange_acqrel_acquire = |at, value| found(arch::compare_exchange_u32(at, 1, value, AcqRel, Acquire));
-    exchange_relaxed_release = |at, value| found(arch::compare_exchange_u32(at, 1, value, Relaxed, Release));
-    exchange_relaxed_seqcst = |at, value| found(arch::compare_exchange_u32(at, 1, value, Relaxed, SeqCst));
-    exchange_seqcst_relaxed = |at, value| found(arch::compare_exchange_u32(at, 1, value, SeqCst, Relaxed));
+    // By the orderings of success and of failure.
+    exchange_relaxed_relaxed = |at, value| exchanged(at, value, Relaxed, Relaxed);
+    exchange_relaxed_acquire = |at, value| exchanged(at, value, Relaxed, Acquire);
+    exchange_acquire_relaxed = |at, value| exchanged(at, value, Acquire, Relaxed);
+    exchange_release_relaxed = |at, value| exchanged(at, value, Release, Relaxed);
+    exchange_release_acquire = |at, value| exchanged(at, value, Release, Acquire);
+    exchange_acqrel_acquire = |at, value| exchanged(at, value, AcqRel, Acquire);
+    exchange_relaxed_release = |at, value| exchanged(at, value, Relaxed, Release);
+    exchange_relaxed_seqcst = |at, value| exchanged(at, value, Relaxed, SeqCst);
+    exchange_seqcst_relaxed = |at, value| exchanged(at, value, SeqCst, Relaxed);
 
     copy_one = |at, value| copied(at, value, 1);
     copy_many = |at, value| copied(at, value, value as usize);
@@ -93,12 +93,10 @@ accesses! {
     };
 }
 
-fn stored((): ()) -> u32 {
-    0
-}
-
-fn found(result: Result<u32, u32>) -> u32 {
-    match result {
+#[inline(always)]
+unsafe fn exchanged(at: *mut u32, value: u32, success: Ordering, failure: Ordering) -> u32 {
+    // SAFETY: nobody calls this.
+    match unsafe { arch::compare_exchange_u32(at, 1, value, success, failure) } {
         Ok(found) | Err(found) => found,
     }
 }
