@@ -244,28 +244,40 @@ impl Region {
         mode: MapMode,
     ) -> Result<Self, Errno> {
         let Identity(identity) = source.identify()?;
+        let identity = Identity(identity | Identity::MIRRORED);
         let range = Range {
             offset,
             len: len.saturating_mul(2),
-            identity: Identity(identity | Identity::MIRRORED),
+            identity,
         };
         if len == 0 {
             return Ok(Self::new_at(NonNull::dangling(), range));
         }
+        let (fd, nowhere) = (source.fd, ptr::null_mut());
+        // Here the kernel says what it has against the range. If it first said so below, it would
+        // have unmapped by then what was to be replaced, and another thread may map there.
+        let once = Range { len, ..range };
+        let _once = Self::new_at(once.map(fd, nowhere, mode)?, once);
         // What reserves the address is a mapping of the file too, so that it begins at a multiple
-        // of its pages, whatever these are.
+        // of its pages, whatever these are. It is one of what follows the range, so that this has
+        // to begin at such a multiple too.
         let flags = raw::MAP_SHARED | raw::MAP_NORESERVE;
-        let (fd, hint) = (source.fd, ptr::null_mut());
-        let start = sys::region::map(fd, hint, range.len, raw::PROT_NONE, flags, offset)?;
-        let region = Self::new_at(start, range);
+        let end = offset + len as u64;
+        let start = sys::region::map(fd, nowhere, range.len, raw::PROT_NONE, flags, end)?;
         // SAFETY: the mapping that the kernel has just made is twice as long.
         let second = unsafe { start.add(len) };
         let (protection, flags) = mode.bits();
-        for half in [start, second] {
-            // SAFETY: the region owns the `len` bytes there, and nothing refers into them yet.
-            unsafe { sys::region::map_over(half, fd, len, protection, flags, offset) }?;
+        for (half, other) in [(start, second), (second, start)] {
+            // SAFETY: the `len` bytes there were mapped above, and nothing refers into them yet.
+            let mapped = unsafe { sys::region::map_over(half, fd, len, protection, flags, offset) };
+            if let Err(errno) = mapped {
+                // Nobody knows whose this half is now, so it stays as it is.
+                // SAFETY: the other one was mapped above, and nothing refers into it.
+                let _ = unsafe { sys::region::unmap(other, len) };
+                return Err(errno);
+            }
         }
-        Ok(region)
+        Ok(Self::new_at(start, range))
     }
 
     const fn new_at(start: NonNull<u8>, range: Range) -> Self {
