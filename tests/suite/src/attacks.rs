@@ -9,7 +9,7 @@ use crate::{
     Stop, Verdict, World, children,
     claim::Text,
     kernel::{self, PAGE, READ, WRITE},
-    raw::{Mapping, Stores, call, errno, lend, take},
+    raw::{Buffer, Mapping, Stores, call, errno, lend, take},
     world,
 };
 use core::{
@@ -22,7 +22,7 @@ use owned_memfd::{
     fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 use rustix::{
-    mm::{self, MapFlags},
+    mm::{self, MapFlags, MprotectFlags},
     process::{Pid, WaitOptions},
 };
 
@@ -183,6 +183,63 @@ pub(crate) fn is_writable(address: *const u8) -> Result<bool, Errno> {
         Err(Errno::EFAULT) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Changes the permissions of the pages from an address on.
+///
+/// Not marked unsafe: the claims call it only for memory of which they claim that this is refused.
+pub(crate) fn allow(start: *const u8, len: usize, allowed: MprotectFlags) -> Result<(), Errno> {
+    // SAFETY: see above.
+    unsafe { mm::mprotect(start.cast_mut().cast(), len, allowed) }.map_err(errno)
+}
+
+/// How much of the mapping that begins there is mapped by huge page table entries, in bytes. They are
+/// those of a file.
+pub(crate) fn mapped_hugely(start: *const u8) -> Result<u64, Stop> {
+    let smaps = ok!(kernel::open(
+        c"/proc/self/smaps",
+        rustix::fs::OFlags::RDONLY
+    ));
+    let mut text = ok!(Buffer::new(1 << 20));
+    let mut len = 0;
+    loop {
+        match ok!(kernel::read(&smaps, &mut text[len..])) {
+            0 => break,
+            count => len += count,
+        }
+    }
+    let head = Text::of(format_args!("{:x}-", start.addr()));
+    let number = |line: &[u8]| {
+        let line = line.strip_prefix(b"ShmemPmdMapped:")?.trim_ascii();
+        let digits = line.strip_suffix(b" kB")?;
+        core::str::from_utf8(digits).ok()?.parse::<u64>().ok()
+    };
+    let mut is_it = false;
+    for line in text[..len].split(|byte| *byte == b'\n') {
+        is_it |= line.starts_with(head.as_str().as_bytes());
+        if let (true, Some(kilobytes)) = (is_it, number(line)) {
+            return Ok(kilobytes * 1024);
+        }
+    }
+    fail!("{head:?} is in none of {len} bytes")
+}
+
+/// Machine code of a function that returns 42.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const RETURNS_42: [u8; 6] = [0xb8, 42, 0, 0, 0, 0xc3];
+#[cfg(target_arch = "aarch64")]
+pub(crate) const RETURNS_42: [u8; 8] = [0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6];
+#[cfg(target_arch = "riscv64")]
+pub(crate) const RETURNS_42: [u8; 8] = [0x13, 0x05, 0xa0, 0x02, 0x67, 0x80, 0x00, 0x00];
+
+/// Calls the function that is there.
+///
+/// Not marked unsafe: the claims call it only where the code above is.
+pub(crate) fn run(code: &[u8]) -> i32 {
+    assert!(code.starts_with(&RETURNS_42));
+    // SAFETY: a function of this type begins there; see above.
+    let function: extern "C" fn() -> i32 = unsafe { core::mem::transmute(code.as_ptr()) };
+    function()
 }
 
 /// Whether a page is mapped shared: only such a page can be mapped a second time.

@@ -129,6 +129,35 @@ impl Child {
     }
 }
 
+/// How many system calls `body` makes, in a process of its own.
+pub(crate) fn calls_of(body: impl Fn() -> Verdict) -> Result<u32, Stop> {
+    let stops = |body: &dyn Fn() -> Verdict| {
+        let mut stops = 0;
+        let child = ok!(Child::start(Descriptors::Copied, || {
+            ok!(raw::be_traced());
+            body()
+        }));
+        child.finish_in_steps(|| stops += 1)?;
+        Ok(stops)
+    };
+    let others: u32 = stops(&|| Ok(()))?;
+    // It stops before and after each call.
+    Ok((stops(&body)? - others) / 2)
+}
+
+/// Tries again while the kernel says that it may work later.
+pub(crate) fn patiently(mut action: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
+    let mut attempts = 0..50;
+    loop {
+        match action() {
+            Err(Errno::EAGAIN) if attempts.next().is_some() => {
+                kernel::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Waits until a process ends, or stops if this process traces it or the options ask for that.
 pub(crate) fn change_of(pid: Pid, options: WaitOptions) -> Result<WaitStatus, Errno> {
     let deadline = raw::now() + PATIENCE;

@@ -293,7 +293,7 @@ fn opening_again_changes_nothing(world: &World) -> Verdict {
     ])
 }
 
-fn writes_memory() -> bool {
+pub(crate) fn writes_memory() -> bool {
     let Ok(mapping) = Mapping::zeros(PAGE) else {
         return false;
     };

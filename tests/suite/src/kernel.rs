@@ -427,6 +427,16 @@ pub(crate) fn locked_memory() -> Option<u64> {
     amount(c"/proc/self/status", "VmLck:")
 }
 
+/// How much address space this process has mapped, in pages.
+pub(crate) fn mapped_memory() -> Result<u64, Errno> {
+    let mut text = [0; 128];
+    let count = read(&open(c"/proc/self/statm", OFlags::RDONLY)?, &mut text)?;
+    core::str::from_utf8(&text[..count])
+        .ok()
+        .and_then(|text| text.split(' ').next()?.parse().ok())
+        .ok_or(Errno::EINVAL)
+}
+
 /// The amount of memory that a file in `/proc` names, in bytes.
 fn amount(path: &CStr, name: &str) -> Option<u64> {
     let mut text = [0; 2048];

@@ -62,10 +62,17 @@ cfg_if! {
         mod sealing;
         mod sharing;
         mod shared;
+        mod ranges;
+        mod growing;
+        mod mirrored;
+        mod integers;
+        mod waiting;
         mod proving;
         mod building;
         mod mapping;
         mod immutable;
+        mod copies;
+        mod collapsing;
         mod passing;
         mod executing;
         mod booting;

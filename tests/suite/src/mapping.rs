@@ -64,12 +64,12 @@ claims!(
 );
 
 /// The byte of a test file at an index. No two pages are alike.
-fn byte(index: usize) -> u8 {
+pub(crate) fn byte(index: usize) -> u8 {
     (index % 251 + index / PAGE) as u8
 }
 
 /// A sealed file of `len` such bytes.
-fn numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
+pub(crate) fn numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
     SealedMemFd::create_with(c"numbered", len, number)
 }
 
@@ -92,7 +92,7 @@ fn is_numbered(map: &SealedMap, offset: usize, len: usize) -> Verdict {
 }
 
 /// The mappings of this process, in a form that can be compared.
-fn mappings() -> Result<(usize, u64), Errno> {
+pub(crate) fn mappings() -> Result<(usize, u64), Errno> {
     let file = kernel::open(c"/proc/self/maps", OFlags::RDONLY)?;
     let (mut len, mut hash) = (0, 0xcbf2_9ce4_8422_2325_u64);
     let mut piece = [0; PAGE];
@@ -184,7 +184,7 @@ fn a_map_of_nothing_maps_nothing(world: &World) -> Verdict {
 }
 
 /// What `/proc` says about the mapping that begins at the first byte, such as `r--s`.
-fn permissions(map: &[u8]) -> Result<[u8; 4], Stop> {
+pub(crate) fn permissions(map: &[u8]) -> Result<[u8; 4], Stop> {
     let maps = ok!(kernel::open(c"/proc/self/maps", OFlags::RDONLY));
     permissions_in(&maps, map)
 }
@@ -573,7 +573,7 @@ fn many_cycles_leave_nothing_behind(world: &World) -> Verdict {
 }
 
 /// A sealed file that is a single hole.
-fn hole(len: u64) -> Result<OwnedMemFd, Errno> {
+pub(crate) fn hole(len: u64) -> Result<OwnedMemFd, Errno> {
     let file = kernel::sealable()?;
     file.set_len(len)?;
     file.add_seals(Seals::WRITE | Seals::SHRINK)?;
@@ -704,7 +704,7 @@ fn reading_by_position_is_bounded_by_the_content(_: &World) -> Verdict {
     Ok(())
 }
 
-fn huge_numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
+pub(crate) fn huge_numbered(len: usize) -> Result<SealedMemFd, owned_memfd::CreateError> {
     MemFdOptions::new()
         .huge_pages(HugePageSize::DEFAULT)
         .create_with(c"huge", len, number)

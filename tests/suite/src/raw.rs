@@ -8,7 +8,7 @@ use crate::{claim::Text, kernel};
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
-    mem::{MaybeUninit, offset_of},
+    mem::{ManuallyDrop, MaybeUninit, offset_of},
     ops::{Deref, DerefMut},
     ptr::{self, NonNull},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
@@ -326,7 +326,19 @@ struct Task<F, T> {
 /// Runs `body` in a second thread of this process, and waits for its end. The threads share their
 /// descriptors until one of them leaves.
 pub(crate) fn in_thread<T>(body: impl FnOnce() -> T) -> Result<T, Errno> {
-    fn start<F: FnOnce() -> T, T>(task: &mut Task<F, T>) -> Result<(), Errno> {
+    beside(body, || ()).map(|(result, ())| result)
+}
+
+/// Runs `body` in a second thread of this process and `here` in this one at the same time, and waits
+/// for the end of both.
+pub(crate) fn beside<T, U>(
+    body: impl FnOnce() -> T,
+    here: impl FnOnce() -> U,
+) -> Result<(T, U), Errno> {
+    fn start<F: FnOnce() -> T, T, U>(
+        task: &mut Task<F, T>,
+        here: impl FnOnce() -> U,
+    ) -> Result<U, Errno> {
         /// Where a thread begins, and ends.
         extern "C" fn run<F: FnOnce() -> T, T>(task: *mut c_void) -> ! {
             // SAFETY: `start` gives a pointer to the task, which it leaves alone until the thread
@@ -363,18 +375,20 @@ pub(crate) fn in_thread<T>(body: impl FnOnce() -> T) -> Result<T, Errno> {
         if let error @ -4095..=-1 = result as isize {
             return Err(Errno::from_raw_os_error(-(error as i32)));
         }
+        let result = here();
         while lives.load(Ordering::Acquire) != 0 {
             rustix::thread::sched_yield();
         }
-        Ok(())
+        Ok(result)
     }
 
     let mut task = Task {
         body: Some(body),
         result: None,
     };
-    start(&mut task)?;
-    task.result.ok_or(Errno::ECHILD)
+    let other = start(&mut task, here)?;
+    let result = task.result.ok_or(Errno::ECHILD)?;
+    Ok((result, other))
 }
 
 /// Starts a thread that calls `run` with `task` on a stack of its own. Returns what the kernel
@@ -604,6 +618,23 @@ impl Mapping {
         Self::at(at, len)
     }
 
+    /// The same at an address that is a multiple of `align`. What is before and after it stays
+    /// reserved.
+    pub(crate) fn aligned(
+        file: &impl AsFd,
+        len: usize,
+        align: usize,
+        allowed: ProtFlags,
+    ) -> Result<Self, Errno> {
+        let room = ManuallyDrop::new(Self::zeros(len + align)?);
+        let start = room.at.addr().get();
+        let at = room.address(start.next_multiple_of(align) - start);
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: within the mapping that was just made, into which there are no references.
+        let at = unsafe { mm::mmap(at.cast_mut().cast(), len, allowed, flags, lend(file), 0) };
+        Self::at(at, len)
+    }
+
     /// The same without the promise that there is memory for it. On huge pages, that needs none.
     pub(crate) fn unreserved(
         file: &impl AsFd,
@@ -738,6 +769,20 @@ impl Mapping {
     fn advise(&self, advice: mm::Advice) -> Result<(), Errno> {
         // SAFETY: exactly this mapping, into which there are no references.
         unsafe { mm::madvise(self.at.as_ptr().cast(), self.len, advice) }.map_err(errno)
+    }
+
+    /// `MADV_COLLAPSE`: makes huge pages of it.
+    pub(crate) fn collapse(&self) -> Result<(), Errno> {
+        // SAFETY: this changes no byte.
+        unsafe {
+            call!(
+                MADVISE,
+                self.at.as_ptr().expose_provenance(),
+                self.len,
+                general::MADV_COLLAPSE
+            )
+        }
+        .map(drop)
     }
 
     /// `madvise` with advice that no kernel knows.

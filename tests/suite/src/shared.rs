@@ -44,7 +44,7 @@ claims!(
 );
 
 /// A new file of `len` bytes, and a shared mapping of it.
-fn shared(len: usize) -> Result<(OwnedMemFd, SharedMapMut), crate::Stop> {
+pub(crate) fn shared(len: usize) -> Result<(OwnedMemFd, SharedMapMut), crate::Stop> {
     let file = ok!(kernel::sealable());
     ok!(file.set_len(len as u64));
     let shared = ok!(file.map_shared_mut(..));

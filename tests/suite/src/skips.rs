@@ -6,7 +6,7 @@
 //! may be skipped in all, `ci/common.sh` says.
 
 use crate::{
-    Stop, Verdict, attacks, booting, descriptors,
+    Stop, Verdict, attacks, booting, collapsing, copies, descriptors,
     init::{
         DEV_FD_NOT_WANTED, DEV_FD_WANTED, NOT_ABOUT_KEXEC, RUNS_AS_SECOND_KERNEL, RUNS_BY_PROC,
         RUNS_WITHOUT_PROC,
@@ -48,6 +48,8 @@ pub const ALLOWED: &[Line] = &[
     (world::FEW_DESCRIPTORS, &[HOST]),
     (world::NO_WAY_WITHOUT_PROC, &[HOST]),
     (attacks::NO_POOL, &[HOST]),
+    (copies::NO_CODE, &[HOST]),
+    (collapsing::LARGE_ANYWAY, &[HOST]),
     (attacks::NO_IO_URING, &[HOST]),
     (attacks::NO_INIT, &[HOST]),
     (parties::NO_PROGRAMS, &[HOST]),
@@ -72,6 +74,8 @@ pub const ALLOWED: &[Line] = &[
     (world::NO_SECRET_MEMORY, &[HOST, "*-5.10*"]),
     (world::NO_MODULES, &[HOST]),
     (world::NO_KEXEC, &[HOST, "arm64-*", "riscv64-*"]),
+    (world::NO_COLLAPSE, &[HOST, "*-5.10*"]),
+    (world::NO_COLLAPSE_BY_READERS, &[HOST, "*-5.10*", "*-6.1"]),
     (attacks::NO_USERFAULTFD, &[HOST, "*-5.10*"]),
     (parties::NO_PIDFD_MESSAGES, &[HOST, "*-5.10*", "*-6.1"]),
     (parties::NO_CHECK, &[HOST, "*-5.10*", "*-6.1", "*-6.12*"]),

@@ -11,6 +11,7 @@ use crate::{
 use owned_memfd::{Errno, MemFdFlags, Seals};
 use rustix::{
     fs::OFlags,
+    mm::ProtFlags,
     mount::{MountPropagationFlags, UnmountFlags},
     process::Resource,
     thread::{Uid, UnshareFlags},
@@ -41,6 +42,10 @@ pub struct World {
     pub(crate) kernel_reads_names: bool,
     /// `madvise` has an effect.
     pub(crate) advice: bool,
+    /// Small pages of a memory file can be made a huge one.
+    pub(crate) collapse: bool,
+    /// A mapping that can only be read suffices for that.
+    pub(crate) collapse_by_readers: bool,
     /// `mremap` can make a second mapping of the same pages.
     pub(crate) duplicate_mappings: bool,
     /// Two processes can share a descriptor table.
@@ -92,6 +97,10 @@ pub(crate) const NO_ACCESS_LISTS: &str = "no access control lists of memory file
 pub(crate) const NO_FUTURE_WRITE: &str = "no F_SEAL_FUTURE_WRITE before Linux 5.1";
 pub(crate) const NAMES_COPIED: &str = "the emulator copies the name before the kernel looks";
 pub(crate) const NO_ADVICE: &str = "the emulator's madvise does nothing";
+pub(crate) const NO_COLLAPSE: &str =
+    "no MADV_COLLAPSE before Linux 6.1, or no huge pages to be had by it, or an emulator";
+pub(crate) const NO_COLLAPSE_BY_READERS: &str =
+    "no MADV_COLLAPSE of what can only be read before Linux 6.2 or so";
 pub(crate) const NO_DUPLICATES: &str = "the emulator's mremap makes no second mapping";
 pub(crate) const NO_SHARED_DESCRIPTORS: &str =
     "the emulator's processes cannot share descriptors without sharing memory";
@@ -177,6 +186,8 @@ impl World {
                 == Some(Errno::EINVAL),
             advice: Mapping::zeros(PAGE)
                 .is_ok_and(|page| page.advise_nonsense() == Err(Errno::EINVAL)),
+            collapse: works(|| collapses(READ | WRITE)),
+            collapse_by_readers: works(|| collapses(READ)),
             duplicate_mappings: file.as_ref().is_ok_and(|file| {
                 kernel::truncate(file, PAGE as u64).is_ok()
                     && Mapping::of(file, PAGE, Stores::Shared, READ | WRITE)
@@ -242,6 +253,22 @@ impl World {
             machine: false,
         }
     }
+}
+
+/// What the kernel can collapse into one huge page where its small ones have 4 KiB.
+pub(crate) const EXTENT: usize = 2 << 20;
+
+/// Collapses a file of which one page is there.
+fn collapses(allowed: ProtFlags) -> crate::Verdict {
+    let file = ok!(kernel::holding(b"x"));
+    ok!(kernel::truncate(&file, EXTENT as u64));
+    if !allowed.contains(WRITE) {
+        ok!(raw::add_seals(&file, Seals::WRITE.bits()));
+    }
+    let mapping = ok!(Mapping::aligned(&file, EXTENT, EXTENT, allowed));
+    ok!(children::patiently(|| mapping.collapse()));
+    holds!(ok!(kernel::memory_of(&file)) >= EXTENT as u64);
+    Ok(())
 }
 
 /// Gives this process mounts of its own.

@@ -1,0 +1,808 @@
+//! Claims about integers in memory that others write at the same time: where they may lie, what each
+//! operation does, and what is seen of the operations of other processes and threads.
+
+use crate::{
+    Stop, Verdict, World, attacks,
+    attacks::LARGEST_PAGE,
+    children::{Child, PATIENCE},
+    claim::Text,
+    kernel::{self, PAGE},
+    raw::{self, Descriptors, Shared},
+    shared::shared,
+};
+use core::{
+    fmt::Debug,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+use owned_memfd::{
+    AccessError, OwnedMemFd, Seals, SharedAtomicInt, SharedInt, SharedMap, SharedMapMut,
+};
+
+claims!(
+    an_integer_lies_in_the_map_at_a_multiple_of_its_size,
+    the_alignment_is_that_of_the_address,
+    every_order_of_every_operation_acts,
+    an_operation_changes_only_its_integer,
+    an_exchange_needs_the_whole_integer_to_be_equal,
+    an_integer_is_loaded_where_nothing_can_be_written,
+    an_integer_is_the_bytes_of_the_file,
+    an_integer_shows_its_value,
+    loads_are_never_torn,
+    copies_are_torn_only_between_bytes,
+    what_is_released_is_complete_where_it_is_acquired,
+    what_is_swapped_is_complete_where_it_is_acquired,
+    of_two_that_store_and_then_load_one_sees_the_other,
+    additions_of_processes_are_exact,
+    exchanges_of_processes_are_exact,
+    a_lock_by_swap_lets_in_one_process,
+    additions_of_threads_and_processes_are_exact,
+);
+
+const ORDERS: [Ordering; 5] = [
+    Ordering::Relaxed,
+    Ordering::Acquire,
+    Ordering::Release,
+    Ordering::AcqRel,
+    Ordering::SeqCst,
+];
+
+/// What the claims need of integers of each size.
+trait Number: SharedInt + Debug + PartialEq {
+    const MAX: Self;
+    fn bytes(self) -> [u8; 8];
+}
+
+macro_rules! numbers {
+    ($($number:ty),+) => {$(
+        impl Number for $number {
+            const MAX: Self = <$number>::MAX;
+
+            fn bytes(self) -> [u8; 8] {
+                let mut bytes = [0; 8];
+                bytes[..size_of::<Self>()].copy_from_slice(&self.to_ne_bytes());
+                bytes
+            }
+        }
+    )+};
+}
+
+numbers!(u8, u16, u32, u64);
+
+/// A number that differs from others that are near.
+trait From64: Number {
+    fn cut(value: u64) -> Self;
+}
+
+macro_rules! cut {
+    ($($number:ty),+) => {$(
+        impl From64 for $number {
+            fn cut(value: u64) -> Self {
+                value as Self
+            }
+        }
+    )+};
+}
+
+cut!(u8, u16, u32, u64);
+
+/// Checks every offset of a map, and some that are far outside.
+fn is_there<T: From64>(map: &SharedMapMut) -> Verdict {
+    let (len, size) = (map.len(), size_of::<T>());
+    let far = [
+        usize::MAX,
+        usize::MAX - size + 1,
+        usize::MAX - size,
+        isize::MAX as usize,
+    ];
+    let near = (0..len.min(80)).chain(len.saturating_sub(20)..=len + 9);
+    for offset in near.chain(far) {
+        let address = map.as_ptr().addr().wrapping_add(offset);
+        let expected = if offset.checked_add(size).is_none_or(|end| end > len) {
+            Some(AccessError::OutOfBounds { len })
+        } else if address % size != 0 {
+            Some(AccessError::Misaligned { align: size })
+        } else {
+            None
+        };
+        same!((offset, map.atomic::<T>(offset).err()), (offset, expected));
+        let found = map.atomic_mut::<T>(offset);
+        same!((offset, found.as_ref().err()), (offset, expected.as_ref()));
+        if let Ok(integer) = found {
+            let value = T::cut(0x0123_4567_89ab_cdef ^ offset as u64);
+            integer.store(value, Ordering::Relaxed);
+            same!(ok!(map.atomic::<T>(offset)).load(Ordering::Relaxed), value);
+            let mut bytes = [0; 8];
+            ok!(map.read_exact_at(&mut bytes[..size], offset));
+            same!(bytes, value.bytes());
+        }
+    }
+    Ok(())
+}
+
+fn an_integer_lies_in_the_map_at_a_multiple_of_its_size(_: &World) -> Verdict {
+    const LEN: usize = 3 * LARGEST_PAGE;
+    let (file, _whole) = shared(LEN)?;
+    for start in [
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        PAGE - 1,
+        LARGEST_PAGE - 3,
+        LARGEST_PAGE + 5,
+    ] {
+        for len in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, PAGE, PAGE + 1] {
+            let map = ok!(file.map_shared_mut(start..start + len));
+            is_there::<u8>(&map)?;
+            is_there::<u16>(&map)?;
+            is_there::<u32>(&map)?;
+            is_there::<u64>(&map)?;
+        }
+    }
+    Ok(())
+}
+
+/// Not that of the offset in the map, nor of the one in the file alone.
+fn the_alignment_is_that_of_the_address(_: &World) -> Verdict {
+    let (file, whole) = shared(LARGEST_PAGE)?;
+    let odd = ok!(file.map_shared_mut(3..));
+    let wrong = Some(AccessError::Misaligned { align: 8 });
+    same!(odd.atomic::<u64>(0).err(), wrong);
+    same!(odd.atomic_mut::<u64>(8).err(), wrong);
+    let (inner, outer) = (ok!(odd.atomic_mut::<u64>(5)), ok!(whole.atomic::<u64>(8)));
+    inner.store(u64::MAX - 7, Ordering::Relaxed);
+    same!(outer.load(Ordering::Relaxed), u64::MAX - 7);
+    same!(
+        Text::of(AccessError::Misaligned { align: 8 }).as_str(),
+        "the address is not a multiple of 8"
+    );
+    same!(
+        Text::of(AccessError::OutOfBounds { len: 9 }).as_str(),
+        "not within the 9 bytes of the map"
+    );
+    Ok(())
+}
+
+fn loads_and_stores<T: From64>(map: &SharedMapMut, offset: usize) -> Verdict {
+    let integer = ok!(map.atomic_mut::<T>(offset));
+    for store in ORDERS {
+        for load in ORDERS {
+            for value in [
+                0,
+                1,
+                0x80,
+                0x8000,
+                1 << 31,
+                1 << 63,
+                u64::MAX,
+                0x0123_4567_89ab_cdef,
+            ] {
+                let value = T::cut(value);
+                integer.store(value, store);
+                same!((load, integer.load(load)), (load, value));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn exchanges<T>(map: &SharedMapMut, offset: usize) -> Verdict
+where
+    T: From64 + SharedAtomicInt,
+{
+    let integer = ok!(map.atomic_mut::<T>(offset));
+    let [zero, one, many] = [0, 1, 0xfedc_ba98_7654_3210].map(T::cut);
+    for order in ORDERS {
+        integer.store(zero, Ordering::Relaxed);
+        same!((order, integer.swap(many, order)), (order, zero));
+        same!(integer.swap(T::MAX, order), many);
+        same!(integer.load(Ordering::Relaxed), T::MAX);
+        // It wraps around.
+        same!((order, integer.fetch_add(one, order)), (order, T::MAX));
+        same!(integer.fetch_add(many, order), zero);
+        same!(integer.fetch_add(T::MAX, order), many);
+        same!(integer.fetch_add(one, order), T::cut(0xfedc_ba98_7654_320f));
+        same!(integer.load(Ordering::Relaxed), many);
+        for failure in ORDERS {
+            integer.store(one, Ordering::Relaxed);
+            let exchange = |from, to| integer.compare_exchange(from, to, order, failure);
+            same!((failure, exchange(one, many)), (failure, Ok(one)));
+            same!((failure, exchange(one, zero)), (failure, Err(many)));
+            same!(integer.load(Ordering::Relaxed), many);
+            same!(exchange(many, T::MAX), Ok(many));
+            same!(exchange(zero, zero), Err(T::MAX));
+            same!(exchange(T::MAX, T::MAX), Ok(T::MAX));
+            same!(integer.load(Ordering::Relaxed), T::MAX);
+        }
+    }
+    Ok(())
+}
+
+fn every_order_of_every_operation_acts(_: &World) -> Verdict {
+    let (_file, map) = shared(PAGE)?;
+    for offset in [0, 8, PAGE - 8] {
+        loads_and_stores::<u8>(&map, offset)?;
+        loads_and_stores::<u16>(&map, offset)?;
+        loads_and_stores::<u32>(&map, offset)?;
+        loads_and_stores::<u64>(&map, offset)?;
+        exchanges::<u32>(&map, offset)?;
+        exchanges::<u64>(&map, offset)?;
+    }
+    // A byte and its neighbours.
+    loads_and_stores::<u8>(&map, 3)?;
+    loads_and_stores::<u16>(&map, 6)?;
+    exchanges::<u32>(&map, 4)
+}
+
+fn changes_only<T>(map: &SharedMapMut, change: fn(&SharedMapMut, usize) -> Verdict) -> Verdict {
+    let size = size_of::<T>();
+    for offset in (0..64).step_by(size) {
+        ok!(map.write_all_at(&[0xa5; 80], 0));
+        change(map, offset)?;
+        let mut found = [0; 80];
+        ok!(map.read_exact_at(&mut found, 0));
+        for (index, found) in found.iter().enumerate() {
+            let is_its = (offset..offset + size).contains(&index);
+            holds!(
+                is_its || *found == 0xa5,
+                "{found:#x} at {index}, from {offset}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn an_operation_changes_only_its_integer(_: &World) -> Verdict {
+    let (_file, map) = shared(PAGE)?;
+    changes_only::<u8>(&map, loads_and_stores::<u8>)?;
+    changes_only::<u16>(&map, loads_and_stores::<u16>)?;
+    changes_only::<u32>(&map, loads_and_stores::<u32>)?;
+    changes_only::<u64>(&map, loads_and_stores::<u64>)?;
+    changes_only::<u32>(&map, exchanges::<u32>)?;
+    changes_only::<u64>(&map, exchanges::<u64>)
+}
+
+fn an_exchange_needs_the_whole_integer_to_be_equal(_: &World) -> Verdict {
+    let (_file, map) = shared(PAGE)?;
+    let order = Ordering::SeqCst;
+    let integer = ok!(map.atomic_mut::<u32>(4));
+    for bit in 0..32 {
+        // A sign bit too: some CPUs keep numbers of 32 bits with their sign.
+        for value in [0, 1 << 31, u32::MAX, 0x7fff_ffff] {
+            integer.store(value, order);
+            let other = value ^ (1 << bit);
+            same!(integer.compare_exchange(other, 7, order, order), Err(value));
+            same!(integer.load(order), value);
+            same!(
+                integer.compare_exchange(value, other, order, order),
+                Ok(value)
+            );
+            same!(integer.swap(0, order), other);
+        }
+    }
+    let integer = ok!(map.atomic_mut::<u64>(8));
+    for bit in 0..64 {
+        for value in [0, 1 << 63, u64::MAX, 1 << 31] {
+            integer.store(value, order);
+            let other = value ^ (1 << bit);
+            same!(integer.compare_exchange(other, 7, order, order), Err(value));
+            same!(integer.load(order), value);
+            same!(
+                integer.compare_exchange(value, other, order, order),
+                Ok(value)
+            );
+            same!(integer.swap(0, order), other);
+        }
+    }
+    Ok(())
+}
+
+/// A load that wrote would kill the process.
+fn an_integer_is_loaded_where_nothing_can_be_written(_: &World) -> Verdict {
+    fn is_loaded<T: From64>(map: &SharedMap, value: u64) -> Verdict {
+        for order in ORDERS {
+            same!(ok!(map.atomic::<T>(8)).load(order), T::cut(value));
+        }
+        Ok(())
+    }
+
+    const VALUE: u64 = 0xfedc_ba98_7654_3210;
+    let (file, map) = shared(PAGE)?;
+    ok!(map.atomic_mut(8)).store(VALUE, Ordering::SeqCst);
+    let view = ok!(file.map_shared(..));
+    holds!(!ok!(attacks::is_writable(view.as_ptr())));
+    is_loaded::<u8>(&view, VALUE)?;
+    is_loaded::<u16>(&view, VALUE)?;
+    is_loaded::<u32>(&view, VALUE)?;
+    is_loaded::<u64>(&view, VALUE)?;
+    let ring = ok!(numbered_ring()?.map_mirrored(..));
+    same!(ok!(ring.atomic::<u8>(LARGEST_PAGE)).load(ORDERS[2]), b'r');
+    Ok(())
+}
+
+fn numbered_ring() -> Result<OwnedMemFd, Stop> {
+    let file = ok!(kernel::holding(&[b'r'; LARGEST_PAGE]));
+    ok!(file.add_seals(Seals::SHRINK));
+    Ok(file)
+}
+
+fn an_integer_is_the_bytes_of_the_file(_: &World) -> Verdict {
+    let (file, map) = shared(PAGE)?;
+    ok!(file.write_all_at(&0x0123_4567_89ab_cdef_u64.to_ne_bytes(), 16));
+    let relaxed = Ordering::Relaxed;
+    same!(
+        ok!(map.atomic::<u64>(16)).load(relaxed),
+        0x0123_4567_89ab_cdef
+    );
+    // Of other sizes, the first bytes.
+    same!(ok!(map.atomic::<u32>(16)).load(relaxed), 0x89ab_cdef);
+    same!(ok!(map.atomic::<u16>(16)).load(relaxed), 0xcdef);
+    same!(ok!(map.atomic::<u8>(16)).load(relaxed), 0xef);
+    ok!(map.atomic_mut::<u32>(20)).store(0x1122_3344, relaxed);
+    let mut found = [0; 8];
+    ok!(file.read_exact_at(&mut found, 16));
+    same!(u64::from_ne_bytes(found), 0x1122_3344_89ab_cdef);
+    Ok(())
+}
+
+fn an_integer_shows_its_value(_: &World) -> Verdict {
+    let (_file, map) = shared(PAGE)?;
+    let integer = ok!(map.atomic_mut::<u32>(8));
+    integer.store(4321, Ordering::SeqCst);
+    same!(Text::of(format_args!("{integer:?}")).as_str(), "4321");
+    let (copied, loaded) = (integer, *integer);
+    integer.store(7, Ordering::SeqCst);
+    same!(
+        Text::of(format_args!("{copied:?} {loaded:?}")).as_str(),
+        "7 7"
+    );
+    Ok(())
+}
+
+// What several see of each other.
+
+/// How long processes act at the same time.
+const TIME: Duration = Duration::from_millis(150);
+
+/// Lets others run who are waited for, if this has gone on for long.
+fn spin(turns: &mut u32) {
+    *turns += 1;
+    if *turns % 64 == 0 {
+        rustix::thread::sched_yield();
+    } else {
+        core::hint::spin_loop();
+    }
+}
+
+/// Waits until the integer has at least this value, and fails if it never does.
+fn reaches(map: &SharedMap, offset: usize, value: u32, order: Ordering) -> Verdict {
+    let integer = ok!(map.atomic::<u32>(offset));
+    let (deadline, mut turns) = (raw::now() + PATIENCE, 0);
+    while integer.load(order) < value {
+        spin(&mut turns);
+        holds!(
+            turns % 4096 != 0 || raw::now() < deadline,
+            "{value} is never reached at {offset}"
+        );
+    }
+    Ok(())
+}
+
+/// While another process does `change` again and again, `check` holds for as long.
+fn while_others(
+    file: &OwnedMemFd,
+    change: impl Fn(&SharedMapMut, u32) -> Verdict,
+    check: impl Fn(&SharedMap) -> Verdict,
+) -> Verdict {
+    const STOP: usize = LARGEST_PAGE - 8;
+    let ours = ok!(file.map_shared_mut(..));
+    let stop = ok!(ours.atomic_mut::<u32>(STOP));
+    stop.store(0, Ordering::SeqCst);
+    let other = ok!(Child::start(Descriptors::Copied, || {
+        let map = ok!(file.map_shared_mut(..));
+        let stop = ok!(map.atomic::<u32>(STOP));
+        let mut turn = 0_u32;
+        while stop.load(Ordering::Relaxed) == 0 {
+            for _ in 0..64 {
+                change(&map, turn)?;
+                turn = turn.wrapping_add(1);
+            }
+        }
+        Ok(())
+    }));
+    let end = raw::now() + TIME;
+    let mut verdict = Ok(());
+    while verdict.is_ok() && raw::now() < end {
+        for _ in 0..64 {
+            verdict = check(&ours);
+            if verdict.is_err() {
+                break;
+            }
+        }
+    }
+    stop.store(1, Ordering::SeqCst);
+    verdict?;
+    other.finish(PATIENCE)
+}
+
+fn are_never_torn<T: From64>(file: &OwnedMemFd) -> Verdict {
+    // At the start and the end of a page, and of a line of a cache.
+    const PLACES: [usize; 4] = [0, 56, 64, PAGE - 8];
+    let seen = [const { core::cell::Cell::new(0_u32) }; 2];
+    let values = [0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa].map(T::cut);
+    let map = ok!(file.map_shared_mut(..));
+    for place in PLACES {
+        ok!(map.atomic_mut::<T>(place)).store(values[0], Ordering::SeqCst);
+    }
+    while_others(
+        file,
+        |map, turn| {
+            for place in PLACES {
+                ok!(map.atomic_mut::<T>(place)).store(values[turn as usize % 2], Ordering::Relaxed);
+            }
+            Ok(())
+        },
+        |map| {
+            for place in PLACES {
+                let found = ok!(map.atomic::<T>(place)).load(Ordering::Relaxed);
+                let Some(index) = values.iter().position(|value| *value == found) else {
+                    fail!("{found:?} at {place}");
+                };
+                seen[index].set(seen[index].get() + 1);
+            }
+            Ok(())
+        },
+    )?;
+    // It was being changed.
+    holds!(seen.iter().all(|seen| seen.get() > 0), "{seen:?}");
+    Ok(())
+}
+
+fn loads_are_never_torn(_: &World) -> Verdict {
+    let (file, _map) = shared(LARGEST_PAGE)?;
+    are_never_torn::<u8>(&file)?;
+    are_never_torn::<u16>(&file)?;
+    are_never_torn::<u32>(&file)?;
+    are_never_torn::<u64>(&file)
+}
+
+fn copies_are_torn_only_between_bytes(_: &World) -> Verdict {
+    let (file, _map) = shared(LARGEST_PAGE)?;
+    for (offset, len) in [(0, 16), (3, 100), (PAGE - 50, 1000), (1, 8)] {
+        let seen = [const { core::cell::Cell::new(0_u32) }; 2];
+        ok!(ok!(file.map_shared_mut(..)).write_all_at(&[0x55; 1000][..len], offset));
+        while_others(
+            &file,
+            |map, turn| {
+                let bytes = [[0x55; 1000], [0xaa; 1000]][turn as usize % 2];
+                Ok(ok!(map.write_all_at(&bytes[..len], offset)))
+            },
+            |map| {
+                let mut found = [0; 1000];
+                ok!(map.read_exact_at(&mut found[..len], offset));
+                for byte in &found[..len] {
+                    match byte {
+                        0x55 => seen[0].set(seen[0].get() + 1),
+                        0xaa => seen[1].set(seen[1].get() + 1),
+                        other => fail!("{other:#x} was never written"),
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        holds!(seen.iter().all(|seen| seen.get() > 0), "{seen:?}");
+    }
+    Ok(())
+}
+
+// Where the two that follow keep their integers, and the bytes that they announce.
+const SENT: usize = 0;
+const TAKEN: usize = 128;
+const BYTES: usize = 4 * PAGE + 3;
+
+/// One process copies bytes into the map and says so by `announce`. The other one waits for that and
+/// copies them out. They are always complete.
+fn is_complete(announce: fn(&SharedMapMut, u32) -> Verdict, acquire: Ordering) -> Verdict {
+    const MOST: usize = 2048;
+    /// The other one must have come so far when the time is over.
+    const LEAST: u32 = 100;
+
+    let (file, map) = shared(LARGEST_PAGE)?;
+    let len = |round: u32| 1 + (round as usize * 37) % MOST;
+    let end = raw::now() + 4 * TIME;
+    let over = ok!(Shared::new(AtomicU32::new(0)));
+    let other = ok!(Child::start(Descriptors::Copied, || {
+        let map = ok!(file.map_shared_mut(..));
+        for round in 1.. {
+            reaches(&map, SENT, round, acquire)?;
+            if over.load(Ordering::Acquire) == round {
+                break;
+            }
+            let mut found = [0; MOST];
+            let found = &mut found[..len(round)];
+            ok!(map.read_exact_at(found, BYTES));
+            for (index, found) in found.iter().enumerate() {
+                let sent = (round as u8).wrapping_add(index as u8);
+                holds!(
+                    *found == sent,
+                    "{found} at {index} in round {round}, not {sent}"
+                );
+            }
+            ok!(map.atomic_mut::<u32>(TAKEN)).store(round, Ordering::Release);
+        }
+        Ok(())
+    }));
+    for round in 1.. {
+        let is_last = round > LEAST && raw::now() > end;
+        if is_last {
+            over.store(round, Ordering::Release);
+        }
+        let mut bytes = [0; MOST];
+        for (index, slot) in bytes.iter_mut().enumerate() {
+            *slot = (round as u8).wrapping_add(index as u8);
+        }
+        ok!(map.write_all_at(&bytes[..len(round)], BYTES));
+        announce(&map, round)?;
+        if is_last {
+            break;
+        }
+        if reaches(&map, TAKEN, round, Ordering::Acquire).is_err() {
+            break;
+        }
+    }
+    other.finish(PATIENCE)
+}
+
+fn what_is_released_is_complete_where_it_is_acquired(_: &World) -> Verdict {
+    is_complete(
+        |map, round| {
+            ok!(map.atomic_mut::<u32>(SENT)).store(round, Ordering::Release);
+            Ok(())
+        },
+        Ordering::Acquire,
+    )?;
+    // Those that the operation lacks are stronger.
+    is_complete(
+        |map, round| {
+            ok!(map.atomic_mut::<u32>(SENT)).store(round, Ordering::Acquire);
+            Ok(())
+        },
+        Ordering::Release,
+    )
+}
+
+fn what_is_swapped_is_complete_where_it_is_acquired(_: &World) -> Verdict {
+    is_complete(
+        |map, round| {
+            let sent = ok!(map.atomic_mut::<u32>(SENT));
+            same!(sent.swap(round, Ordering::Release), round - 1);
+            Ok(())
+        },
+        Ordering::Acquire,
+    )?;
+    is_complete(
+        |map, round| {
+            let sent = ok!(map.atomic_mut::<u32>(SENT));
+            same!(sent.fetch_add(1, Ordering::Release), round - 1);
+            Ok(())
+        },
+        Ordering::SeqCst,
+    )?;
+    is_complete(
+        |map, round| {
+            let sent = ok!(map.atomic_mut::<u32>(SENT));
+            let result =
+                sent.compare_exchange(round - 1, round, Ordering::Release, Ordering::Relaxed);
+            same!(result, Ok(round - 1));
+            Ok(())
+        },
+        Ordering::Acquire,
+    )
+}
+
+/// Each of two processes stores into its own integer and then loads the other's. With `SeqCst`, not
+/// both find what was there before.
+fn of_two_that_store_and_then_load_one_sees_the_other(_: &World) -> Verdict {
+    const READY: [usize; 2] = [0, 128];
+    const VALUE: [usize; 2] = [256, 384];
+    const FOUND: [usize; 2] = [512, 640];
+    const DONE: [usize; 2] = [768, 896];
+    const LEAST: u32 = 200;
+
+    fn take_part(file: &OwnedMemFd, me: usize, store: Ordering, load: Ordering) -> Verdict {
+        let map = ok!(file.map_shared_mut(..));
+        let at = |offsets: [usize; 2], who: usize| map.atomic_mut::<u32>(offsets[who]);
+        let other = 1 - me;
+        let end = raw::now() + 2 * TIME;
+        for round in 1.. {
+            ok!(at(READY, me)).store(round, Ordering::SeqCst);
+            reaches(&map, READY[other], round, Ordering::SeqCst)?;
+            ok!(at(VALUE, me)).store(round, store);
+            let found = ok!(at(VALUE, other)).load(load);
+            ok!(at(FOUND, me)).store(found, Ordering::SeqCst);
+            // The first one says when it is enough: `u32::MAX` is every round.
+            let is_over = me == 0 && round > LEAST && raw::now() > end;
+            let done = if is_over { u32::MAX } else { round };
+            ok!(at(DONE, me)).store(done, Ordering::SeqCst);
+            reaches(&map, DONE[other], round, Ordering::SeqCst)?;
+            let found = [ok!(at(FOUND, 0)), ok!(at(FOUND, 1))].map(|it| it.load(Ordering::SeqCst));
+            holds!(
+                found.contains(&round),
+                "both find the old value in round {round}: {found:?}"
+            );
+            // Nobody goes on before both have looked.
+            ok!(at(READY, me)).store(round, Ordering::SeqCst);
+            if is_over || ok!(at(DONE, other)).load(Ordering::SeqCst) == u32::MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    for (store, load) in [
+        (Ordering::SeqCst, Ordering::SeqCst),
+        (Ordering::Acquire, Ordering::Release),
+        (Ordering::AcqRel, Ordering::AcqRel),
+    ] {
+        let (file, map) = shared(PAGE)?;
+        let other = ok!(Child::start(Descriptors::Copied, || {
+            take_part(&file, 1, store, load)
+        }));
+        take_part(&file, 0, store, load)?;
+        other.finish(PATIENCE)?;
+        drop(map);
+    }
+    Ok(())
+}
+
+/// How often each process counts.
+const COUNT: u32 = 20_000;
+const PROCESSES: u32 = 3;
+
+/// Runs `count` in several processes at once, this one included, each with a map of its own.
+fn in_processes(file: &OwnedMemFd, count: impl Fn(&SharedMapMut, u32) -> Verdict) -> Verdict {
+    let run = |who: u32| count(&ok!(file.map_shared_mut(..)), who);
+    let one = ok!(Child::start(Descriptors::Copied, || run(1)));
+    let two = ok!(Child::start(Descriptors::Copied, || run(2)));
+    run(0)?;
+    one.finish(PATIENCE)?;
+    two.finish(PATIENCE)
+}
+
+fn additions_of_processes_are_exact(_: &World) -> Verdict {
+    // Side by side, so that each operation must leave the others alone.
+    let (file, map) = shared(PAGE)?;
+    in_processes(&file, |map, _| {
+        let (one, two, wide) = (
+            ok!(map.atomic_mut::<u32>(8)),
+            ok!(map.atomic_mut::<u32>(12)),
+            ok!(map.atomic_mut::<u64>(16)),
+        );
+        for turn in 0..COUNT {
+            let order = ORDERS[turn as usize % ORDERS.len()];
+            one.fetch_add(1, order);
+            two.fetch_add(3, order);
+            wide.fetch_add(u64::from(u32::MAX), order);
+        }
+        Ok(())
+    })?;
+    let all = COUNT * PROCESSES;
+    let relaxed = Ordering::Relaxed;
+    same!(ok!(map.atomic::<u32>(8)).load(relaxed), all);
+    same!(ok!(map.atomic::<u32>(12)).load(relaxed), 3 * all);
+    let expected = u64::from(all) * u64::from(u32::MAX);
+    same!(ok!(map.atomic::<u64>(16)).load(relaxed), expected);
+    Ok(())
+}
+
+fn exchanges_of_processes_are_exact(_: &World) -> Verdict {
+    fn add<T: SharedAtomicInt + PartialEq>(
+        map: &SharedMapMut,
+        offset: usize,
+        order: Ordering,
+        more: impl Fn(T) -> T,
+    ) -> Verdict {
+        let integer = ok!(map.atomic_mut::<T>(offset));
+        let mut current = integer.load(Ordering::Relaxed);
+        while let Err(found) =
+            integer.compare_exchange(current, more(current), order, Ordering::Relaxed)
+        {
+            // It never fails if it finds what it wants.
+            holds!(found != current);
+            current = found;
+        }
+        Ok(())
+    }
+
+    let (file, map) = shared(PAGE)?;
+    in_processes(&file, |map, _| {
+        for turn in 0..COUNT {
+            let order = ORDERS[turn as usize % ORDERS.len()];
+            add::<u32>(map, 8, order, |value| value.wrapping_add(1))?;
+            add::<u64>(map, 16, order, |value| value.wrapping_add(1 << 33))?;
+        }
+        Ok(())
+    })?;
+    let all = COUNT * PROCESSES;
+    same!(ok!(map.atomic::<u32>(8)).load(Ordering::Relaxed), all);
+    let expected = u64::from(all) << 33;
+    same!(ok!(map.atomic::<u64>(16)).load(Ordering::Relaxed), expected);
+    Ok(())
+}
+
+fn a_lock_by_swap_lets_in_one_process(_: &World) -> Verdict {
+    let (file, map) = shared(LARGEST_PAGE)?;
+    in_processes(&file, |map, who| {
+        let lock = ok!(map.atomic_mut::<u32>(64));
+        for _ in 0..COUNT / 4 {
+            let (deadline, mut turns) = (raw::now() + PATIENCE, 0);
+            while lock.swap(1 + who, Ordering::Acquire) != 0 {
+                // Whoever swaps in vain has taken the holder's name away.
+                spin(&mut turns);
+                holds!(turns % 4096 != 0 || raw::now() < deadline, "never unlocked");
+            }
+            // Copies, which are not atomic, across two pages.
+            let mut count = [0; 8];
+            ok!(map.read_exact_at(&mut count, PAGE - 3));
+            let count = u64::from_ne_bytes(count) + 1;
+            ok!(map.write_all_at(&count.to_ne_bytes(), PAGE - 3));
+            lock.store(0, Ordering::Release);
+        }
+        Ok(())
+    })?;
+    let mut count = [0; 8];
+    ok!(map.read_exact_at(&mut count, PAGE - 3));
+    same!(u64::from_ne_bytes(count), u64::from(COUNT / 4 * PROCESSES));
+    Ok(())
+}
+
+/// Four threads and another process, which use one map and one of their own.
+fn additions_of_threads_and_processes_are_exact(_: &World) -> Verdict {
+    const TIMES: u32 = COUNT / 2;
+    let (file, map) = shared(LARGEST_PAGE)?;
+    let integer = ok!(map.atomic_mut::<u32>(8));
+    let wide = ok!(map.atomic_mut::<u64>(16));
+    let other = ok!(Child::start(Descriptors::Copied, || {
+        let map = ok!(file.map_shared_mut(..));
+        for _ in 0..TIMES {
+            ok!(map.atomic_mut::<u32>(8)).fetch_add(1, Ordering::Relaxed);
+            ok!(map.atomic_mut::<u64>(16)).fetch_add(1, Ordering::Relaxed);
+            ok!(map.write_all_at(&[9; 100], 1000));
+        }
+        Ok(())
+    }));
+    let count = || {
+        for turn in 0..TIMES {
+            integer.fetch_add(1, Ordering::Relaxed);
+            let mut current = wide.load(Ordering::Relaxed);
+            while let Err(found) =
+                wide.compare_exchange(current, current + 1, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                current = found;
+            }
+            let value = turn as u8 & 1;
+            let mut found = [0; 100];
+            if map.write_all_at(&[value; 100], 1000).is_err()
+                || map.read_exact_at(&mut found, 1000).is_err()
+                || found.iter().any(|byte| ![0, 1, 9].contains(byte))
+            {
+                return false;
+            }
+        }
+        true
+    };
+    let results = ok!(raw::beside(count, || {
+        raw::beside(count, || raw::beside(count, count))
+    }));
+    let (one, others) = results;
+    let (two, others) = ok!(others);
+    same!((one, two, ok!(others)), (true, true, (true, true)));
+    other.finish(PATIENCE)?;
+    same!(integer.load(Ordering::Relaxed), 5 * TIMES);
+    same!(wide.load(Ordering::Relaxed), u64::from(5 * TIMES));
+    Ok(())
+}
