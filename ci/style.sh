@@ -2,7 +2,7 @@
 # The code is formatted, and neither clippy nor rustdoc complains about it.
 #
 # Clippy checks the library for every supported CPU and every set of features, and the other
-# packages with the profile in which they are built. The two packages that are programs for this
+# packages with the profile in which they are built. The packages that are programs for this
 # machine only are checked for it alone, with their tests. Rustdoc runs for this machine's CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,7 +33,7 @@ for manifest in "${manifests[@]:1}"; do
         # From inside: a package may have a configuration of its own.
         cd "$(dirname "$manifest")"
         case $manifest in
-        tests/boundaries/* | tests/kernels/*)
+        tests/bench/* | tests/boundaries/* | tests/kernels/*)
             quietly cargo clippy --locked --all-targets -- --deny warnings
             exit
             ;;
