@@ -241,6 +241,7 @@ impl SharedMap {
     /// # Errors
     /// - [`AccessError::OutOfBounds`]: `buffer` is longer than the map after `offset`. Nothing was
     ///   copied.
+    #[inline]
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: usize) -> Result<(), AccessError> {
         let from = self.at(offset, buffer.len())?;
         // SAFETY: the map has so many bytes there. They stay mapped as long as it is borrowed, and
@@ -254,6 +255,7 @@ impl SharedMap {
     /// # Errors
     /// - [`AccessError::OutOfBounds`]: it does not lie in the map.
     /// - [`AccessError::Misaligned`]: its address is not a multiple of its size.
+    #[inline]
     pub fn atomic<T: SharedInt>(&self, offset: usize) -> Result<SharedAtomic<'_, T>, AccessError> {
         let at = self.at(offset, size_of::<T>())?.cast::<T>();
         if !at.is_aligned() {
@@ -267,6 +269,7 @@ impl SharedMap {
     }
 
     /// Where `len` bytes from `offset` on lie, if they lie in the map.
+    #[inline]
     fn at(&self, offset: usize, len: usize) -> Result<NonNull<u8>, AccessError> {
         match self.len().checked_sub(offset) {
             // SAFETY: the offset is at most the length of the map.
@@ -424,6 +427,7 @@ impl SharedMapMut {
     /// # Errors
     /// - [`AccessError::OutOfBounds`]: `bytes` are more than the map has after `offset`. Nothing was
     ///   copied.
+    #[inline]
     pub fn write_all_at(&self, bytes: &[u8], offset: usize) -> Result<(), AccessError> {
         let to = self.at(offset, bytes.len())?;
         // SAFETY: the map has so many bytes there, which may be written. They stay mapped as long
@@ -438,6 +442,7 @@ impl SharedMapMut {
     /// # Errors
     /// - [`AccessError::OutOfBounds`]: it does not lie in the map.
     /// - [`AccessError::Misaligned`]: its address is not a multiple of its size.
+    #[inline]
     pub fn atomic_mut<T: SharedInt>(
         &self,
         offset: usize,
