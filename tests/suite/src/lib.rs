@@ -67,6 +67,7 @@ cfg_if! {
         mod mirrored;
         mod integers;
         mod waiting;
+        mod ring;
         mod proving;
         mod building;
         mod mapping;
