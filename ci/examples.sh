@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The examples that run programs from memory do so, or say why they cannot.
+# The examples that run programs from memory do so, or say why they cannot, and `ring` passes
+# records between processes.
 #
-# They do the same with and without std. An error is one line, and where that cannot be printed
-# there is no panic.
+# The first do the same with and without std. An error is one line, and where that cannot be printed
+# there is no panic. A hostile peer of `ring` causes an error, and that in time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -45,4 +46,54 @@ for features in "$without_std" "$with_std"; do
     unheard 0 "$examples/reexec"
 done
 
-echo 'examples: programs run from memory, and say why when they do not'
+quietly cargo run --locked --quiet --features "$with_std" --example ring
+[ "$(grep -cE '^[0-9]+ records of (64|1024|65536) bytes per second$' "$log")" -eq 3 ] || stop 'ring passes records of three lengths'
+unheard 0 "$examples/ring"
+# As the sender that the example trusts least: its standard input is the memory that both write.
+python3 - "$examples/ring" >"$log" 2>&1 <<'END' || stop 'ring ends with one line, whatever its peer writes'
+import mmap, os, random, struct, subprocess, sys
+
+CAPACITY, INDEXES = 512 << 10, 256
+
+
+def attack(write, expected):
+    """Starts the receiver, and calls write(memory) until it ends."""
+    file = os.memfd_create("hostile", os.MFD_ALLOW_SEALING)
+    os.ftruncate(file, CAPACITY + INDEXES)
+    memory = mmap.mmap(file, CAPACITY + INDEXES)
+    receiver = subprocess.Popen([sys.argv[1]], stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while receiver.poll() is None:
+        write(memory)
+    error = receiver.stderr.read().decode()
+    print(receiver.returncode, error)
+    assert receiver.returncode == 1 and error.count("\n") == 1
+    assert any(what in error for what in expected), expected
+    os.close(file)
+
+
+def put(memory, at, number):
+    memory[at : at + 4] = struct.pack("<I", number & 0xFFFFFFFF)
+
+
+def anything(memory):
+    put(memory, CAPACITY, random.getrandbits(32))
+    put(memory, random.randrange(CAPACITY), random.getrandbits(32))
+
+
+def wrong_length(memory):
+    put(memory, 0, 0xFFFFFFFF)
+    put(memory, CAPACITY, 64)
+
+
+def too_little(memory):
+    put(memory, CAPACITY, random.randrange(4))
+
+
+attack(lambda memory: put(memory, CAPACITY, CAPACITY + 1), ["the peer's index is wrong"])
+attack(wrong_length, ["a record is longer than what was written"])
+attack(too_little, ["the peer took too long"])
+for _ in range(10):
+    attack(anything, ["wrong", "longer", "not the record", "too long"])
+END
+
+echo 'examples: programs run from memory, and say why when they do not; a ring passes records'
