@@ -29,9 +29,12 @@ use std::{
     fmt::Debug,
     hint,
     ptr::NonNull,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst},
+    sync::{
+        Barrier,
+        atomic::{
+            AtomicUsize,
+            Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst},
+        },
     },
     thread,
 };
@@ -40,6 +43,10 @@ const ORDERINGS: [Ordering; 5] = [Relaxed, Acquire, Release, AcqRel, SeqCst];
 
 /// How often something is tried that depends on what threads do at the same time.
 const ROUNDS: u32 = if cfg!(miri) { 50 } else { 20_000 };
+
+/// How often each of four threads changes a number. That takes longer than a scheduler lets one
+/// thread run before the next.
+const CHANGES: u32 = if cfg!(miri) { 50 } else { 500_000 };
 
 /// Zeroed memory at the start of a page, to which there is no reference.
 struct Room(NonNull<u8>, Layout);
@@ -221,39 +228,53 @@ fn numbers_are_exchanged_with_every_ordering() {
     is_exchanged([1_u64, 2], 3);
 }
 
-/// Counts in four threads by adding, and by comparing and exchanging.
-fn counts<T: AtomicInt + Debug + PartialEq + Sync>(one: T, add: fn(T, T) -> T, total: T) {
+/// Four threads each change one number so many times.
+fn in_four_threads<T: Int>(change: impl Fn(NonNull<T>, Ordering) + Sync) -> T {
     let room = Room::new(64);
+    let start = Barrier::new(4);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let at = room.at::<T>(8);
-                for round in 0..ROUNDS {
-                    let order = ORDERINGS[round as usize % ORDERINGS.len()];
-                    // SAFETY: it lies in the room, which is only accessed so.
-                    unsafe { T::fetch_add(at, one, order) };
-                    // SAFETY: as above.
-                    let mut current = unsafe { T::load(at, order) };
-                    loop {
-                        let more = add(current, one);
-                        // SAFETY: as above.
-                        match unsafe { T::compare_exchange(at, current, more, order, order) } {
-                            Ok(_) => break,
-                            Err(found) => current = found,
-                        }
-                    }
+                start.wait();
+                for round in 0..CHANGES {
+                    change(room.at(8), ORDERINGS[round as usize % ORDERINGS.len()]);
                 }
             });
         }
     });
-    // SAFETY: as above.
-    assert_eq!(unsafe { T::load(room.at(8), Relaxed) }, total);
+    // SAFETY: it lies in the room, which is only accessed so.
+    unsafe { T::load(room.at(8), Relaxed) }
 }
 
 #[test]
 fn threads_that_add_to_one_number_lose_nothing() {
-    counts(1_u32, |a, b| a + b, 8 * ROUNDS);
-    counts(1_u64 << 32, |a, b| a + b, u64::from(8 * ROUNDS) << 32);
+    // SAFETY: the number is valid, and only accessed so.
+    let total = in_four_threads(|at, order| _ = unsafe { u32::fetch_add(at, 1, order) });
+    assert_eq!(total, 4 * CHANGES);
+    // SAFETY: as above.
+    let total = in_four_threads(|at, order| _ = unsafe { u64::fetch_add(at, 1 << 32, order) });
+    assert_eq!(total, u64::from(4 * CHANGES) << 32);
+}
+
+/// Adds by comparing and exchanging.
+fn add<T: AtomicInt>(at: NonNull<T>, order: Ordering, sum: impl Fn(T) -> T) {
+    // SAFETY: the number is valid, and only accessed so.
+    let mut current = unsafe { T::load(at, order) };
+    loop {
+        // SAFETY: as above.
+        match unsafe { T::compare_exchange(at, current, sum(current), order, order) } {
+            Ok(_) => break,
+            Err(found) => current = found,
+        }
+    }
+}
+
+#[test]
+fn threads_that_exchange_one_number_lose_nothing() {
+    let total = in_four_threads(|at, order| add(at, order, |value: u32| value + 1));
+    assert_eq!(total, 4 * CHANGES);
+    let total = in_four_threads(|at, order| add(at, order, |value: u64| value + (1 << 32)));
+    assert_eq!(total, u64::from(4 * CHANGES) << 32);
 }
 
 #[test]
@@ -345,7 +366,13 @@ fn one_of_two_sees_the_other(store: Ordering, load: Ordering) {
             scope.spawn(move || {
                 let rounds = (0..ROUNDS as usize).map(|round| {
                     arrived.fetch_add(1, Relaxed);
+                    let mut spins = 0;
                     while arrived.load(Relaxed) < 2 * (round + 1) {
+                        spins += 1;
+                        // The other thread may wait for this CPU.
+                        if spins % 1000 == 0 {
+                            thread::yield_now();
+                        }
                         hint::spin_loop();
                     }
                     let numbers = [16 * round, 16 * round + 8];
@@ -506,7 +533,9 @@ mod with_kernel {
     #[test]
     fn a_wait_ends_at_once_if_the_number_differs() {
         let room = Room::new(64);
-        assert_eq!(futex_wait(room.at(8), 1, None), Err(Errno::EAGAIN));
+        for timeout in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
+            assert_eq!(futex_wait(room.at(8), 1, timeout), Err(Errno::EAGAIN));
+        }
     }
 
     #[test]
@@ -525,7 +554,7 @@ mod with_kernel {
         let room = Room::new(64);
         let ended = AtomicUsize::new(0);
         thread::scope(|scope| {
-            for timeout in [None, Some(Duration::MAX), Some(Duration::from_secs(60))] {
+            for timeout in [None, Some(Duration::from_secs(60)), None] {
                 let (room, ended) = (&room, &ended);
                 scope.spawn(move || {
                     assert_eq!(futex_wait(room.at(8), 0, timeout), Ok(()));
