@@ -526,7 +526,8 @@ impl SharedAtomic<'_, u32> {
     /// # Errors
     /// - `EAGAIN`: the integer is not `expected`, so that this did not sleep.
     /// - `EFAULT`: the integer lies in a hole, and no memory can be allocated.
-    /// - `EINTR`: a signal came.
+    /// - `EINTR`: a signal came. Without a timeout, one whose handler has `SA_RESTART` does not end
+    ///   this.
     /// - `ETIMEDOUT`: the timeout has passed.
     ///
     /// See [`futex(2)`](https://man7.org/linux/man-pages/man2/futex.2.html).
