@@ -45,8 +45,8 @@ read_features
 prefixes=$(target_directory)/prefixes
 mkdir "$scratch/prefix"
 cp -r Cargo.toml Cargo.lock README.md src arch "$scratch/prefix"
-# Cargo wants to find the tests that Cargo.toml names, and what they depend on.
-ln -s "$PWD/tests" "$scratch/prefix/tests"
+# Cargo wants to find the tests and examples that Cargo.toml names, and what they depend on.
+ln -s "$PWD/tests" "$PWD/examples" "$scratch/prefix"
 for features in '' "$without_std" "$with_std"; do
     for ((count = 2; count <= ${#modules[@]}; count++)); do
         lib_up_to "$count"

@@ -47,7 +47,7 @@ for features in "$without_std" "$with_std"; do
 done
 
 quietly cargo run --locked --quiet --features "$with_std" --example ring
-[ "$(grep -cE '^[0-9]+ records of (64|1024|65536) bytes per second$' "$log")" -eq 3 ] || stop 'ring passes records of three lengths'
+grep -qE '^262144 records in ' "$log" || stop 'ring passes records'
 unheard 0 "$examples/ring"
 # As the sender that the example trusts least: its standard input is the memory that both write.
 python3 - "$examples/ring" >"$log" 2>&1 <<'END' || stop 'ring ends with one line, whatever its peer writes'
@@ -93,7 +93,7 @@ attack(lambda memory: put(memory, CAPACITY, CAPACITY + 1), ["the peer's index is
 attack(wrong_length, ["a record is longer than what was written"])
 attack(too_little, ["the peer took too long"])
 for _ in range(10):
-    attack(anything, ["wrong", "longer", "not the record", "too long"])
+    attack(anything, ["wrong", "longer", "too long"])
 END
 
 echo 'examples: programs run from memory, and say why when they do not; a ring passes records'

@@ -1,46 +1,39 @@
 //! A ring of records between two processes that do not trust each other, without `unsafe`.
 //!
-//! `cargo run --release --features std --example ring` starts itself again with a memory file as
-//! standard input. That process receives records, checks each, and prints how fast they came.
+//! `cargo run --release --features std --example ring` starts itself again, as the receiver, with the
+//! memory file as standard input.
 //!
 //! The peer can write anything anywhere at any time. So each side keeps its own index to itself and
 //! only publishes it. What the peer writes is copied once, and the copy is checked and used.
 #![forbid(unsafe_code)]
-
 use owned_memfd::{Errno, MemFdOptions, OwnedMemFd, SharedAtomic, SharedAtomicMut, SharedMapMut};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
-use std::{env, error::Error, io, io::Write, ops::Range, os::fd::AsFd, process};
+use std::{env, error::Error, io, io::Write, os::fd::AsFd, process::Command};
 
 /// In bytes: whole pages, and a power of two, so that positions go on where an index wraps around.
 const CAPACITY: u32 = 512 << 10;
-/// A sender that has too little room waits for this much, so as not to wake for each record.
-const HALF: u32 = CAPACITY / 2;
-/// The bytes of a record's length, which comes before the record.
-const PREFIX: u32 = 4;
-/// The indexes come after the data, each in cache lines of its own.
-const INDEXES: Range<usize> = CAPACITY as usize..CAPACITY as usize + 256;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+const HALF: u32 = CAPACITY / 2; // A sender sleeps until so much is free, and is woken less often.
+const PREFIX: u32 = 4; // Of a record: its length.
 
 /// One side of the ring. An index counts the bytes that a side is done with, and wraps around.
 struct Side<'map> {
     data: &'map SharedMapMut,
-    index: u32,
     published: SharedAtomicMut<'map, u32>,
     peer: SharedAtomic<'map, u32>,
+    index: u32,
     /// How far this side may be ahead of the peer.
     lead: u32,
 }
 
 impl Side<'_> {
-    /// Sends a record, once there is room for it.
-    fn send(&mut self, record: &[u8], deadline: Instant) -> Result<()> {
+    /// Sends a record of at most `HALF - PREFIX` bytes, once there is room for it.
+    fn send(&mut self, record: &[u8]) -> Result<(), Box<dyn Error>> {
         let len = u32::try_from(record.len())?;
         if len > HALF - PREFIX {
-            return Err("the record is too large".into());
+            return Err("the record is too long".into());
         }
-        self.wait(PREFIX + len, HALF, deadline)?;
+        self.wait(PREFIX + len, HALF)?;
         let position = (self.index % CAPACITY) as usize;
         self.data.write_all_at(&len.to_le_bytes(), position)?;
         self.data.write_all_at(record, position + PREFIX as usize)?;
@@ -48,8 +41,8 @@ impl Side<'_> {
     }
 
     /// Receives the next record into `room`, which never grows beyond the capacity.
-    fn receive<'a>(&mut self, room: &'a mut Vec<u8>, deadline: Instant) -> Result<&'a [u8]> {
-        let usable = self.wait(PREFIX, PREFIX, deadline)?;
+    fn receive(&mut self, room: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
+        let usable = self.wait(PREFIX, PREFIX)?;
         let position = (self.index % CAPACITY) as usize;
         let mut len = [0; PREFIX as usize];
         self.data.read_exact_at(&mut len, position)?;
@@ -59,12 +52,12 @@ impl Side<'_> {
         }
         room.resize(len as usize, 0);
         self.data.read_exact_at(room, position + PREFIX as usize)?;
-        self.pass(PREFIX + len, HALF)?;
-        Ok(room)
+        self.pass(PREFIX + len, HALF)
     }
 
-    /// Waits for `needed` bytes to use, or if it must sleep, for `enough`. Returns how many it has.
-    fn wait(&self, mut needed: u32, enough: u32, deadline: Instant) -> Result<u32> {
+    /// Waits for `needed` bytes or, if it must sleep, for `enough`. Returns how many it may use.
+    fn wait(&self, mut needed: u32, enough: u32) -> Result<u32, Box<dyn Error>> {
+        let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             let seen = self.peer.load(SeqCst);
             match self.usable(seen) {
@@ -73,10 +66,11 @@ impl Side<'_> {
                 _ => needed = enough,
             }
             // Computed each time: the peer can wake this side as often as it likes.
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                return Err("the peer took too long".into());
-            };
-            match self.peer.wait(seen, Some(left)) {
+            let left = deadline.checked_duration_since(Instant::now());
+            match self
+                .peer
+                .wait(seen, Some(left.ok_or("the peer took too long")?))
+            {
                 Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ETIMEDOUT) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -84,10 +78,10 @@ impl Side<'_> {
     }
 
     /// Passes `len` bytes to the peer, and wakes it if only now it has `enough`.
-    fn pass(&mut self, len: u32, enough: u32) -> Result<()> {
+    fn pass(&mut self, len: u32, enough: u32) -> Result<(), Box<dyn Error>> {
         self.index = self.index.wrapping_add(len);
-        // Each side stores its index and then loads the other's. SeqCst: if both do so at the same
-        // time, at least one sees the other's new index, so they never both sleep.
+        // Each side stores its index and then loads the other's. SeqCst: if both do so at once, at
+        // least one sees the other's new index, so they never both sleep.
         self.published.store(self.index, SeqCst);
         let theirs = CAPACITY.wrapping_sub(self.usable(self.peer.load(SeqCst)));
         if theirs >= enough && theirs.wrapping_sub(len) < enough {
@@ -101,51 +95,25 @@ impl Side<'_> {
     }
 }
 
-fn main() {
-    if let Err(error) = run() {
-        // Not eprintln!, which panics where it cannot print, as to a full disk.
-        let _ = writeln!(io::stderr(), "ring: {error}");
-        process::exit(1);
+fn main() -> Result<(), Box<dyn Error>> {
+    let received = OwnedMemFd::try_from(io::stdin().as_fd().try_clone_to_owned()?);
+    let (ours, theirs, lead) = [(0, 128, CAPACITY), (128, 0, 0)][usize::from(received.is_ok())];
+    let file = received.or_else(|_| MemFdOptions::new().create("ring"))?;
+    // The data, and then the indexes, each in cache lines of its own.
+    file.allocate(0, u64::from(CAPACITY) + 256)?;
+    let data = &file.map_mirrored_mut(..CAPACITY as usize)?;
+    let indexes = file.map_shared_mut(CAPACITY as usize..)?;
+    let (published, peer) = (indexes.atomic_mut(ours)?, indexes.atomic(theirs)?);
+    #[rustfmt::skip]
+    let mut side = Side { data, published, peer, index: 0, lead };
+    let (start, mut room) = (Instant::now(), vec![7; 1024]);
+    if lead > 0 {
+        let mut child = Command::new(env::current_exe()?).stdin(file).spawn()?;
+        (0..1 << 18).try_for_each(|_| side.send(&room))?;
+        child.wait()?;
+    } else {
+        (0..1 << 18).try_for_each(|_| side.receive(&mut room))?;
+        writeln!(io::stdout(), "262144 records in {:?}", start.elapsed())?;
     }
-}
-
-fn run() -> Result<()> {
-    let stdin = OwnedMemFd::try_from(io::stdin().as_fd().try_clone_to_owned()?);
-    let sends = stdin.is_err();
-    let file = stdin.or_else(|_| MemFdOptions::new().create("ring"))?;
-    file.allocate(0, INDEXES.end as u64)?;
-    let data = file.map_mirrored_mut(..INDEXES.start)?;
-    let indexes = file.map_shared_mut(INDEXES)?;
-    let (ours, theirs) = if sends { (0, 128) } else { (128, 0) };
-    let mut side = Side {
-        data: &data,
-        index: 0,
-        published: indexes.atomic_mut(ours)?,
-        peer: indexes.atomic(theirs)?,
-        lead: if sends { CAPACITY } else { 0 },
-    };
-    let mut receiver = process::Command::new(env::current_exe()?);
-    let receiver = sends.then(|| receiver.stdin(file).spawn()).transpose()?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let bytes: Vec<u8> = (0..=255).cycle().take(1 << 17).collect();
-    let (mut room, mut out) = (Vec::new(), io::stdout());
-    for (len, count) in [(64_u32, 1_u32 << 19), (1024, 1 << 17), (65536, 1 << 13)] {
-        let start = Instant::now();
-        for number in 0..count {
-            let record = &bytes[number as usize % 251..][..len as usize];
-            if sends {
-                side.send(record, deadline)?;
-            } else if side.receive(&mut room, deadline)? != record {
-                return Err("this is not the record that was sent".into());
-            }
-        }
-        if !sends {
-            let speed = f64::from(count) / start.elapsed().as_secs_f64();
-            writeln!(out, "{speed:.0} records of {len} bytes per second")?;
-        }
-    }
-    match receiver.map(|mut child| child.wait()).transpose()? {
-        Some(status) if !status.success() => Err("the receiver failed".into()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
