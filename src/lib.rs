@@ -41,6 +41,8 @@ cfg_if! {
         mod memfd;
         // Judges a descriptor, and makes the proof of which a SealedMemFd consists.
         mod proof;
+        // Huge pages for a new file that is going to be filled.
+        mod extents;
         // What takes more than one call: transfers of everything, and both ways to copy.
         mod transfer;
         // MemFdOptions: creation that means the same on every kernel.

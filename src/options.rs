@@ -38,9 +38,10 @@ const NAME_MAX: usize = 249;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "options create nothing until `create` or `create_with` is called"]
+#[must_use = "options create nothing until a method that takes a name is called"]
 pub struct MemFdOptions {
     flags: MemFdFlags,
+    collapse: bool,
 }
 
 impl MemFdOptions {
@@ -50,6 +51,7 @@ impl MemFdOptions {
             flags: MemFdFlags::CLOEXEC
                 .union(MemFdFlags::ALLOW_SEALING)
                 .union(MemFdFlags::NOEXEC_SEAL),
+            collapse: true,
         }
     }
 
@@ -67,6 +69,7 @@ impl MemFdOptions {
             } else {
                 MemFdFlags::NOEXEC_SEAL
             }),
+            ..self
         }
     }
 
@@ -92,7 +95,46 @@ impl MemFdOptions {
                 .flags
                 .intersection(MemFdFlags::KNOWN)
                 .union(MemFdFlags::huge_pages(size)),
+            ..self
         }
+    }
+
+    /// Whether to fill the file on huge pages where that is possible. By default, it is tried.
+    ///
+    /// It is about [`create_with`](Self::create_with) and [`copy_from_slice`](Self::copy_from_slice),
+    /// and every 2 MiB of a file that they fill as a whole. Such a part becomes one huge page before
+    /// it is filled, which then takes a fraction of the time; so does reading it through a mapping.
+    /// Unlike [`huge_pages`](Self::huge_pages), this needs no pool and no setting, and the file is
+    /// an ordinary one.
+    ///
+    /// Where the kernel refuses, the pages have the usual size, and nothing is an error: before
+    /// Linux 6.1, with `shmem_enabled=deny`, without transparent huge pages, on pages other than
+    /// of 4 KiB, without 2 MiB of memory in one piece, or at the limit of a control group. After
+    /// the first refusal, the rest of the file is not tried.
+    ///
+    /// A file takes no more memory by this. Where free memory is fragmented, the kernel moves other
+    /// pages to make room; at the limit of a control group it reclaims some. Say no where a file
+    /// must not cause that.
+    ///
+    /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
+    /// `MADV_COLLAPSE`.
+    #[doc(alias = "MADV_COLLAPSE")]
+    #[doc(alias = "THP")]
+    pub const fn collapse(self, yes: bool) -> Self {
+        Self {
+            collapse: yes,
+            ..self
+        }
+    }
+
+    /// Whether parts of the file may become huge pages.
+    pub(crate) const fn collapses(self) -> bool {
+        self.collapse
+    }
+
+    /// Whether the file is on huge pages from a pool.
+    pub(crate) const fn has_huge_pages(self) -> bool {
+        self.flags.contains(MemFdFlags::HUGETLB)
     }
 
     /// Whether an executed program inherits the descriptor.
@@ -104,6 +146,7 @@ impl MemFdOptions {
         let flags = self.flags.difference(flag);
         Self {
             flags: if yes { flags.union(flag) } else { flags },
+            ..self
         }
     }
 

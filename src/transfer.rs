@@ -3,6 +3,7 @@
 
 use crate::{
     errno::{Errno, Returned},
+    extents::Extents,
     fd::{AsFd, BorrowedFd},
     flags::Seals,
     memfd::{OwnedMemFd, signed},
@@ -89,6 +90,25 @@ impl OwnedMemFd {
             sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
     }
+}
+
+/// Writes all of `bytes` at `at`, where a new file ends, and moves that.
+#[inline]
+pub(crate) fn write_on(
+    file: &OwnedMemFd,
+    extents: &mut Extents,
+    at: &mut u64,
+    mut bytes: &[u8],
+) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        let most = extents.before(file, *at, bytes.len() as u64);
+        let count = bytes.len().min(most as usize);
+        let (piece, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+        file.write_all_at(piece, *at)?;
+        *at += count as u64;
+        bytes = rest;
+    }
+    Ok(())
 }
 
 /// Continues a transfer of `len` bytes after its first call. `step` gets the number of bytes
@@ -330,12 +350,21 @@ pub(crate) fn copy_by_position(
     source: BorrowedFd<'_>,
     target: &OwnedMemFd,
     limit: u64,
+    extents: &mut Extents,
 ) -> Result<u64, Errno> {
     let longest = longest_by_the_kernel();
     let mut offset = 0;
-    // The target, which was empty, is as long as this.
+    // How many bytes the next call may read: one more than the limit in all.
+    let mut most = |offset: u64| {
+        let extent = extents.before(target, offset, 0);
+        (limit - offset)
+            .saturating_add(1)
+            .min(MAX_COUNT)
+            .min(extent) as usize
+    };
+    // The target, which was empty, is written up to this.
     while offset <= limit && offset < longest {
-        let most = (limit - offset).saturating_add(1).min(MAX_COUNT) as usize;
+        let most = most(offset);
         match sys::transfer::copy_file_range_at(source, &mut offset, target.as_fd(), most) {
             // Not always the end. Only the loop below decides.
             Ok(0)
@@ -348,7 +377,7 @@ pub(crate) fn copy_by_position(
     }
     let mut room = [const { MaybeUninit::uninit() }; BUFFER];
     while offset <= limit {
-        let most = (limit - offset).saturating_add(1).min(room.len() as u64) as usize;
+        let most = most(offset).min(room.len());
         let room = room.get_mut(..most).unwrap_or_default();
         match sys::transfer::read_at_uninit(source, room, offset) {
             Ok([]) => break,

@@ -30,6 +30,16 @@ pub(crate) unsafe fn copy_in(to: NonNull<u8>, bytes: &[u8]) {
     unsafe { arch::copy(to.as_ptr(), bytes.as_ptr(), bytes.len()) }
 }
 
+/// Copies as many bytes as both have, and returns how many. Not by a call of `memcpy`, which a
+/// program without libc need not have.
+#[inline(always)]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    let count = to.len().min(from.len());
+    // SAFETY: both have so many bytes, and no byte of one is part of the other.
+    unsafe { arch::copy(to.as_mut_ptr(), from.as_ptr(), count) }
+    count
+}
+
 /// A number that is loaded and stored at once. An ordering that the operation lacks acts as
 /// `SeqCst`.
 pub trait Int: Copy {

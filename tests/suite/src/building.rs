@@ -6,7 +6,7 @@ use crate::{
     children::{self, Child, PATIENCE, Steps, Supervisor},
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
-    world,
+    world::{self, EXTENT},
 };
 use core::{
     sync::atomic::{AtomicU32, Ordering},
@@ -36,10 +36,12 @@ claims!(
     a_copy_with_a_wrong_name_is_refused,
     a_copy_above_the_processs_limit_is_refused,
     a_build_is_written_in_place,
+    a_small_build_makes_no_mapping,
     a_build_starts_with_zeros_and_keeps_what_is_written,
     a_build_of_nothing_is_empty,
     a_build_has_its_memory_before_it_is_written,
     a_build_without_room_is_refused_before_it_is_written,
+    a_small_build_without_room_is_refused_and_leaves_nothing,
     a_build_beyond_a_slice_is_refused_before_it_is_written,
     a_build_with_a_wrong_name_is_refused_before_it_is_written,
     a_build_whose_length_is_changed_between_calls_is_right_or_refused,
@@ -75,6 +77,9 @@ const ALL: Seals = Seals::WRITE
     .union(Seals::SHRINK)
     .union(Seals::GROW)
     .union(Seals::SEAL);
+
+/// The longest content that is built without a mapping.
+const SMALL: usize = 2048;
 
 /// The file is completely sealed and holds exactly this.
 fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
@@ -436,20 +441,53 @@ fn a_build_is_written_in_place(world: &World) -> Verdict {
     for number in [sc::nr::WRITE, sc::nr::PWRITE64, sc::nr::WRITEV] {
         ok!(raw::refuse(Which::All(number), Errno::EIO));
     }
-    let sealed = ok!(SealedMemFd::create_with(c"suite", 4, |bytes| {
-        bytes.copy_from_slice(b"0123");
-    }));
-    is_sealed_with(&sealed, b"0123")
+    for len in [SMALL + 1, EXTENT + 1] {
+        let sealed = ok!(SealedMemFd::create_with(c"suite", len, |bytes| {
+            bytes[..4].copy_from_slice(b"0123");
+            bytes[len - 1] = 9;
+        }));
+        let map = ok!(sealed.map());
+        same!((map.len(), map[len - 1]), (len, 9));
+        same!(map[..4], *b"0123");
+    }
+    Ok(())
+}
+
+/// Two small things are needed less than a mapping costs: it must not be there.
+fn a_small_build_makes_no_mapping(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    for number in [sc::nr::MMAP, sc::nr::FALLOCATE, sc::nr::FTRUNCATE] {
+        ok!(raw::refuse(Which::All(number), Errno::EIO));
+    }
+    for len in [1, 7, 8, 9, 100, SMALL - 1, SMALL] {
+        let mut zeros = false;
+        let sealed = ok!(SealedMemFd::create_with(c"suite", len, |bytes| {
+            zeros = bytes.len() == len && bytes.iter().all(|byte| *byte == 0);
+            bytes.fill(7);
+        }));
+        holds!(zeros);
+        same!(kernel::holds_exactly(&sealed, &[7; SMALL][..len]), Ok(true));
+        // Its offset is at the start, as that of every other one.
+        let mut first = [0];
+        same!(kernel::read(&sealed, &mut first), Ok(1));
+    }
+    Ok(())
 }
 
 fn a_build_starts_with_zeros_and_keeps_what_is_written(_: &World) -> Verdict {
     for len in [
         1,
         100,
+        SMALL,
+        SMALL + 1,
         PAGE - 1,
         PAGE,
         PAGE + 1,
         2 * attacks::LARGEST_PAGE + 3,
+        EXTENT - 1,
+        EXTENT,
+        EXTENT + 1,
+        2 * EXTENT + PAGE,
     ] {
         let mut seen = None;
         let sealed = ok!(SealedMemFd::create_with("suite", len, |bytes| {
@@ -503,8 +541,11 @@ fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdic
     let options = MemFdOptions::new();
     ok!(raw::ignore(linux_raw_sys::general::SIGXFSZ));
     children::apart(|| {
-        ok!(kernel::limit(Resource::Fsize, 100));
-        is_not_built(options, "x", 101, CreateError::Kernel(Errno::EFBIG))
+        ok!(kernel::limit(Resource::Fsize, 3 * EXTENT as u64));
+        let refused = CreateError::Kernel(Errno::EFBIG);
+        is_not_built(options, "x", 3 * EXTENT + 1, refused)?;
+        ok!(kernel::limit(Resource::Fsize, SMALL as u64));
+        is_not_built(options, "x", SMALL + 1, refused)
     })?;
     needs!(world.filters, world::NO_FILTERS);
     // There is no memory, no address space for a mapping, or no way to keep the mapping out of
@@ -517,12 +558,35 @@ fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdic
         let before = kernel::open_descriptors();
         children::apart(|| {
             ok!(raw::refuse(Which::All(number), error));
-            is_not_built(options, "x", 100, CreateError::Kernel(error))?;
+            for len in [SMALL + 1, EXTENT] {
+                is_not_built(options, "x", len, CreateError::Kernel(error))?;
+            }
             same!(kernel::open_descriptors(), before);
             Ok(())
         })?;
     }
     Ok(())
+}
+
+fn a_small_build_without_room_is_refused_and_leaves_nothing(world: &World) -> Verdict {
+    ok!(raw::ignore(linux_raw_sys::general::SIGXFSZ));
+    let before = kernel::open_descriptors();
+    let is_refused = |len, error| {
+        let built = SealedMemFd::create_with("x", len, |bytes| bytes.fill(7));
+        same!(built.err(), Some(CreateError::Kernel(error)));
+        same!(kernel::open_descriptors(), before);
+        Ok(())
+    };
+    children::apart(|| {
+        ok!(kernel::limit(Resource::Fsize, 100));
+        is_refused(101, Errno::EFBIG)?;
+        is_refused(SMALL, Errno::EFBIG)?;
+        ok!(SealedMemFd::create_with("x", 100, |_| {}));
+        Ok(())
+    })?;
+    needs!(world.filters, world::NO_FILTERS);
+    ok!(raw::refuse(Which::All(sc::nr::PWRITE64), Errno::ENOSPC));
+    is_refused(1, Errno::ENOSPC)
 }
 
 fn a_build_beyond_a_slice_is_refused_before_it_is_written(_: &World) -> Verdict {
@@ -589,8 +653,12 @@ fn a_build_whose_length_is_changed_between_calls_is_right_or_refused(world: &Wor
     for to in [0, attacks::LARGEST_PAGE, 3 * attacks::LARGEST_PAGE] {
         is_right_or_refused(MemFdOptions::new(), len, to)?;
     }
-    // Of an empty file nothing is mapped, but its length counts too.
-    is_right_or_refused(MemFdOptions::new(), 0, 1)
+    // Of a small file nothing is mapped, but its length counts too.
+    is_right_or_refused(MemFdOptions::new(), 0, 1)?;
+    for to in [0, SMALL + 1] {
+        is_right_or_refused(MemFdOptions::new(), SMALL, to)?;
+    }
+    Ok(())
 }
 
 fn a_build_of_huge_pages_whose_length_is_changed_is_right_or_refused(world: &World) -> Verdict {

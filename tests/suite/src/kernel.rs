@@ -5,6 +5,7 @@
 use crate::{
     claim::Text,
     raw::{self, Mapping, adopt, errno, lend, number},
+    world::EXTENT,
 };
 use core::{ffi::CStr, fmt, time::Duration};
 use owned_memfd::{
@@ -284,6 +285,10 @@ pub(crate) fn directory(path: &CStr) -> Result<(), Errno> {
     rustix::fs::mkdir(path, Mode::RWXU).map_err(errno)
 }
 
+pub(crate) fn remove_directory(path: &CStr) -> Result<(), Errno> {
+    rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::REMOVEDIR).map_err(errno)
+}
+
 /// Makes a link at `path` that leads to `target`.
 pub(crate) fn link(target: &CStr, path: &CStr) -> Result<(), Errno> {
     rustix::fs::symlink(target, path).map_err(errno)
@@ -435,6 +440,48 @@ pub(crate) fn mapped_memory() -> Result<u64, Errno> {
         .ok()
         .and_then(|text| text.split(' ').next()?.parse().ok())
         .ok_or(Errno::EINVAL)
+}
+
+/// How much of the mapping that begins at this address is mapped by huge pages, in bytes.
+pub(crate) fn mapped_huge(start: *const u8) -> Result<u64, Errno> {
+    let file = open(c"/proc/self/smaps", OFlags::RDONLY)?;
+    let head = Text::of(format_args!("{:x}-", start.addr()));
+    let (mut line, mut len, mut is_there) = ([0; 512], 0, false);
+    let mut piece = [0; 512];
+    loop {
+        let count = read(&file, &mut piece)?;
+        if count == 0 {
+            return Err(Errno::ENOENT);
+        }
+        for byte in &piece[..count] {
+            if *byte != b'\n' {
+                if let Some(slot) = line.get_mut(len) {
+                    *slot = *byte;
+                    len += 1;
+                }
+                continue;
+            }
+            let text = core::str::from_utf8(&line[..len]).unwrap_or_default();
+            len = 0;
+            is_there |= text.starts_with(head.as_str());
+            let amount = text
+                .strip_prefix("ShmemPmdMapped:")
+                .and_then(|amount| amount.strip_suffix("kB"));
+            if let (true, Some(amount)) = (is_there, amount) {
+                let kilobytes: u64 = amount.trim().parse().map_err(|_| Errno::EINVAL)?;
+                return Ok(kilobytes * 1024);
+            }
+        }
+    }
+}
+
+/// How many bytes of the first `len` of a file are on huge pages, found by touching them.
+pub(crate) fn huge_bytes(file: &impl AsFd, len: usize) -> Result<usize, Errno> {
+    let mapping = Mapping::aligned(file, len, EXTENT, READ)?;
+    for at in (0..len).step_by(EXTENT) {
+        mapping.get(at);
+    }
+    Ok(mapped_huge(mapping.address(0))? as usize)
 }
 
 /// The amount of memory that a file in `/proc` names, in bytes.

@@ -70,6 +70,7 @@ cfg_if! {
         mod ring;
         mod proving;
         mod building;
+        mod filling;
         mod mapping;
         mod immutable;
         mod copies;

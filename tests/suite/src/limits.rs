@@ -342,7 +342,7 @@ fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
     })?;
     children::apart(|| {
         // Nothing at all from the first call.
-        let _supervisor = Supervisor::of(Which::All(sc::nr::WRITE), &[Response::Value(0)])?;
+        let _supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &[Response::Value(0)])?;
         refused!(
             SealedMemFd::copy_from_slice("claim", b"0123"),
             CreateError::Kernel(Errno::ENOSPC)

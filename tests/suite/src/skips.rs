@@ -69,6 +69,7 @@ pub const ALLOWED: &[Line] = &[
     // What some kernels lack.
     (world::NO_EXEC_FLAGS, &[HOST, "*-5.10*", "*-6.1"]),
     (world::NO_FUTURE_WRITE, &[HOST]),
+    (world::NOT_HUGE_BY_COLLAPSE, &[HOST, "*-5.10*"]),
     (world::NO_HUGE_PAGES, &[HOST]),
     (world::NO_HUGE_PAGE_LIST, &[HOST]),
     (world::NO_SECRET_MEMORY, &[HOST, "*-5.10*"]),

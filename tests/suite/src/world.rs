@@ -72,6 +72,8 @@ pub struct World {
     pub(crate) empty_path: bool,
     /// Memory files on huge pages can be created and read.
     pub(crate) huge_pages: bool,
+    /// `MADV_COLLAPSE` makes huge pages of ordinary memory files, and only it does.
+    pub(crate) huge_by_collapse: bool,
     /// `/sys` lists the sizes of huge pages.
     pub(crate) huge_page_list: bool,
     /// How much memory is available, in bytes.
@@ -122,6 +124,8 @@ pub(crate) const NO_LEASES: &str = "this process may not take leases on such fil
 pub(crate) const NO_EMPTY_PATH: &str = "no O_EMPTYPATH before Linux 7.2";
 pub(crate) const NO_SECRET_MEMORY: &str = "no memfd_secret in this kernel, or not for this process";
 pub(crate) const NO_HUGE_PAGES: &str = "no huge pages in this kernel";
+pub(crate) const NOT_HUGE_BY_COLLAPSE: &str =
+    "no huge pages are mapped after MADV_COLLAPSE, or they are without it";
 pub(crate) const NO_HUGE_PAGE_LIST: &str = "/sys/kernel/mm/hugepages is not there";
 pub(crate) const NO_OWN_MACHINE: &str = "this machine is not the test's own";
 pub(crate) const VECTORS_KEPT: &str = "this CPU's kernels keep every vector register";
@@ -240,6 +244,19 @@ impl World {
             handles: file.as_ref().is_ok_and(raw::may_open_by_handle),
             empty_path: file.as_ref().is_ok_and(raw::opens_by_empty_path),
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
+            huge_by_collapse: sealable().is_ok_and(|file| {
+                let (huge, small) = (Ok(EXTENT), Ok(0));
+                kernel::truncate(&file, EXTENT as u64).is_ok()
+                    && kernel::huge_bytes(&file, EXTENT) == small
+                    && Mapping::aligned(&file, EXTENT, EXTENT, READ | WRITE)
+                        .and_then(|mapping| {
+                            // Linux 6.1 collapses nothing of which nothing is mapped.
+                            mapping.get(0);
+                            mapping.collapse()
+                        })
+                        .is_ok()
+                    && kernel::huge_bytes(&file, EXTENT) == huge
+            }),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
             loop_devices: works(|| {

@@ -91,12 +91,14 @@ fn create(tally: &mut Tally) {
     let options = black_box(MemFdOptions::default())
         .executable(black_box(true))
         .sealable(black_box(true))
-        .close_on_exec(black_box(true));
+        .close_on_exec(black_box(true))
+        .collapse(black_box(true));
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create(black_box("x")));
     let options = MemFdOptions::new().huge_pages(black_box(HugePageSize::DEFAULT));
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create_with(black_box(c"x"), black_box(1), write_first));
+    tally.ok(options.copy_from_slice(black_box(c"x"), black_box(b"x")));
 }
 
 fn write_first(bytes: &mut [u8]) {

@@ -1,0 +1,359 @@
+//! Claims about huge pages for what a new file is filled with: that it gets them, that nothing
+//! else changes by it, and that no limit is exceeded.
+
+use crate::{
+    Verdict, World,
+    attacks::{self, NoMemory},
+    children::{self, Supervisor},
+    kernel::{self, PAGE},
+    parties::{self, Ended},
+    raw::{self, Buffer, Descriptors, Response, Which},
+    world::{self, EXTENT},
+};
+use linux_raw_sys::general;
+use owned_memfd::{
+    CreateError, Errno, MemFdOptions, SealedMemFd, VerifyErrorKind,
+    fd::{AsFd, OwnedFd},
+};
+use rustix::{
+    mount::{MountFlags, UnmountFlags},
+    process::Resource,
+};
+
+claims!(
+    what_fills_whole_extents_is_on_huge_pages,
+    what_the_options_forbid_is_on_small_pages,
+    what_the_kernel_refuses_is_on_small_pages_and_no_error,
+    a_refusal_ends_the_attempts,
+    no_file_keeps_more_memory_than_its_length,
+    what_is_filled_at_the_processs_limit_is_whole,
+    sealing_what_was_collapsed_is_never_busy,
+    a_source_that_gets_shorter_leaves_no_more_than_was_copied,
+    filling_is_an_error_where_memory_runs_out,
+    a_control_group_with_room_for_a_file_has_it_on_huge_pages_too,
+);
+
+/// The ways to fill a file with this content.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Built,
+    Copied,
+    /// From a file that is not sealed. It has no options.
+    Received,
+}
+
+const KIB_64: usize = 64 * 1024;
+
+/// Every way.
+const fn ways() -> [Way; 3] {
+    [Way::Built, Way::Copied, Way::Received]
+}
+
+impl Way {
+    fn fill(self, options: MemFdOptions, content: &[u8]) -> Result<SealedMemFd, CreateError> {
+        match self {
+            Self::Built => options.create_with(c"suite", content.len(), |bytes| {
+                bytes.copy_from_slice(content);
+            }),
+            Self::Copied => options.copy_from_slice(c"suite", content),
+            Self::Received => {
+                let source: OwnedFd = MemFdOptions::new().create(c"suite")?.into();
+                let sender = kernel::dup(&source)?;
+                for (index, piece) in content.chunks(KIB_64).enumerate() {
+                    let offset = (index * KIB_64) as u64;
+                    raw::disguise(kernel::dup(&sender)?)
+                        .write_all_at(piece, offset)
+                        .map_err(Errno::from)?;
+                }
+                SealedMemFd::verify_or_copy(source, usize::MAX).map_err(|error| error.kind().into())
+            }
+        }
+    }
+
+    const fn has_options(self) -> bool {
+        !matches!(self, Self::Received)
+    }
+}
+
+/// Bytes that differ from page to page, and within one.
+fn content(len: usize) -> Result<Buffer, Errno> {
+    let mut content = Buffer::new(len)?;
+    for (at, byte) in content.iter_mut().enumerate() {
+        *byte = kernel::pattern((at + at / PAGE) as u64);
+    }
+    Ok(content)
+}
+
+fn holds(sealed: &SealedMemFd, content: &[u8], way: Way) -> Verdict {
+    holds!(*ok!(sealed.map()) == *content, "{way:?}");
+    Ok(())
+}
+
+/// The memory that a file takes on pages of the usual size, and not more.
+fn takes_no_more(file: &impl AsFd, len: usize, way: Way) -> Verdict {
+    let page = ok!(attacks::page_size());
+    let (takes, most) = (ok!(attacks::allocated(file)), len.next_multiple_of(page));
+    holds!(takes <= most as u64, "{way:?}: {takes} bytes for {len}");
+    Ok(())
+}
+
+const LENGTHS: [usize; 3] = [EXTENT, 2 * EXTENT, 3 * EXTENT + PAGE + 5];
+
+fn what_fills_whole_extents_is_on_huge_pages(world: &World) -> Verdict {
+    needs!(world.huge_by_collapse, world::NOT_HUGE_BY_COLLAPSE);
+    for len in LENGTHS {
+        let content = ok!(content(len));
+        for way in ways() {
+            let sealed = ok!(way.fill(MemFdOptions::new(), &content));
+            holds(&sealed, &content, way)?;
+            let huge = ok!(kernel::huge_bytes(&sealed, len));
+            holds!(huge == len - len % EXTENT, "{way:?} of {len}: {huge}");
+        }
+    }
+    Ok(())
+}
+
+fn what_the_options_forbid_is_on_small_pages(world: &World) -> Verdict {
+    needs!(world.huge_by_collapse, world::NOT_HUGE_BY_COLLAPSE);
+    let len = 2 * EXTENT;
+    let content = ok!(content(len));
+    for way in ways().into_iter().filter(|way| way.has_options()) {
+        let sealed = ok!(way.fill(MemFdOptions::new().collapse(false), &content));
+        holds(&sealed, &content, way)?;
+        same!(kernel::huge_bytes(&sealed, len), Ok(0));
+    }
+    Ok(())
+}
+
+/// The calls that ask for huge pages.
+const COLLAPSE: Which = Which::Equal(sc::nr::MADVISE, 2, general::MADV_COLLAPSE);
+
+fn what_the_kernel_refuses_is_on_small_pages_and_no_error(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    let len = 2 * EXTENT + 5;
+    let content = ok!(content(len));
+    for way in ways() {
+        // No such advice; no huge page; a control group's limit; and whatever a filter returns.
+        for error in [Errno::EINVAL, Errno::ENOMEM, Errno::EBUSY, Errno::EPERM] {
+            children::apart(|| {
+                ok!(raw::refuse(COLLAPSE, error));
+                let sealed = ok!(way.fill(MemFdOptions::new(), &content));
+                holds(&sealed, &content, way)?;
+                takes_no_more(&sealed, len, way)?;
+                if world.huge_by_collapse {
+                    same!(kernel::huge_bytes(&sealed, len), Ok(0));
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn a_refusal_ends_the_attempts(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let len = 5 * EXTENT + 5;
+    let content = ok!(content(len));
+    for way in ways() {
+        children::apart(|| {
+            let supervisor = Supervisor::of(COLLAPSE, &[Response::Error(Errno::ENOMEM); 9])?;
+            let sealed = ok!(way.fill(MemFdOptions::new(), &content));
+            holds(&sealed, &content, way)?;
+            same!(supervisor.calls(), 1);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn no_file_keeps_more_memory_than_its_length(_: &World) -> Verdict {
+    let lengths = [
+        1,
+        PAGE + 1,
+        EXTENT - 1,
+        EXTENT,
+        EXTENT + 1,
+        2 * EXTENT - PAGE,
+        2 * EXTENT + PAGE + 1,
+    ];
+    for len in lengths {
+        let content = ok!(content(len));
+        for way in ways() {
+            let sealed = ok!(way.fill(MemFdOptions::new(), &content));
+            holds(&sealed, &content, way)?;
+            takes_no_more(&sealed, len, way)?;
+        }
+    }
+    Ok(())
+}
+
+fn what_is_filled_at_the_processs_limit_is_whole(_: &World) -> Verdict {
+    // Above the limit, the signal kills.
+    for len in [EXTENT - 1, EXTENT, 2 * EXTENT, 2 * EXTENT + PAGE + 5] {
+        let content = ok!(content(len));
+        for way in ways() {
+            children::apart(|| {
+                ok!(parties::stop_ignoring(general::SIGXFSZ));
+                ok!(kernel::limit(Resource::Fsize, len as u64));
+                let sealed = ok!(way.fill(MemFdOptions::new(), &content));
+                holds(&sealed, &content, way)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn sealing_what_was_collapsed_is_never_busy(world: &World) -> Verdict {
+    needs!(world.huge_by_collapse, world::NOT_HUGE_BY_COLLAPSE);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let len = EXTENT + 5;
+    let content = ok!(content(len));
+    // The library would try again. So the attempts are counted.
+    let supervisor = Supervisor::of(Which::Sealing(owned_memfd::Seals::WRITE.bits()), &[])?;
+    let mut expected = 0;
+    for _ in 0..20 {
+        for way in [Way::Built, Way::Copied] {
+            ok!(way.fill(MemFdOptions::new(), &content));
+            expected += 1;
+        }
+    }
+    same!(supervisor.calls(), expected);
+    Ok(())
+}
+
+fn a_source_that_gets_shorter_leaves_no_more_than_was_copied(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let len = 3 * EXTENT;
+    for rest in [0, 5, PAGE, EXTENT, EXTENT + 5] {
+        let sender = ok!(kernel::sealable());
+        ok!(sender.write_all_at(&ok!(content(len)), 0));
+        let descriptor = ok!(kernel::dup(&sender));
+        let held = ok!(raw::hold(Which::All(sc::nr::COPY_FILE_RANGE)));
+        let cutting = ok!(children::Child::start(Descriptors::Copied, || loop {
+            // Its length was asked for before.
+            ok!(held.respond(|| {
+                let _ = sender.set_len(rest as u64);
+                Response::LetThrough
+            }));
+        }));
+        let sealed = ok!(SealedMemFd::verify_or_copy(descriptor, len));
+        drop(cutting);
+        same!(sealed.len(), rest);
+        takes_no_more(&sealed, rest, Way::Received)?;
+    }
+    Ok(())
+}
+
+fn filling_is_an_error_where_memory_runs_out(world: &World) -> Verdict {
+    let machine = NoMemory::prepare(world)?;
+    let len = 3 * EXTENT;
+    let content = ok!(content(len));
+    // What is copied is there before.
+    let source = ok!(kernel::sealable());
+    ok!(source.write_all_at(&content, 0));
+    ok!(machine.begin());
+    let built = SealedMemFd::create_with(c"suite", len, |bytes| bytes.fill(7));
+    let small = SealedMemFd::create_with(c"suite", 1, |bytes| bytes.fill(7));
+    let copied = SealedMemFd::copy_from_slice(c"suite", &content);
+    let received = SealedMemFd::verify_or_copy(source.into(), len);
+    drop(machine);
+    let refused = CreateError::Kernel(Errno::ENOSPC);
+    same!(built.err(), Some(refused));
+    same!(small.err(), Some(refused));
+    same!(copied.err(), Some(refused));
+    same!(
+        received.err().map(|error| error.kind()),
+        Some(VerifyErrorKind::Kernel(Errno::ENOSPC))
+    );
+    Ok(())
+}
+
+/// A control group, which goes with this.
+struct Group;
+
+impl Group {
+    const PLACE: &core::ffi::CStr = c"/tmp/groups";
+    const CONTROL: &core::ffi::CStr = c"/tmp/groups/cgroup.subtree_control";
+    const GROUP: &core::ffi::CStr = c"/tmp/groups/suite";
+    const LIMIT: &core::ffi::CStr = c"/tmp/groups/suite/memory.max";
+    const MEMBERS: &core::ffi::CStr = c"/tmp/groups/suite/cgroup.procs";
+
+    fn new(world: &World) -> Result<Self, crate::Stop> {
+        needs!(world.machine, world::NO_OWN_MACHINE);
+        ok!(kernel::directory(Self::PLACE));
+        let flags = MountFlags::empty();
+        ok!(rustix::mount::mount(
+            c"none",
+            Self::PLACE,
+            c"cgroup2",
+            flags,
+            None
+        ));
+        ok!(kernel::write_number(Self::CONTROL, "+memory"));
+        ok!(kernel::directory(Self::GROUP));
+        Ok(Self)
+    }
+
+    /// How a process ends that fills a file in the group, of which this is the limit.
+    fn filled_within(
+        limit: usize,
+        way: Way,
+        options: MemFdOptions,
+        content: &[u8],
+    ) -> Result<Ended, Errno> {
+        kernel::write_number(Self::LIMIT, limit)?;
+        let pid = raw::fork(Descriptors::Copied, || {
+            if kernel::write_number(Self::MEMBERS, 0).is_err() {
+                return 1;
+            }
+            match way.fill(options, content) {
+                Ok(_) => 0,
+                Err(CreateError::Kernel(Errno::ENOMEM | Errno::ENOSPC)) => 2,
+                Err(_) => 3,
+            }
+        })?;
+        parties::wait(pid)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // If this fails, the next claims show it.
+        let _ = kernel::remove_directory(Self::GROUP);
+        let _ = rustix::mount::unmount(Self::PLACE, UnmountFlags::DETACH);
+        let _ = kernel::remove_directory(Self::PLACE);
+    }
+}
+
+fn a_control_group_with_room_for_a_file_has_it_on_huge_pages_too(world: &World) -> Verdict {
+    const SIGKILL: i32 = general::SIGKILL as i32;
+    let _group = Group::new(world)?;
+    let len = 2 * EXTENT + 5;
+    let content = ok!(content(len));
+    for way in [Way::Built, Way::Copied] {
+        let (mut killed, mut filled) = (0, 0);
+        for limit in (len - EXTENT..len + 2 * EXTENT).step_by(256 * 1024) {
+            let [without, with] = [false, true].map(|yes| {
+                let options = MemFdOptions::new().collapse(yes);
+                Group::filled_within(limit, way, options, &content)
+            });
+            let (without, with) = (ok!(without), ok!(with));
+            // Where there is no room, the kernel kills, as it did without huge pages. That is not
+            // a SIGBUS, which would be a fault of the library.
+            for ended in [without, with] {
+                holds!(
+                    matches!(ended, Ended::Exited(0 | 2) | Ended::Killed(SIGKILL)),
+                    "{way:?} in {limit}: {ended:?}"
+                );
+            }
+            if without == Ended::Exited(0) {
+                same!((limit, with), (limit, Ended::Exited(0)));
+                filled += 1;
+            } else {
+                killed += 1;
+            }
+        }
+        holds!(killed > 0 && filled > 0, "{way:?}: {killed}, {filled}");
+    }
+    Ok(())
+}
