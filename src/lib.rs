@@ -53,6 +53,8 @@ cfg_if! {
         mod sealed;
         // Making sealed files: sealing, copying, filling in place, verifying.
         mod sealing;
+        // Streams: writing a sealed file piece by piece, and reading one.
+        mod stream;
         // Descriptors over Unix sockets.
         pub mod socket;
         // Running a memory file.
@@ -75,6 +77,7 @@ cfg_if! {
             AccessError, SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt, SharedMap,
             SharedMapMut,
         };
+        pub use stream::{Reader, Writer};
         pub use transfer::TransferError;
     }
 }

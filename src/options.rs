@@ -101,20 +101,21 @@ impl MemFdOptions {
 
     /// Whether to fill the file on huge pages where that is possible. By default, it is tried.
     ///
-    /// It is about [`create_with`](Self::create_with) and [`copy_from_slice`](Self::copy_from_slice),
-    /// and every 2 MiB of a file that they fill as a whole. Such a part becomes one huge page before
-    /// it is filled, which then takes a fraction of the time; so does reading it through a mapping.
-    /// Unlike [`huge_pages`](Self::huge_pages), this needs no pool and no setting, and the file is
-    /// an ordinary one.
+    /// It is about [`create_with`](Self::create_with), [`copy_from_slice`](Self::copy_from_slice)
+    /// and [`writer`](Self::writer), and every 2 MiB of a file that they fill as a whole. Such a
+    /// part becomes one huge page before it is filled, which then takes a fraction of the time; so
+    /// does reading it through a mapping. Unlike [`huge_pages`](Self::huge_pages), this needs no
+    /// pool and no setting, and the file is an ordinary one.
     ///
     /// Where the kernel refuses, the pages have the usual size, and nothing is an error: before
     /// Linux 6.1, with `shmem_enabled=deny`, without transparent huge pages, on pages other than
     /// of 4 KiB, without 2 MiB of memory in one piece, or at the limit of a control group. After
     /// the first refusal, the rest of the file is not tried.
     ///
-    /// A file takes no more memory by this. Where free memory is fragmented, the kernel moves other
-    /// pages to make room; at the limit of a control group it reclaims some. Say no where a file
-    /// must not cause that.
+    /// A file takes no more memory by this, except that a [`Writer`](crate::Writer) can have up to
+    /// 2 MiB more than was written, until it is finished. Where free memory is fragmented, the
+    /// kernel moves other pages to make room; at the limit of a control group it reclaims some.
+    /// Say no where a file must not cause that.
     ///
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_COLLAPSE`.

@@ -319,7 +319,8 @@ impl MemFdOptions {
     /// Makes a sealed memory file with a copy of `content`.
     ///
     /// The file is sealed as by [`OwnedMemFd::seal`], whatever [`sealable`](Self::sealable) says.
-    /// For content that is not in memory yet, see [`create_with`](Self::create_with).
+    /// For content that is not in memory yet, see [`create_with`](Self::create_with) and
+    /// [`writer`](Self::writer), which save the copy.
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
@@ -368,9 +369,10 @@ impl MemFdOptions {
     ///
     /// This is the fastest way to make content of 2 MiB and more, where the kernel gives the file
     /// huge pages: see [`collapse`](Self::collapse). Below that, mapping the file takes longer than
-    /// writing it, up to twice as long: [`copy_from_slice`](Self::copy_from_slice) is faster for
-    /// what is in memory already. Only content of up to 2 KiB is as fast here, since it is not
-    /// mapped: `fill` gets bytes on the stack, which are written to the file afterwards.
+    /// writing it, up to twice as long: a [`writer`](Self::writer) is faster, and
+    /// [`copy_from_slice`](Self::copy_from_slice) for what is in memory already. Only content of up
+    /// to 2 KiB is as fast here, since it is not mapped: `fill` gets bytes on the stack, which are
+    /// written to the file afterwards.
     ///
     /// The bytes are lent only until the file is sealed:
     ///

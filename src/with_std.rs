@@ -13,11 +13,12 @@ use crate::{
     proof::{MapError, VerifyError, VerifyErrorKind},
     shared::AccessError,
     socket::ReceiveError,
+    stream::{Reader, Writer},
     transfer::TransferError,
 };
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, Read, Seek, SeekFrom, Write},
     os::{fd::OwnedFd, unix::fs::FileExt},
     process::Stdio,
 };
@@ -179,6 +180,52 @@ impl FileExt for OwnedMemFd {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         Ok(OwnedMemFd::write_at(self, bytes, offset)?)
+    }
+}
+
+impl Write for Writer<'_> {
+    /// Writes all of `bytes`, as [`write_all`](Writer::write_all).
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Writer::write_all(self, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Ok(Writer::write_all(self, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(Writer::flush(self)?)
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(Reader::read(self, buffer)?)
+    }
+
+    fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        Ok(Reader::read_exact(self, buffer)?)
+    }
+}
+
+impl BufRead for Reader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(Reader::fill_buf(self)?)
+    }
+
+    fn consume(&mut self, count: usize) {
+        Reader::consume(self, count);
+    }
+}
+
+impl Seek for Reader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        Ok(Reader::seek(self, to)?)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        Ok(self.position())
     }
 }
 

@@ -14,7 +14,7 @@ use owned_memfd::{
 use std::{
     error::Error,
     fs::File,
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, MetadataExt},
     process::{Command, Stdio},
 };
@@ -340,6 +340,55 @@ fn close_on_exec_decides_what_a_started_program_inherits() -> Outcome {
         let path = file.proc_path().to_string();
         let status = Command::new("test").args(["-e", &path]).status()?;
         assert_eq!(status.success(), expected, "{path}");
+    }
+    Ok(())
+}
+
+/// A hundred lines, by the traits of std alone.
+fn lines(buffer: &mut [u8]) -> Result<SealedMemFd, Box<dyn Error>> {
+    let mut writer = MemFdOptions::new().writer("claim", buffer)?;
+    for line in 0..100 {
+        Write::write_fmt(&mut writer, format_args!("line {line}\n"))?;
+    }
+    Write::flush(&mut writer)?;
+    Ok(writer.finish()?)
+}
+
+#[test]
+fn a_writer_and_a_reader_have_the_traits_of_std() -> Outcome {
+    let text = (0..100).fold(String::new(), |text, line| format!("{text}line {line}\n"));
+    for size in [0, 1, 7, 100, 10_000] {
+        let mut buffer = vec![0; size];
+        let sealed = lines(&mut buffer)?;
+        assert_eq!(*sealed.map()?, *text.as_bytes());
+        let mut all = String::new();
+        sealed.reader(&mut buffer).read_to_string(&mut all)?;
+        assert_eq!(all, text);
+        let mut reader = sealed.reader(&mut buffer);
+        if size == 0 {
+            let refused = BufRead::fill_buf(&mut reader).unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(22));
+            continue;
+        }
+        for (line, expected) in reader.by_ref().lines().zip(text.lines()) {
+            assert_eq!(line?, expected);
+        }
+        assert_eq!(reader.stream_position()?, text.len() as u64);
+        assert_eq!(
+            Seek::seek(&mut reader, SeekFrom::End(-3))?,
+            text.len() as u64 - 3
+        );
+        let mut end = [0; 3];
+        Read::read_exact(&mut reader, &mut end)?;
+        assert_eq!(&end, b"99\n");
+        let ended = Read::read_exact(&mut reader, &mut end).unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::UnexpectedEof);
+        // From one file into another.
+        reader.rewind()?;
+        let mut room = vec![0; size];
+        let mut writer = MemFdOptions::new().writer("copy", &mut room)?;
+        assert_eq!(io::copy(&mut reader, &mut writer)?, text.len() as u64);
+        assert_eq!(*writer.finish()?.map()?, *text.as_bytes());
     }
     Ok(())
 }

@@ -71,6 +71,7 @@ cfg_if! {
         mod proving;
         mod building;
         mod filling;
+        mod streaming;
         mod mapping;
         mod immutable;
         mod copies;

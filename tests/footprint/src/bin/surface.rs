@@ -6,7 +6,7 @@
 #![no_std]
 #![no_main]
 
-use core::{hint::black_box, sync::atomic::Ordering, time::Duration};
+use core::{fmt::Write, hint::black_box, sync::atomic::Ordering, time::Duration};
 use owned_memfd::{
     AccessError, CreateError, Errno, HugePageSize, MapError, MemFdFlags, MemFdOptions, OwnedMemFd,
     SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut, VerifyError, VerifyErrorKind, boot,
@@ -61,6 +61,7 @@ fn main() -> i32 {
     files(&mut tally);
     descriptors(&mut tally);
     sealed(&mut tally);
+    streams(&mut tally);
     shared(&mut tally);
     sockets(&mut tally);
     programs(&mut tally);
@@ -208,6 +209,37 @@ fn sealed(tally: &mut Tally) {
     }
     tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
     tally.ok(owned_memfd::has_cve_2026_63952());
+}
+
+fn streams(tally: &mut Tally) {
+    let mut buffer = [0_u8; 8];
+    let options = black_box(MemFdOptions::new());
+    // A writer is too large to be moved without `memcpy`.
+    let writer = options.writer_with_capacity(black_box(c"x"), black_box(1), &mut buffer);
+    if let Ok(writer) = writer {
+        tally.ok(writer.finish());
+    }
+    let Ok(mut writer) = options.writer(black_box("x"), &mut buffer) else {
+        return;
+    };
+    tally.ok(writer.write_all(black_box(b"x")));
+    tally.is(writer.write_str(black_box("x")).is_ok());
+    tally.ok(writer.flush());
+    tally.is(writer.len() == 1);
+    tally.is(writer.is_empty());
+    let Some(sealed) = tally.ok(writer.finish()) else {
+        return;
+    };
+    let mut reader = sealed.reader(&mut buffer);
+    let mut byte = [0_u8; 1];
+    tally.ok(reader.read(&mut byte));
+    tally.ok(reader.read_exact(&mut byte));
+    if let Ok(bytes) = reader.fill_buf() {
+        tally.is(bytes.first() == Some(&1));
+    }
+    reader.consume(black_box(1));
+    tally.ok(reader.seek(black_box(SeekFrom::Start(1))));
+    tally.is(reader.position() == 1);
 }
 
 fn shared(tally: &mut Tally) {
