@@ -3,6 +3,7 @@
 #
 # The program has no undefined symbol, no dynamic section and no interpreter. QEMU runs those of
 # the other CPUs. A skip that tests/suite/src/skips.rs does not allow is a failure, which is tried.
+# Then a process of each CPU takes part in what tests/suite/src/meeting.rs says, on one memory file.
 # The unit tests of tests/kernels run here too, so that a line there which ci/boot.sh cannot apply
 # is noticed without booting a kernel.
 set -euo pipefail
@@ -37,3 +38,27 @@ for cpu in "${cpus[@]}"; do
     # It wants a machine of its own.
     bounds "${emulator[$cpu]}" "$program" --place nowhere kexec::what_is_no_kernel
 done
+
+# meet: the process of the first CPU makes the memory file and says where it is.
+meet() {
+    local place=$scratch/place who=0 status=0 cpu pid processes=() path=
+    : >"$place"
+    "${emulator[${cpus[0]}]}" "$built/${cpus[0]}/release/freestanding" --meet "${#cpus[@]}" >"$place" &
+    processes=($!)
+    until path=$(grep '^/proc/' "$place"); do
+        kill -0 "${processes[0]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    for cpu in "${cpus[@]:1}"; do
+        who=$((who + 1))
+        "${emulator[$cpu]}" "$built/$cpu/release/freestanding" --meet "${#cpus[@]}" "$who" "$path" &
+        processes+=($!)
+    done
+    for pid in "${processes[@]}"; do
+        wait "$pid" || status=1
+    done
+    cat "$place"
+    return "$status"
+}
+place=host
+driver 'freestanding, every CPU at once' meet

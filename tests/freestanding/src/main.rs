@@ -3,7 +3,8 @@
 //!
 //! With an argument, it runs only the claims whose names begin with it. Before that, `--place PLACE`
 //! makes every skip a failure that `suite::skips` does not allow there. With `--list`, it prints
-//! the names. As `/init` of a test kernel, see `machine`.
+//! the names. With `--meet`, it does with processes of other CPUs what `suite::meeting` says. As
+//! `/init` of a test kernel, see `machine`.
 #![no_std]
 #![no_main]
 
@@ -15,7 +16,11 @@ mod output;
 
 use entry::Arguments;
 use output::{Stream, exit};
-use suite::{Stop, World, skips::bounded};
+use suite::{
+    Stop, Verdict, World,
+    meeting::{self, Meeting},
+    skips::bounded,
+};
 
 /// Runs the program, and returns its exit status.
 fn run(mut arguments: Arguments) -> i32 {
@@ -28,6 +33,9 @@ fn run(mut arguments: Arguments) -> i32 {
             say!(Stream::Out, "{name}");
         }
         return 0;
+    }
+    if first == Some(meeting::ARGUMENT) {
+        return meet(arguments);
     }
     let mut place = None;
     if first == Some(c"--place") {
@@ -47,6 +55,42 @@ fn run(mut arguments: Arguments) -> i32 {
         first.map_or(b"", |filter| filter.to_bytes()),
         place,
     );
+    i32::from(!tally.conclude())
+}
+
+/// Takes part in a meeting of as many processes as the next argument says. Without more arguments it
+/// is the first one, and prints where the others find the memory file. They are told their numbers,
+/// from 1 on, and that place.
+fn meet(mut arguments: Arguments) -> i32 {
+    let mut next = || arguments.next();
+    let number = |text: Option<&core::ffi::CStr>| text?.to_str().ok()?.parse::<u32>().ok();
+    let Some(of) = number(next()) else {
+        say!(Stream::Error, "of how many?");
+        return 2;
+    };
+    let (who, place) = (number(next()), next());
+    let take_part = || -> Verdict {
+        let meeting = match place {
+            Some(path) => Meeting::at(path, of),
+            None => Meeting::new(of),
+        };
+        let meeting = meeting.map_err(|error| {
+            say!(Stream::Error, "{error}");
+            Stop::Skipped("there is no meeting")
+        })?;
+        if place.is_none() {
+            let (process, fd) = meeting.place();
+            say!(Stream::Out, "/proc/{process}/fd/{fd}");
+        }
+        meeting.take_part(who.unwrap_or(0))
+    };
+    let mut tally = Tally::default();
+    let name = "meeting::processes_of_every_cpu_share_one_memory_file";
+    match take_part() {
+        Ok(()) => tally.passed(name),
+        Err(Stop::Failed(failure)) => tally.failed(name, failure),
+        Err(Stop::Skipped(reason)) => tally.failed(name, reason),
+    }
     i32::from(!tally.conclude())
 }
 

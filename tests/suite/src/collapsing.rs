@@ -6,9 +6,9 @@ use crate::{
     attacks::{LARGEST_PAGE, NoMemory},
     children::{self, Child, PATIENCE, calls_of, patiently},
     copies::NO_CODE,
-    kernel::{self, PAGE},
+    kernel::{self, PAGE, READ},
     mapping::byte,
-    raw::{self, Descriptors, Which},
+    raw::{self, Descriptors, Mapping, Stores, Which},
     shared::shared,
     world::{self, EXTENT},
 };
@@ -16,6 +16,10 @@ use core::{mem::forget, sync::atomic::Ordering};
 use owned_memfd::{
     Errno, ExecMap, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals, SharedMap,
 };
+
+// The reasons for which claims are skipped.
+pub(crate) const LARGE_ANYWAY: &str = "memory files are on large pages anyway (shmem_enabled)";
+pub(crate) const PLACES: &str = "the emulator places mappings in its own way";
 
 claims!(
     a_map_from_2_mib_on_begins_where_huge_pages_can,
@@ -76,6 +80,14 @@ fn is_right_shared(map: &SharedMap, offset: usize) -> Verdict {
     Ok(())
 }
 
+/// Reads a byte of each extent. Some kernels say that they cannot collapse what has not been touched.
+fn touch(map: &SharedMap) -> Verdict {
+    for at in (0..map.len()).step_by(EXTENT) {
+        ok!(map.read_exact_at(&mut [0], at));
+    }
+    Ok(())
+}
+
 fn may_be_executed(result: Result<ExecMap, Errno>) -> Result<ExecMap, Stop> {
     match result {
         Err(Errno::EACCES | Errno::EPERM) => Err(Stop::Skipped(NO_CODE)),
@@ -83,65 +95,84 @@ fn may_be_executed(result: Result<ExecMap, Errno>) -> Result<ExecMap, Stop> {
     }
 }
 
-fn a_map_from_2_mib_on_begins_where_huge_pages_can(_: &World) -> Verdict {
-    let is_aligned =
-        |start: *const u8, offset: usize| start.addr().wrapping_sub(offset) % EXTENT == 0;
-    for len in [
-        EXTENT,
-        EXTENT + 1,
-        2 * EXTENT - 1,
-        2 * EXTENT,
-        3 * EXTENT + 5,
-    ] {
-        let sealed = small(len)?;
-        // Many at the same time, so that no place is free by chance.
-        let maps: [SealedMap; 4] = [
-            ok!(sealed.map()),
-            ok!(sealed.map()),
-            ok!(sealed.map()),
-            ok!(sealed.map()),
-        ];
-        for map in &maps {
-            holds!(is_aligned(map.as_ptr(), 0), "{:?} of {len}", map.as_ptr());
-            is_right(map, 0)?;
-        }
-        holds!(is_aligned(ok!(sealed.map_copy()).as_ptr(), 0));
-        if let Ok(code) = may_be_executed(sealed.map_exec()) {
-            holds!(is_aligned(code.as_ptr(), 0));
-        }
-        drop(maps);
-        for offset in [
-            1,
-            PAGE,
-            LARGEST_PAGE,
-            LARGEST_PAGE + 1,
-            EXTENT - 1,
-            EXTENT,
-            EXTENT + 9,
-        ] {
-            if offset + EXTENT <= len {
-                let map = ok!(sealed.map_range(offset..));
-                holds!(is_aligned(map.as_ptr(), offset), "from {offset} of {len}");
-                is_right(&map, offset)?;
-            }
-        }
+/// A file that is a hole but for some bytes.
+fn marked(len: usize) -> Result<OwnedMemFd, Stop> {
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(len as u64));
+    for at in (0..len).step_by(EXTENT - PAGE) {
+        ok!(file.write_all_at(&[byte(at)], at as u64));
     }
-    let (file, _) = shared(4 * EXTENT)?;
-    fill(&file, 4 * EXTENT)?;
-    for offset in [0, 1, PAGE - 1, LARGEST_PAGE + 1, EXTENT - 1, EXTENT + 9] {
-        for len in [EXTENT, EXTENT + 1, 2 * EXTENT] {
-            let range = offset..offset + len;
-            let (view, map) = (
-                ok!(file.map_shared(range.clone())),
-                ok!(file.map_shared_mut(range)),
-            );
-            holds!(is_aligned(view.as_ptr(), offset), "{view:?} from {offset}");
-            holds!(is_aligned(map.as_ptr(), offset), "{map:?} from {offset}");
-            is_right_shared(&view, offset)?;
-            is_right_shared(&map, offset)?;
+    Ok(file)
+}
+
+/// A map of such a file from `offset` on shows those bytes, and begins where huge pages can.
+fn is_placed(start: *const u8, offset: usize, len: usize, get: impl Fn(usize) -> u8) -> Verdict {
+    let misalignment = start.addr().wrapping_sub(offset) % EXTENT;
+    same!((offset, len, misalignment), (offset, len, 0));
+    for at in (0..offset + len).step_by(EXTENT - PAGE) {
+        if at >= offset {
+            same!((at, get(at - offset)), (at, byte(at)));
         }
     }
     Ok(())
+}
+
+fn a_map_from_2_mib_on_begins_where_huge_pages_can(world: &World) -> Verdict {
+    needs!(world.is_of_a_kernel(), PLACES);
+    const LEN: usize = 4 * EXTENT;
+    for len in [EXTENT, EXTENT + 1, 2 * EXTENT - 1, LEN + 5] {
+        let sealed = ok!(marked(len)?.seal());
+        // Many at the same time, so that no place is free by chance.
+        let maps: [SealedMap; 3] = [ok!(sealed.map()), ok!(sealed.map()), ok!(sealed.map())];
+        for map in &maps {
+            is_placed(map.as_ptr(), 0, len, |at| map[at])?;
+        }
+        let copy = ok!(sealed.map_copy());
+        is_placed(copy.as_ptr(), 0, len, |at| copy[at])?;
+        if let Ok(code) = may_be_executed(sealed.map_exec()) {
+            is_placed(code.as_ptr(), 0, len, |at| code[at])?;
+        }
+    }
+    let file = marked(LEN)?;
+    ok!(file.add_seals(Seals::SHRINK));
+    let sealed = ok!(marked(LEN)?.seal());
+    for offset in [
+        0,
+        1,
+        PAGE - 1,
+        LARGEST_PAGE + 1,
+        EXTENT - 1,
+        EXTENT,
+        EXTENT + 9,
+    ] {
+        for len in [EXTENT, EXTENT + 1, 2 * EXTENT] {
+            let range = offset..offset + len;
+            let map = ok!(sealed.map_range(range.clone()));
+            is_placed(map.as_ptr(), offset, len, |at| map[at])?;
+            let view = ok!(file.map_shared(range.clone()));
+            let map = ok!(file.map_shared_mut(range));
+            for map in [&view, &*map] {
+                is_placed(map.as_ptr(), offset, len, |at| {
+                    let mut found = [0];
+                    let _ = map.read_exact_at(&mut found, at);
+                    found[0]
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A proof of the same file whose maps are made at the first attempt: some kernels share what is
+/// sealed only with a descriptor that is not open for writing.
+fn shared_at_once(sealed: SealedMemFd) -> Result<SealedMemFd, Stop> {
+    match Mapping::of(&sealed, PAGE, Stores::Shared, READ) {
+        Err(Errno::EPERM) => {
+            let again = ok!(sealed.into_memfd().reopen_read_only());
+            Ok(ok!(SealedMemFd::try_from(again)))
+        }
+        _ => Ok(sealed),
+    }
 }
 
 /// One more call where the blocks of the file are as large as a huge page can be.
@@ -153,7 +184,7 @@ fn questions(file: &SealedMemFd) -> Result<u32, Stop> {
 fn a_small_map_is_made_by_one_call_and_goes_by_one(world: &World) -> Verdict {
     needs!(world.tracing, world::NO_TRACING);
     for len in [1, PAGE, LARGEST_PAGE + 1, EXTENT - 1] {
-        let sealed = small(len)?;
+        let sealed = shared_at_once(small(len)?)?;
         let questions = questions(&sealed)?;
         let made = calls_of(|| {
             forget(ok!(sealed.map()));
@@ -188,7 +219,7 @@ fn a_small_map_is_made_by_one_call_and_goes_by_one(world: &World) -> Verdict {
 fn a_large_map_is_made_by_three_calls_at_most(world: &World) -> Verdict {
     needs!(world.tracing, world::NO_TRACING);
     for len in [EXTENT, EXTENT + 1, 4 * EXTENT] {
-        let sealed = small(len)?;
+        let sealed = shared_at_once(small(len)?)?;
         let questions = questions(&sealed)?;
         for start in [0, 1] {
             if start + EXTENT > len {
@@ -222,6 +253,8 @@ fn a_shared_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
     let (file, map) = shared(LEN)?;
     fill(&file, LEN)?;
     let view = ok!(file.map_shared(..));
+    touch(&map)?;
+    touch(&view)?;
     ok!(patiently(|| map.collapse()));
     is_right_shared(&map, 0)?;
     is_right_shared(&view, 0)?;
@@ -282,6 +315,7 @@ fn a_view_becomes_huge(world: &World) -> Verdict {
     fill(&file, EXTENT)?;
     drop(map);
     let view = ok!(ok!(file.reopen_read_only()).map_shared(..));
+    touch(&view)?;
     ok!(patiently(|| view.collapse()));
     is_right_shared(&view, 0)?;
     same!(attacks::mapped_hugely(view.as_ptr())?, EXTENT as u64);
@@ -296,6 +330,7 @@ fn a_sealed_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
     let map = ok!(sealed.map());
     let other = ok!(sealed.map());
     let bytes = &map[..];
+    is_right(bytes, 0)?;
     ok!(patiently(|| map.collapse()));
     is_right(bytes, 0)?;
     is_right(&other, 0)?;
@@ -317,6 +352,7 @@ fn a_receivers_map_becomes_huge(world: &World) -> Verdict {
     let received = ok!(SealedMemFd::verify(ok!(kernel::receive(&ours)), EXTENT));
     sender.finish(PATIENCE)?;
     let map = ok!(received.map());
+    is_right(&map, 0)?;
     same!(attacks::mapped_hugely(map.as_ptr())?, 0);
     ok!(patiently(|| map.collapse()));
     is_right(&map, 0)?;
@@ -344,6 +380,7 @@ fn a_sparse_file_takes_memory_only_when_it_is_asked_to(world: &World) -> Verdict
     let map = ok!(received.map());
     let copy = ok!(received.map_copy());
     same!((map.len(), map[EXTENT], map[0]), (LEN, b'x', b'x'));
+    same!(map[2 * EXTENT], b'x');
     same!(kernel::memory_of(&received), Ok(before));
     // Nor does a shared map of a file that is not sealed.
     let file = sparse(2)?;
@@ -356,6 +393,7 @@ fn a_sparse_file_takes_memory_only_when_it_is_asked_to(world: &World) -> Verdict
     ok!(patiently(|| map.collapse()));
     same!(kernel::memory_of(&received), Ok(LEN as u64));
     holds!((1..EXTENT).all(|index| map[index] == 0));
+    touch(&shared)?;
     ok!(patiently(|| shared.collapse()));
     same!(kernel::memory_of(&file), Ok(2 * EXTENT as u64));
     Ok(())
@@ -368,6 +406,11 @@ fn only_whole_extents_become_huge(world: &World) -> Verdict {
     needs!(before < EXTENT as u64, LARGE_ANYWAY);
     // From within the first to within the last.
     let map = ok!(file.map_shared_mut(LARGEST_PAGE..4 * EXTENT - LARGEST_PAGE));
+    for at in (0..map.len()).step_by(PAGE) {
+        if (at + LARGEST_PAGE) % EXTENT == 0 {
+            ok!(map.read_exact_at(&mut [0], at));
+        }
+    }
     ok!(patiently(|| map.collapse()));
     let page = before / 4;
     same!(ok!(kernel::memory_of(&file)), 2 * EXTENT as u64 + 2 * page);
@@ -376,9 +419,6 @@ fn only_whole_extents_become_huge(world: &World) -> Verdict {
     refused!(map.collapse(), Errno::EINVAL);
     Ok(())
 }
-
-/// A reason for which a claim is skipped.
-pub(crate) const LARGE_ANYWAY: &str = "memory files are on large pages anyway (shmem_enabled)";
 
 fn what_was_stored_in_a_copy_stays(world: &World) -> Verdict {
     const LEN: usize = 2 * EXTENT;
@@ -450,6 +490,7 @@ fn a_file_whose_pages_are_moved_is_sealed(world: &World) -> Verdict {
     for _ in 0..20 {
         let file = sparse(2)?;
         let map = ok!(file.map_shared_mut(..));
+        touch(&map)?;
         ok!(patiently(|| map.collapse()));
         ok!(map.write_all_at(b"y", EXTENT));
         drop(map);

@@ -11,6 +11,7 @@ use crate::{
     shared::shared,
 };
 use core::{
+    cell::Cell,
     fmt::Debug,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -18,6 +19,11 @@ use core::{
 use owned_memfd::{
     AccessError, OwnedMemFd, Seals, SharedAtomicInt, SharedInt, SharedMap, SharedMapMut,
 };
+
+/// A reason for which a claim is skipped: QEMU has a barrier before `stlr` and one after `ldar`, and
+/// none between them.
+pub(crate) const LOADS_OVERTAKE: &str =
+    "the emulator lets a load-acquire overtake a store-release before it, as no such CPU does";
 
 claims!(
     an_integer_lies_in_the_map_at_a_multiple_of_its_size,
@@ -392,11 +398,13 @@ fn reaches(map: &SharedMap, offset: usize, value: u32, order: Ordering) -> Verdi
     Ok(())
 }
 
-/// While another process does `change` again and again, `check` holds for as long.
+/// While another process does `change` again and again, `check` holds for as long, and until it has
+/// seen enough.
 fn while_others(
     file: &OwnedMemFd,
     change: impl Fn(&SharedMapMut, u32) -> Verdict,
     check: impl Fn(&SharedMap) -> Verdict,
+    seen: &[Cell<u32>; 2],
 ) -> Verdict {
     const STOP: usize = LARGEST_PAGE - 8;
     let ours = ok!(file.map_shared_mut(..));
@@ -415,8 +423,12 @@ fn while_others(
         Ok(())
     }));
     let end = raw::now() + TIME;
+    let saw_all = || seen.iter().all(|seen| seen.get() > 0);
     let mut verdict = Ok(());
-    while verdict.is_ok() && raw::now() < end {
+    while verdict.is_ok() && (raw::now() < end || !saw_all()) {
+        if raw::now() > end + PATIENCE {
+            verdict = failure!("it was never changed: {seen:?}");
+        }
         for _ in 0..64 {
             verdict = check(&ours);
             if verdict.is_err() {
@@ -432,7 +444,7 @@ fn while_others(
 fn are_never_torn<T: From64>(file: &OwnedMemFd) -> Verdict {
     // At the start and the end of a page, and of a line of a cache.
     const PLACES: [usize; 4] = [0, 56, 64, PAGE - 8];
-    let seen = [const { core::cell::Cell::new(0_u32) }; 2];
+    let seen = [const { Cell::new(0) }; 2];
     let values = [0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa].map(T::cut);
     let map = ok!(file.map_shared_mut(..));
     for place in PLACES {
@@ -452,14 +464,12 @@ fn are_never_torn<T: From64>(file: &OwnedMemFd) -> Verdict {
                 let Some(index) = values.iter().position(|value| *value == found) else {
                     fail!("{found:?} at {place}");
                 };
-                seen[index].set(seen[index].get() + 1);
+                seen[index].set(1);
             }
             Ok(())
         },
-    )?;
-    // It was being changed.
-    holds!(seen.iter().all(|seen| seen.get() > 0), "{seen:?}");
-    Ok(())
+        &seen,
+    )
 }
 
 fn loads_are_never_torn(_: &World) -> Verdict {
@@ -473,7 +483,7 @@ fn loads_are_never_torn(_: &World) -> Verdict {
 fn copies_are_torn_only_between_bytes(_: &World) -> Verdict {
     let (file, _map) = shared(LARGEST_PAGE)?;
     for (offset, len) in [(0, 16), (3, 100), (PAGE - 50, 1000), (1, 8)] {
-        let seen = [const { core::cell::Cell::new(0_u32) }; 2];
+        let seen = [const { Cell::new(0) }; 2];
         ok!(ok!(file.map_shared_mut(..)).write_all_at(&[0x55; 1000][..len], offset));
         while_others(
             &file,
@@ -486,15 +496,15 @@ fn copies_are_torn_only_between_bytes(_: &World) -> Verdict {
                 ok!(map.read_exact_at(&mut found[..len], offset));
                 for byte in &found[..len] {
                     match byte {
-                        0x55 => seen[0].set(seen[0].get() + 1),
-                        0xaa => seen[1].set(seen[1].get() + 1),
+                        0x55 => seen[0].set(1),
+                        0xaa => seen[1].set(1),
                         other => fail!("{other:#x} was never written"),
                     }
                 }
                 Ok(())
             },
+            &seen,
         )?;
-        holds!(seen.iter().all(|seen| seen.get() > 0), "{seen:?}");
     }
     Ok(())
 }
@@ -606,7 +616,7 @@ fn what_is_swapped_is_complete_where_it_is_acquired(_: &World) -> Verdict {
 
 /// Each of two processes stores into its own integer and then loads the other's. With `SeqCst`, not
 /// both find what was there before.
-fn of_two_that_store_and_then_load_one_sees_the_other(_: &World) -> Verdict {
+fn of_two_that_store_and_then_load_one_sees_the_other(world: &World) -> Verdict {
     const READY: [usize; 2] = [0, 128];
     const VALUE: [usize; 2] = [256, 384];
     const FOUND: [usize; 2] = [512, 640];
@@ -643,6 +653,10 @@ fn of_two_that_store_and_then_load_one_sees_the_other(_: &World) -> Verdict {
         Ok(())
     }
 
+    needs!(
+        world.is_of_a_kernel() || cfg!(not(target_arch = "aarch64")),
+        LOADS_OVERTAKE
+    );
     for (store, load) in [
         (Ordering::SeqCst, Ordering::SeqCst),
         (Ordering::Acquire, Ordering::Release),

@@ -86,6 +86,7 @@ cfg_if! {
 }
 
 pub mod init;
+pub mod meeting;
 pub mod skips;
 
 pub use claim::{Claim, Failure, Stop, Verdict};

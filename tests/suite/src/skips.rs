@@ -11,7 +11,7 @@ use crate::{
         DEV_FD_NOT_WANTED, DEV_FD_WANTED, NOT_ABOUT_KEXEC, RUNS_AS_SECOND_KERNEL, RUNS_BY_PROC,
         RUNS_WITHOUT_PROC,
     },
-    kexec, mapping, parties, proving, shared, world,
+    integers, kexec, mapping, parties, proving, shared, world,
 };
 
 /// Any machine that the scripts run the tests on: also an old one, or a container, or as an ordinary
@@ -125,6 +125,8 @@ pub const ALLOWED: &[Line] = &[
     (parties::NO_CLOSING, &[EMULATED]),
     (parties::NO_EXECVEAT, &[EMULATED]),
     (shared::LOCKS_THE_EMULATOR, &[EMULATED]),
+    (integers::LOADS_OVERTAKE, &[EMULATED]),
+    (collapsing::PLACES, &[EMULATED]),
 ];
 
 /// A claim, and the kernels that are there to show it.
