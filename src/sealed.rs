@@ -73,7 +73,8 @@ impl SealedMemFd {
         self.len() == 0
     }
 
-    /// Maps the whole content, with one system call below 2 MiB.
+    /// Maps the whole content. Below 2 MiB this is one system call, except on the kernels that
+    /// [`SealedMap`] names.
     ///
     /// From 2 MiB on, the map begins where the kernel can use huge pages, if it has room there.
     /// That takes up to two calls more.

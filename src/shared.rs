@@ -283,8 +283,8 @@ impl SharedMap {
     ///
     /// The map may move to another address. It works also after
     /// [`seal_for_readers`](OwnedMemFd::seal_for_readers), when nobody can map the file for
-    /// writing any more, unless it is on huge pages. A `len` that the map has already changes
-    /// nothing.
+    /// writing any more, unless it is on huge pages or the map was empty. A `len` that the map has
+    /// already changes nothing.
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
@@ -303,9 +303,10 @@ impl SharedMap {
     /// - [`MapError::OtherFile`]: the map is not one of `file`.
     /// - [`MapError::OutOfBounds`]: the file is shorter than the map would be.
     /// - `EAGAIN`: what is locked is above `RLIMIT_MEMLOCK`.
-    /// - `EINVAL`: the map is a mirrored one.
+    /// - `EINVAL`: the map is a mirrored one; or, on newer kernels, no address space has room for
+    ///   `len`.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
-    /// - `EPERM`: on huge pages, for writing, after `seal_for_readers`.
+    /// - `EPERM`: for writing, after `seal_for_readers`: on huge pages, or if the map was empty.
     /// - What [`OwnedMemFd::map_shared`] says of the seals and the descriptor of `file`.
     ///
     /// See [`mremap(2)`](https://man7.org/linux/man-pages/man2/mremap.2.html).
