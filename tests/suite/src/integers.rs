@@ -614,39 +614,48 @@ fn what_is_swapped_is_complete_where_it_is_acquired(_: &World) -> Verdict {
     )
 }
 
-/// Each of two processes stores into its own integer and then loads the other's. With `SeqCst`, not
-/// both find what was there before.
+/// Each of two processes stores into its own integers, and after each one loads the other's. With
+/// `SeqCst`, not both find what was there before.
 fn of_two_that_store_and_then_load_one_sees_the_other(world: &World) -> Verdict {
     const READY: [usize; 2] = [0, 128];
-    const VALUE: [usize; 2] = [256, 384];
-    const FOUND: [usize; 2] = [512, 640];
-    const DONE: [usize; 2] = [768, 896];
-    const LEAST: u32 = 200;
+    const DONE: [usize; 2] = [256, 384];
+    /// How many integers each has. Nothing waits between them, so that the processes meet somewhere.
+    const MANY: usize = 2000;
+    const VALUES: [usize; 2] = [LARGEST_PAGE, 2 * LARGEST_PAGE];
+    const FOUND: [usize; 2] = [3 * LARGEST_PAGE, 4 * LARGEST_PAGE];
+    const LEAST: u32 = 20;
 
     fn take_part(file: &OwnedMemFd, me: usize, store: Ordering, load: Ordering) -> Verdict {
         let map = ok!(file.map_shared_mut(..));
-        let at = |offsets: [usize; 2], who: usize| map.atomic_mut::<u32>(offsets[who]);
+        let at = |offset: usize| map.atomic_mut::<u32>(offset);
         let other = 1 - me;
         let end = raw::now() + 2 * TIME;
         for round in 1.. {
-            ok!(at(READY, me)).store(round, Ordering::SeqCst);
+            ok!(at(READY[me])).store(round, Ordering::SeqCst);
             reaches(&map, READY[other], round, Ordering::SeqCst)?;
-            ok!(at(VALUE, me)).store(round, store);
-            let found = ok!(at(VALUE, other)).load(load);
-            ok!(at(FOUND, me)).store(found, Ordering::SeqCst);
+            for index in 0..MANY {
+                let mine = ok!(at(VALUES[me] + 4 * index));
+                let theirs = ok!(at(VALUES[other] + 4 * index));
+                let found = ok!(at(FOUND[me] + 4 * index));
+                // Nothing is between these, or the store would be over anyway.
+                mine.store(round, store);
+                let value = theirs.load(load);
+                found.store(value, Ordering::Relaxed);
+            }
             // The first one says when it is enough: `u32::MAX` is every round.
             let is_over = me == 0 && round > LEAST && raw::now() > end;
             let done = if is_over { u32::MAX } else { round };
-            ok!(at(DONE, me)).store(done, Ordering::SeqCst);
+            ok!(at(DONE[me])).store(done, Ordering::SeqCst);
             reaches(&map, DONE[other], round, Ordering::SeqCst)?;
-            let found = [ok!(at(FOUND, 0)), ok!(at(FOUND, 1))].map(|it| it.load(Ordering::SeqCst));
-            holds!(
-                found.contains(&round),
-                "both find the old value in round {round}: {found:?}"
-            );
-            // Nobody goes on before both have looked.
-            ok!(at(READY, me)).store(round, Ordering::SeqCst);
-            if is_over || ok!(at(DONE, other)).load(Ordering::SeqCst) == u32::MAX {
+            for index in 0..MANY {
+                let found = FOUND.map(|found| map.atomic::<u32>(found + 4 * index));
+                let found = found.map(|it| it.map(|it| it.load(Ordering::Relaxed)));
+                holds!(
+                    found.contains(&Ok(round)),
+                    "both find the old value at {index} in round {round}: {found:?}"
+                );
+            }
+            if is_over || ok!(at(DONE[other])).load(Ordering::SeqCst) == u32::MAX {
                 break;
             }
         }
@@ -662,52 +671,72 @@ fn of_two_that_store_and_then_load_one_sees_the_other(world: &World) -> Verdict 
         (Ordering::Acquire, Ordering::Release),
         (Ordering::AcqRel, Ordering::AcqRel),
     ] {
-        let (file, map) = shared(PAGE)?;
+        let (file, _map) = shared(5 * LARGEST_PAGE)?;
         let other = ok!(Child::start(Descriptors::Copied, || {
             take_part(&file, 1, store, load)
         }));
         take_part(&file, 0, store, load)?;
         other.finish(PATIENCE)?;
-        drop(map);
     }
     Ok(())
 }
 
-/// How often each process counts.
-const COUNT: u32 = 20_000;
-const PROCESSES: u32 = 3;
+const PROCESSES: usize = 3;
 
-/// Runs `count` in several processes at once, this one included, each with a map of its own.
-fn in_processes(file: &OwnedMemFd, count: impl Fn(&SharedMapMut, u32) -> Verdict) -> Verdict {
-    let run = |who: u32| count(&ok!(file.map_shared_mut(..)), who);
-    let one = ok!(Child::start(Descriptors::Copied, || run(1)));
-    let two = ok!(Child::start(Descriptors::Copied, || run(2)));
-    run(0)?;
+/// Runs `count` again and again in several processes at once, this one included, each with a map of
+/// its own, and returns how often in all.
+fn in_processes(
+    file: &OwnedMemFd,
+    count: impl Fn(&SharedMapMut, u32) -> Verdict,
+) -> Result<u32, Stop> {
+    /// A process goes on for a while without looking at the time.
+    const AT_LEAST: u32 = 1000;
+
+    let there = ok!(Shared::new(AtomicU32::new(0)));
+    let counted = ok!(Shared::new(AtomicU32::new(0)));
+    let run = || {
+        let map = ok!(file.map_shared_mut(..));
+        let (deadline, mut turns) = (raw::now() + PATIENCE, 0);
+        // They begin together.
+        there.fetch_add(1, Ordering::SeqCst);
+        while there.load(Ordering::SeqCst) < PROCESSES as u32 {
+            spin(&mut turns);
+            holds!(turns % 4096 != 0 || raw::now() < deadline, "one is missing");
+        }
+        let (end, mut count_of_this) = (raw::now() + 2 * TIME, 0);
+        while count_of_this == 0 || raw::now() < end {
+            for _ in 0..AT_LEAST {
+                count(&map, count_of_this)?;
+                count_of_this += 1;
+            }
+        }
+        counted.fetch_add(count_of_this, Ordering::SeqCst);
+        Ok(())
+    };
+    let one = ok!(Child::start(Descriptors::Copied, run));
+    let two = ok!(Child::start(Descriptors::Copied, run));
+    run()?;
     one.finish(PATIENCE)?;
-    two.finish(PATIENCE)
+    two.finish(PATIENCE)?;
+    Ok(counted.load(Ordering::SeqCst))
 }
 
 fn additions_of_processes_are_exact(_: &World) -> Verdict {
     // Side by side, so that each operation must leave the others alone.
     let (file, map) = shared(PAGE)?;
-    in_processes(&file, |map, _| {
-        let (one, two, wide) = (
-            ok!(map.atomic_mut::<u32>(8)),
-            ok!(map.atomic_mut::<u32>(12)),
-            ok!(map.atomic_mut::<u64>(16)),
-        );
-        for turn in 0..COUNT {
-            let order = ORDERS[turn as usize % ORDERS.len()];
-            one.fetch_add(1, order);
-            two.fetch_add(3, order);
-            wide.fetch_add(u64::from(u32::MAX), order);
-        }
+    let all = in_processes(&file, |map, turn| {
+        let order = ORDERS[turn as usize % ORDERS.len()];
+        ok!(map.atomic_mut::<u32>(8)).fetch_add(1, order);
+        ok!(map.atomic_mut::<u32>(12)).fetch_add(3, order);
+        ok!(map.atomic_mut::<u64>(16)).fetch_add(u64::from(u32::MAX), order);
         Ok(())
     })?;
-    let all = COUNT * PROCESSES;
     let relaxed = Ordering::Relaxed;
     same!(ok!(map.atomic::<u32>(8)).load(relaxed), all);
-    same!(ok!(map.atomic::<u32>(12)).load(relaxed), 3 * all);
+    same!(
+        ok!(map.atomic::<u32>(12)).load(relaxed),
+        all.wrapping_mul(3)
+    );
     let expected = u64::from(all) * u64::from(u32::MAX);
     same!(ok!(map.atomic::<u64>(16)).load(relaxed), expected);
     Ok(())
@@ -733,90 +762,95 @@ fn exchanges_of_processes_are_exact(_: &World) -> Verdict {
     }
 
     let (file, map) = shared(PAGE)?;
-    in_processes(&file, |map, _| {
-        for turn in 0..COUNT {
-            let order = ORDERS[turn as usize % ORDERS.len()];
-            add::<u32>(map, 8, order, |value| value.wrapping_add(1))?;
-            add::<u64>(map, 16, order, |value| value.wrapping_add(1 << 33))?;
-        }
-        Ok(())
+    let all = in_processes(&file, |map, turn| {
+        let order = ORDERS[turn as usize % ORDERS.len()];
+        add::<u32>(map, 8, order, |value| value.wrapping_add(1))?;
+        add::<u64>(map, 16, order, |value| value.wrapping_add(1 << 20))
     })?;
-    let all = COUNT * PROCESSES;
     same!(ok!(map.atomic::<u32>(8)).load(Ordering::Relaxed), all);
-    let expected = u64::from(all) << 33;
+    let expected = u64::from(all) << 20;
     same!(ok!(map.atomic::<u64>(16)).load(Ordering::Relaxed), expected);
     Ok(())
 }
 
 fn a_lock_by_swap_lets_in_one_process(_: &World) -> Verdict {
     let (file, map) = shared(LARGEST_PAGE)?;
-    in_processes(&file, |map, who| {
+    let all = in_processes(&file, |map, _| {
         let lock = ok!(map.atomic_mut::<u32>(64));
-        for _ in 0..COUNT / 4 {
-            let (deadline, mut turns) = (raw::now() + PATIENCE, 0);
-            while lock.swap(1 + who, Ordering::Acquire) != 0 {
-                // Whoever swaps in vain has taken the holder's name away.
-                spin(&mut turns);
-                holds!(turns % 4096 != 0 || raw::now() < deadline, "never unlocked");
-            }
-            // Copies, which are not atomic, across two pages.
-            let mut count = [0; 8];
-            ok!(map.read_exact_at(&mut count, PAGE - 3));
-            let count = u64::from_ne_bytes(count) + 1;
-            ok!(map.write_all_at(&count.to_ne_bytes(), PAGE - 3));
-            lock.store(0, Ordering::Release);
+        let (deadline, mut turns) = (raw::now() + PATIENCE, 0);
+        while lock.swap(1, Ordering::Acquire) != 0 {
+            spin(&mut turns);
+            holds!(turns % 4096 != 0 || raw::now() < deadline, "never unlocked");
         }
+        // Copies, which are not atomic, across two pages.
+        let mut count = [0; 4];
+        ok!(map.read_exact_at(&mut count, PAGE - 3));
+        let count = u32::from_ne_bytes(count) + 1;
+        ok!(map.write_all_at(&count.to_ne_bytes(), PAGE - 3));
+        lock.store(0, Ordering::Release);
         Ok(())
     })?;
-    let mut count = [0; 8];
+    let mut count = [0; 4];
     ok!(map.read_exact_at(&mut count, PAGE - 3));
-    same!(u64::from_ne_bytes(count), u64::from(COUNT / 4 * PROCESSES));
+    same!(u32::from_ne_bytes(count), all);
     Ok(())
 }
 
-/// Four threads and another process, which use one map and one of their own.
+/// Four threads of each process, which use one map and one of their own.
 fn additions_of_threads_and_processes_are_exact(_: &World) -> Verdict {
-    const TIMES: u32 = COUNT / 2;
+    const PLACE: usize = 1000;
+    const STEP: u32 = 100;
+
     let (file, map) = shared(LARGEST_PAGE)?;
-    let integer = ok!(map.atomic_mut::<u32>(8));
-    let wide = ok!(map.atomic_mut::<u64>(16));
-    let other = ok!(Child::start(Descriptors::Copied, || {
-        let map = ok!(file.map_shared_mut(..));
-        for _ in 0..TIMES {
-            ok!(map.atomic_mut::<u32>(8)).fetch_add(1, Ordering::Relaxed);
-            ok!(map.atomic_mut::<u64>(16)).fetch_add(1, Ordering::Relaxed);
-            ok!(map.write_all_at(&[9; 100], 1000));
-        }
-        Ok(())
-    }));
-    let count = || {
-        for turn in 0..TIMES {
-            integer.fetch_add(1, Ordering::Relaxed);
-            let mut current = wide.load(Ordering::Relaxed);
-            while let Err(found) =
-                wide.compare_exchange(current, current + 1, Ordering::AcqRel, Ordering::Relaxed)
-            {
-                current = found;
+    let counted = ok!(Shared::new(AtomicU32::new(0)));
+    let run = |map: &SharedMapMut| {
+        let end = raw::now() + 2 * TIME;
+        let count = || {
+            let integer = ok!(map.atomic_mut::<u32>(8));
+            let wide = ok!(map.atomic_mut::<u64>(16));
+            let mut done = 0;
+            while done == 0 || raw::now() < end {
+                for turn in 0..STEP {
+                    integer.fetch_add(1, Ordering::Relaxed);
+                    let mut current = wide.load(Ordering::Relaxed);
+                    while let Err(found) = wide.compare_exchange(
+                        current,
+                        current + 1,
+                        Ordering::AcqRel,
+                        Ordering::Relaxed,
+                    ) {
+                        current = found;
+                    }
+                    let mut found = [0; 100];
+                    ok!(map.write_all_at(&[turn as u8; 100], PLACE));
+                    ok!(map.read_exact_at(&mut found, PLACE));
+                    holds!(
+                        found.iter().all(|byte| u32::from(*byte) < STEP),
+                        "{found:?}"
+                    );
+                }
+                done += STEP;
             }
-            let value = turn as u8 & 1;
-            let mut found = [0; 100];
-            if map.write_all_at(&[value; 100], 1000).is_err()
-                || map.read_exact_at(&mut found, 1000).is_err()
-                || found.iter().any(|byte| ![0, 1, 9].contains(byte))
-            {
-                return false;
-            }
-        }
-        true
+            counted.fetch_add(done, Ordering::SeqCst);
+            Ok(())
+        };
+        let (one, others) = ok!(raw::beside(count, || {
+            raw::beside(count, || raw::beside(count, count))
+        }));
+        let (two, others) = ok!(others);
+        let (three, four) = ok!(others);
+        one.and(two).and(three).and(four)
     };
-    let results = ok!(raw::beside(count, || {
-        raw::beside(count, || raw::beside(count, count))
+    let other = ok!(Child::start(Descriptors::Copied, || {
+        run(&ok!(file.map_shared_mut(..)))
     }));
-    let (one, others) = results;
-    let (two, others) = ok!(others);
-    same!((one, two, ok!(others)), (true, true, (true, true)));
+    run(&map)?;
     other.finish(PATIENCE)?;
-    same!(integer.load(Ordering::Relaxed), 5 * TIMES);
-    same!(wide.load(Ordering::Relaxed), u64::from(5 * TIMES));
+    let all = counted.load(Ordering::SeqCst);
+    same!(ok!(map.atomic::<u32>(8)).load(Ordering::Relaxed), all);
+    same!(
+        ok!(map.atomic::<u64>(16)).load(Ordering::Relaxed),
+        u64::from(all)
+    );
     Ok(())
 }
