@@ -73,10 +73,8 @@ cfg_if! {
         pub use path::NumberedPath;
         pub use proof::{MapError, VerifyError, VerifyErrorKind, has_cve_2026_63952};
         pub use sealed::{CopyMap, ExecMap, SealedMap, SealedMemFd};
-        pub use shared::{
-            AccessError, SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt, SharedMap,
-            SharedMapMut,
-        };
+        pub use shared::{AccessError, SharedMap, SharedMapMut};
+        pub use shared::{SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt};
         pub use stream::{Reader, Writer};
         pub use transfer::TransferError;
     }
