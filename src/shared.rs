@@ -111,8 +111,9 @@ impl OwnedMemFd {
     ///
     /// In a map of `2 * n` bytes, the bytes at `i` and at `i + n` are the same byte of the file. A
     /// record in a ring of `n` bytes can thus be copied in one piece wherever it begins. The rest
-    /// is as in [`map_shared`](Self::map_shared), except that the range must be made of whole
-    /// pages, and that the map cannot grow.
+    /// is as in [`map_shared`](Self::map_shared), except that the map cannot grow, and that the
+    /// range must be made of whole pages: multiples of 64 KiB are that on every machine, unless the
+    /// file is on huge pages.
     ///
     /// # Errors
     /// As [`map_shared`](Self::map_shared), and:
@@ -523,6 +524,26 @@ impl SharedAtomic<'_, u32> {
     ///
     /// It can also return without a wake, so check the integer again. Whoever shares the memory can
     /// wake it as often as they like: to end by a deadline, compute what is left of it each time.
+    ///
+    /// ```
+    /// use owned_memfd::{Errno, SharedAtomic};
+    /// use std::{sync::atomic::Ordering, time::Instant};
+    ///
+    /// /// Waits until the integer is no longer `seen`, and returns what it is then.
+    /// fn changed(cell: SharedAtomic<'_, u32>, seen: u32, until: Instant) -> Result<u32, Errno> {
+    ///     loop {
+    ///         match cell.load(Ordering::Acquire) {
+    ///             now if now != seen => return Ok(now),
+    ///             _ => {}
+    ///         }
+    ///         let left = until.checked_duration_since(Instant::now());
+    ///         match cell.wait(seen, Some(left.ok_or(Errno::ETIMEDOUT)?)) {
+    ///             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+    ///             Err(errno) => return Err(errno),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// - `EAGAIN`: the integer is not `expected`, so that this did not sleep.
