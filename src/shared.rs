@@ -349,8 +349,8 @@ impl SharedMap {
     /// - `EAGAIN`: a page is in use. Try again.
     /// - `EBUSY`: the control group has no room for a huge page.
     /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; or
-    ///   the kernel has no such pages. Before Linux 6.2 or so, also for a map that is only for
-    ///   reading.
+    ///   the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
+    ///   accessed through this map.
     /// - `ENOMEM`: no huge page is free.
     ///
     /// Since Linux 6.1.

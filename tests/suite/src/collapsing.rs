@@ -28,6 +28,7 @@ claims!(
     a_shared_map_becomes_huge_and_keeps_its_bytes,
     what_others_write_meanwhile_is_not_lost,
     a_view_becomes_huge,
+    what_was_never_touched_becomes_huge_too,
     a_sealed_map_becomes_huge_and_keeps_its_bytes,
     a_receivers_map_becomes_huge,
     a_sparse_file_takes_memory_only_when_it_is_asked_to,
@@ -118,8 +119,9 @@ fn is_placed(start: *const u8, offset: usize, len: usize, get: impl Fn(usize) ->
 }
 
 fn a_map_from_2_mib_on_begins_where_huge_pages_can(world: &World) -> Verdict {
-    needs!(world.is_of_a_kernel(), PLACES);
     const LEN: usize = 4 * EXTENT;
+
+    needs!(world.is_of_a_kernel(), PLACES);
     for len in [EXTENT, EXTENT + 1, 2 * EXTENT - 1, LEN + 5] {
         let sealed = ok!(marked(len)?.seal());
         // Many at the same time, so that no place is free by chance.
@@ -261,8 +263,10 @@ fn a_shared_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
     same!(attacks::mapped_hugely(map.as_ptr())?, 3 * EXTENT as u64);
     // Again.
     ok!(patiently(|| map.collapse()));
-    // The other map of the same pages gains.
-    same!(attacks::mapped_hugely(view.as_ptr())?, 3 * EXTENT as u64);
+    // Other maps of the same pages gain, at the latest those that are made from then on.
+    let late = ok!(file.map_shared(..));
+    is_right_shared(&late, 0)?;
+    same!(attacks::mapped_hugely(late.as_ptr())?, 3 * EXTENT as u64);
     ok!(map.write_all_at(b"0123", EXTENT - 2));
     let mut found = [0; 4];
     ok!(view.read_exact_at(&mut found, EXTENT - 2));
@@ -277,10 +281,11 @@ fn a_shared_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
 fn what_others_write_meanwhile_is_not_lost(world: &World) -> Verdict {
     const LEN: usize = 2 * EXTENT;
     const ROUNDS: u32 = 3000;
+    // What is huge becomes small where a hole is punched, so that there is always something to do.
+    const HOLE: u64 = EXTENT as u64 + PAGE as u64;
+
     needs!(world.collapse, world::NO_COLLAPSE);
     let (file, map) = shared(LEN)?;
-    // What is huge becomes small where a hole is punched, so that there is always something to do.
-    const HOLE: u64 = EXTENT as u64;
     let other = ok!(Child::start(Descriptors::Copied, || {
         let map = ok!(file.map_shared_mut(..));
         for _ in 0..ROUNDS {
@@ -309,7 +314,7 @@ fn what_others_write_meanwhile_is_not_lost(world: &World) -> Verdict {
 }
 
 fn a_view_becomes_huge(world: &World) -> Verdict {
-    needs!(world.collapse_by_readers, world::NO_COLLAPSE_BY_READERS);
+    needs!(world.collapse, world::NO_COLLAPSE);
     needs!(world.proc, world::NO_PROC);
     let (file, map) = shared(EXTENT)?;
     fill(&file, EXTENT)?;
@@ -322,9 +327,27 @@ fn a_view_becomes_huge(world: &World) -> Verdict {
     Ok(())
 }
 
+/// Some kernels say that they cannot, and have done it.
+fn what_was_never_touched_becomes_huge_too(world: &World) -> Verdict {
+    needs!(world.collapse, world::NO_COLLAPSE);
+    let file = sparse(2)?;
+    let map = ok!(file.map_shared_mut(..));
+    let result = patiently(|| map.collapse());
+    holds!(matches!(result, Ok(()) | Err(Errno::EINVAL)), "{result:?}");
+    let huge = 2 * EXTENT as u64;
+    same!((result, kernel::memory_of(&file)), (result, Ok(huge)));
+    touch(&map)?;
+    ok!(patiently(|| map.collapse()));
+    ok!(map.write_all_at(b"y", 1));
+    let mut found = [0; 3];
+    ok!(map.read_exact_at(&mut found, 0));
+    same!(&found, b"xy\0");
+    Ok(())
+}
+
 fn a_sealed_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
     const LEN: usize = 2 * EXTENT + 5;
-    needs!(world.collapse_by_readers, world::NO_COLLAPSE_BY_READERS);
+    needs!(world.collapse, world::NO_COLLAPSE);
     needs!(world.proc, world::NO_PROC);
     let sealed = small(LEN)?;
     let map = ok!(sealed.map());
@@ -342,7 +365,7 @@ fn a_sealed_map_becomes_huge_and_keeps_its_bytes(world: &World) -> Verdict {
 }
 
 fn a_receivers_map_becomes_huge(world: &World) -> Verdict {
-    needs!(world.collapse_by_readers, world::NO_COLLAPSE_BY_READERS);
+    needs!(world.collapse, world::NO_COLLAPSE);
     needs!(world.proc, world::NO_PROC);
     let (ours, theirs) = ok!(kernel::socket_pair());
     let sender = ok!(Child::start(Descriptors::Copied, || {
@@ -389,7 +412,7 @@ fn a_sparse_file_takes_memory_only_when_it_is_asked_to(world: &World) -> Verdict
     let view = ok!(file.map_shared(..));
     drop((copy, view));
     same!(kernel::memory_of(&file), Ok(before / 3 * 2));
-    needs!(world.collapse_by_readers, world::NO_COLLAPSE_BY_READERS);
+    needs!(world.collapse, world::NO_COLLAPSE);
     ok!(patiently(|| map.collapse()));
     same!(kernel::memory_of(&received), Ok(LEN as u64));
     holds!((1..EXTENT).all(|index| map[index] == 0));
@@ -450,7 +473,7 @@ fn what_was_stored_in_a_copy_stays(world: &World) -> Verdict {
 }
 
 fn code_becomes_huge_and_runs(world: &World) -> Verdict {
-    needs!(world.collapse_by_readers, world::NO_COLLAPSE_BY_READERS);
+    needs!(world.collapse, world::NO_COLLAPSE);
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(&attacks::RETURNS_42));
     ok!(file.set_len(EXTENT as u64));

@@ -1,7 +1,7 @@
 //! Claims about maps that show the same pages twice in a row.
 
 use crate::{
-    Verdict, World, attacks,
+    Stop, Verdict, World, attacks,
     attacks::LARGEST_PAGE,
     children,
     kernel::{self, PAGE, READ, WRITE},
@@ -38,7 +38,7 @@ fn both_halves_are_the_same_bytes(_: &World) -> Verdict {
     let mut found = [0; 15];
     // Written in one half or across the seam, and read everywhere.
     for at in [0, 1, LEN - 7, LEN - 1, LEN, LEN + 3, 2 * LEN - 15] {
-        ok!(ring.write_all_at(&[0; LEN], 0));
+        ok!(file.punch_hole(0, LEN as u64));
         ok!(ring.write_all_at(text, at));
         for again in [at % LEN, at % LEN + LEN] {
             if again + text.len() <= 2 * LEN {
@@ -166,14 +166,21 @@ fn what_is_not_whole_pages_is_not_mirrored(world: &World) -> Verdict {
     Ok(())
 }
 
+/// A sealable file of `LARGEST_PAGE` bytes.
+fn whole_pages() -> Result<OwnedMemFd, Stop> {
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(LARGEST_PAGE as u64));
+    Ok(file)
+}
+
 fn what_could_be_cut_is_not_mirrored(_: &World) -> Verdict {
     let missing = Some(VerifyErrorKind::MissingSeals(Seals::SHRINK).into());
-    let file = ok!(kernel::holding(&[7; LARGEST_PAGE]));
+    let file = whole_pages()?;
     same!(file.map_mirrored(..).err(), missing);
     ok!(file.map_mirrored_mut(..));
     holds!(ok!(file.seals()).contains(Seals::SHRINK));
     ok!(file.map_mirrored(..));
-    let file = ok!(kernel::holding(&[7; LARGEST_PAGE]));
+    let file = whole_pages()?;
     ok!(file.add_seals(Seals::SEAL));
     same!(file.map_mirrored_mut(..).err(), missing);
     Ok(())

@@ -468,10 +468,7 @@ fn the_length_is_that_of_the_proof_while_huge_pages_grow(world: &World) -> Verdi
     ok!(attacks::map_privately_and_beyond(&sealed, 4 * size));
     same!(sealed.len(), size);
     same!(ok!(sealed.map()).len(), size);
-    refused!(
-        sealed.map_range(size..size + 1),
-        MapError::OutOfBounds { .. }
-    );
+    refused!(sealed.map_range(size..=size), MapError::OutOfBounds { .. });
     same!(sealed.read_at(&mut [0], size), Ok(0));
     Ok(())
 }

@@ -76,7 +76,6 @@ pub const ALLOWED: &[Line] = &[
     (world::NO_MODULES, &[HOST]),
     (world::NO_KEXEC, &[HOST, "arm64-*", "riscv64-*"]),
     (world::NO_COLLAPSE, &[HOST, "*-5.10*"]),
-    (world::NO_COLLAPSE_BY_READERS, &[HOST, "*-5.10*", "*-6.1"]),
     (attacks::NO_USERFAULTFD, &[HOST, "*-5.10*"]),
     (parties::NO_PIDFD_MESSAGES, &[HOST, "*-5.10*", "*-6.1"]),
     (parties::NO_CHECK, &[HOST, "*-5.10*", "*-6.1", "*-6.12*"]),

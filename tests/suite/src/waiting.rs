@@ -93,7 +93,7 @@ fn waiting_ends_when_the_time_is_over_and_not_before(_: &World) -> Verdict {
     ] {
         let before = raw::now();
         same!(at(&map).wait(0, Some(time)), Err(Errno::ETIMEDOUT));
-        let waited = raw::now() - before;
+        let waited = raw::now().saturating_sub(before);
         holds!(waited >= time, "{waited:?} instead of {time:?}");
         holds!(waited < time + PATIENCE, "{waited:?} instead of {time:?}");
     }
@@ -305,9 +305,10 @@ fn a_map_for_reading_suffices(_: &World) -> Verdict {
 }
 
 fn a_wake_reaches_every_map_of_the_file(_: &World) -> Verdict {
-    let (file, map) = shared(3 * LARGEST_PAGE)?;
     // The same place of the file, at other addresses and offsets.
     const PLACE: usize = LARGEST_PAGE + 12;
+
+    let (file, map) = shared(3 * LARGEST_PAGE)?;
     let other = ok!(Child::start(Descriptors::Copied, || {
         let part = ok!(file.map_shared_mut(LARGEST_PAGE + 4..));
         same!(ok!(part.atomic::<u32>(8)).wait(0, None), Ok(()));
@@ -317,7 +318,7 @@ fn a_wake_reaches_every_map_of_the_file(_: &World) -> Verdict {
     }));
     let view = ok!(file.map_shared(8..LARGEST_PAGE + 16));
     wake(ok!(view.atomic::<u32>(PLACE - 8)), 1)?;
-    let mut grown = ok!(file.map_shared_mut(LARGEST_PAGE..LARGEST_PAGE + 1));
+    let mut grown = ok!(file.map_shared_mut(LARGEST_PAGE..=LARGEST_PAGE));
     ok!(grown.grow(&file, 2 * LARGEST_PAGE));
     wake(ok!(grown.atomic::<u32>(12)), 1)?;
     other.finish(PATIENCE)

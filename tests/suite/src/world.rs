@@ -42,10 +42,8 @@ pub struct World {
     pub(crate) kernel_reads_names: bool,
     /// `madvise` has an effect.
     pub(crate) advice: bool,
-    /// Small pages of a memory file can be made a huge one.
+    /// Small pages of a memory file can be made a huge one, also by those who can only read them.
     pub(crate) collapse: bool,
-    /// A mapping that can only be read suffices for that.
-    pub(crate) collapse_by_readers: bool,
     /// `mremap` can make a second mapping of the same pages.
     pub(crate) duplicate_mappings: bool,
     /// Two processes can share a descriptor table.
@@ -101,8 +99,6 @@ pub(crate) const NAMES_COPIED: &str = "the emulator copies the name before the k
 pub(crate) const NO_ADVICE: &str = "the emulator's madvise does nothing";
 pub(crate) const NO_COLLAPSE: &str =
     "no MADV_COLLAPSE before Linux 6.1, or no huge pages to be had by it, or an emulator";
-pub(crate) const NO_COLLAPSE_BY_READERS: &str =
-    "no MADV_COLLAPSE of what can only be read before Linux 6.2 or so";
 pub(crate) const NO_DUPLICATES: &str = "the emulator's mremap makes no second mapping";
 pub(crate) const NO_SHARED_DESCRIPTORS: &str =
     "the emulator's processes cannot share descriptors without sharing memory";
@@ -190,8 +186,7 @@ impl World {
                 == Some(Errno::EINVAL),
             advice: Mapping::zeros(PAGE)
                 .is_ok_and(|page| page.advise_nonsense() == Err(Errno::EINVAL)),
-            collapse: works(|| collapses(READ | WRITE)),
-            collapse_by_readers: works(|| collapses(READ)),
+            collapse: works(|| collapses(READ | WRITE)) && works(|| collapses(READ)),
             duplicate_mappings: file.as_ref().is_ok_and(|file| {
                 kernel::truncate(file, PAGE as u64).is_ok()
                     && Mapping::of(file, PAGE, Stores::Shared, READ | WRITE)
