@@ -16,11 +16,7 @@ mod output;
 
 use entry::Arguments;
 use output::{Stream, exit};
-use suite::{
-    Stop, Verdict, World,
-    meeting::{self, Meeting},
-    skips::bounded,
-};
+use suite::{Stop, World, meeting, skips::bounded};
 
 /// Runs the program, and returns its exit status.
 fn run(mut arguments: Arguments) -> i32 {
@@ -68,28 +64,16 @@ fn meet(mut arguments: Arguments) -> i32 {
         say!(Stream::Error, "of how many?");
         return 2;
     };
-    let (who, place) = (number(next()), next());
-    let take_part = || -> Verdict {
-        let meeting = match place {
-            Some(path) => Meeting::at(path, of),
-            None => Meeting::new(of),
-        };
-        let meeting = meeting.map_err(|error| {
-            say!(Stream::Error, "{error}");
-            Stop::Skipped("there is no meeting")
-        })?;
-        if place.is_none() {
-            let (process, fd) = meeting.place();
-            say!(Stream::Out, "/proc/{process}/fd/{fd}");
-        }
-        meeting.take_part(who.unwrap_or(0))
-    };
+    let (who, place) = (number(next()).unwrap_or(0), next());
+    let verdict = meeting::attend(of, who, place, |process, fd| {
+        say!(Stream::Out, "/proc/{process}/fd/{fd}");
+    });
     let mut tally = Tally::default();
     let name = "meeting::processes_of_every_cpu_share_one_memory_file";
-    match take_part() {
+    match verdict {
         Ok(()) => tally.passed(name),
         Err(Stop::Failed(failure)) => tally.failed(name, failure),
-        Err(Stop::Skipped(reason)) => tally.failed(name, reason),
+        Err(Stop::Skipped(reason)) => tally.skipped(name, reason),
     }
     i32::from(!tally.conclude())
 }

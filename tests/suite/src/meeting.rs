@@ -7,10 +7,7 @@ use crate::{
     raw::{self, Buffer},
 };
 use core::{ffi::CStr, sync::atomic::Ordering, time::Duration};
-use owned_memfd::{
-    Errno, MemFdOptions, OwnedMemFd, SharedMapMut,
-    fd::{AsRawFd, OwnedFd},
-};
+use owned_memfd::{Errno, MemFdOptions, OwnedMemFd, SharedMapMut, fd::AsRawFd};
 use rustix::fs::OFlags;
 
 /// The argument with which a driver takes part.
@@ -38,39 +35,30 @@ const COUNT: u32 = 200_000;
 /// How often the bytes go round.
 const ROUNDS: u32 = 200;
 
+/// Takes part as one of `of` processes, which are counted from 0. `place` is the path of the memory file;
+/// without one, it is made, and `announce` is told the numbers of this process and of the descriptor.
+#[allow(clippy::missing_errors_doc)]
+pub fn attend(of: u32, who: u32, place: Option<&CStr>, announce: impl FnOnce(i32, i32)) -> Verdict {
+    let file = if let Some(path) = place {
+        raw::disguise(ok!(kernel::open(path, OFlags::RDWR)))
+    } else {
+        let file = ok!(MemFdOptions::new().create(c"meeting"));
+        ok!(file.set_len(LEN as u64));
+        let process = rustix::process::getpid().as_raw_nonzero();
+        announce(process.get(), file.as_raw_fd());
+        file
+    };
+    Meeting { file, of }.take_part(who)
+}
+
 /// A memory file that processes have in common.
-pub struct Meeting {
+struct Meeting {
     file: OwnedMemFd,
     of: u32,
 }
 
 impl Meeting {
-    /// A new one for so many processes.
-    #[allow(clippy::missing_errors_doc)]
-    pub fn new(of: u32) -> Result<Self, Errno> {
-        let file = MemFdOptions::new().create(c"meeting")?;
-        file.set_len(LEN as u64)?;
-        Ok(Self { file, of })
-    }
-
-    /// That of another process.
-    #[allow(clippy::missing_errors_doc)]
-    pub fn at(path: &CStr, of: u32) -> Result<Self, Errno> {
-        let fd: OwnedFd = kernel::open(path, OFlags::RDWR)?;
-        let file = OwnedMemFd::try_from(fd)?;
-        Ok(Self { file, of })
-    }
-
-    /// Where other processes find it: the numbers of this process and of a descriptor.
-    #[must_use]
-    pub fn place(&self) -> (i32, i32) {
-        let process = rustix::process::getpid().as_raw_nonzero();
-        (process.get(), self.file.as_raw_fd())
-    }
-
-    /// Takes part as one of the processes, which are counted from 0.
-    #[allow(clippy::missing_errors_doc)]
-    pub fn take_part(&self, who: u32) -> Verdict {
+    fn take_part(&self, who: u32) -> Verdict {
         let map = ok!(self.file.map_shared_mut(..));
         self.gather(&map, THERE)?;
         count(&map)?;
