@@ -146,21 +146,21 @@ fn a_writer_writes_in_pieces_of_its_buffer(world: &World) -> Verdict {
     let supervisor = Supervisor::of(PWRITE, &[])?;
     let mut buffer = [0; 100];
     let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
-    let mut writes = |len: usize, calls: u32| {
+    let mut takes = |len: usize, calls: u32| {
         let before = supervisor.calls();
         ok!(writer.write_all(&[7; LEN][..len]));
         same!(supervisor.calls() - before, calls);
         Ok(())
     };
-    writes(99, 0)?;
+    takes(99, 0)?;
     // What fills the buffer is written.
-    writes(1, 1)?;
+    takes(1, 1)?;
     // A large piece is written as it is, but for the rest.
-    writes(5050, 1)?;
-    writes(40, 0)?;
+    takes(5050, 1)?;
+    takes(40, 0)?;
     // First the buffer.
-    writes(1010, 2)?;
-    writes(100, 1)?;
+    takes(1010, 2)?;
+    takes(100, 1)?;
     let before = supervisor.calls();
     let sealed = ok!(writer.finish());
     same!(supervisor.calls() - before, 0);
@@ -250,7 +250,7 @@ fn an_error_of_what_was_buffered_is_that_of_finish(world: &World) -> Verdict {
 fn a_text_that_cannot_be_written_has_a_cause(world: &World) -> Verdict {
     let mut buffer = [0; 8];
     let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
-    holds!(write!(writer, "{}-{:>20}-{}", 12, "é", true).is_ok());
+    holds!(write!(writer, "{}-{:>20}-true", 12, "é").is_ok());
     let sealed = ok!(writer.finish());
     let text = "12-                   é-true";
     same!(kernel::holds_exactly(&sealed, text.as_bytes()), Ok(true));

@@ -8,7 +8,7 @@ use crate::{
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Descriptors, Mapping, Response, Stores, Which},
 };
-use owned_memfd::{Errno, MemFdFlags, Seals};
+use owned_memfd::{Errno, MemFdFlags, Seals, fd::AsFd};
 use rustix::{
     fs::OFlags,
     mm::ProtFlags,
@@ -239,19 +239,7 @@ impl World {
             handles: file.as_ref().is_ok_and(raw::may_open_by_handle),
             empty_path: file.as_ref().is_ok_and(raw::opens_by_empty_path),
             huge_pages: create(MemFdFlags::HUGETLB).is_ok(),
-            huge_by_collapse: sealable().is_ok_and(|file| {
-                let (huge, small) = (Ok(EXTENT), Ok(0));
-                kernel::truncate(&file, EXTENT as u64).is_ok()
-                    && kernel::huge_bytes(&file, EXTENT) == small
-                    && Mapping::aligned(&file, EXTENT, EXTENT, READ | WRITE)
-                        .and_then(|mapping| {
-                            // Linux 6.1 collapses nothing of which nothing is mapped.
-                            mapping.get(0);
-                            mapping.collapse()
-                        })
-                        .is_ok()
-                    && kernel::huge_bytes(&file, EXTENT) == huge
-            }),
+            huge_by_collapse: sealable().is_ok_and(|file| becomes_huge(&file)),
             huge_page_list: kernel::open(c"/sys/kernel/mm/hugepages", OFlags::DIRECTORY).is_ok(),
             free_memory: kernel::free_memory(),
             loop_devices: works(|| {
@@ -269,6 +257,21 @@ impl World {
 
 /// What the kernel can collapse into one huge page where its small ones have 4 KiB.
 pub(crate) const EXTENT: usize = 2 << 20;
+
+/// Whether the pages of a new file are small, and huge once they are collapsed.
+fn becomes_huge(file: &impl AsFd) -> bool {
+    let (huge, small) = (Ok(EXTENT), Ok(0));
+    kernel::truncate(file, EXTENT as u64).is_ok()
+        && kernel::huge_bytes(file, EXTENT) == small
+        && Mapping::aligned(file, EXTENT, EXTENT, READ | WRITE)
+            .and_then(|mapping| {
+                // Linux 6.1 collapses nothing of which nothing is mapped.
+                mapping.get(0);
+                mapping.collapse()
+            })
+            .is_ok()
+        && kernel::huge_bytes(file, EXTENT) == huge
+}
 
 /// Collapses a file of which one page is there.
 fn collapses(allowed: ProtFlags) -> crate::Verdict {
