@@ -31,7 +31,7 @@ const TURN: usize = 384;
 const BYTES: usize = 4096 - 11;
 
 /// How often each process counts.
-const COUNT: u32 = 200_000;
+const COUNT: u32 = 500_000;
 /// How often the bytes go round.
 const ROUNDS: u32 = 200;
 
