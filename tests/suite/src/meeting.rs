@@ -3,7 +3,7 @@
 //! each CPU take part.
 
 use crate::{
-    Verdict, kernel,
+    Stop, Verdict, kernel,
     raw::{self, Buffer},
 };
 use core::{ffi::CStr, sync::atomic::Ordering, time::Duration};
@@ -28,10 +28,13 @@ const EXCHANGED_WIDE: usize = 200;
 const LOCK: usize = 256;
 const COUNTED: usize = 320 + 3;
 const TURN: usize = 384;
+/// How often each process has counted: its integer is the only one that nobody else changes.
+const COUNTS: [usize; 4] = [448, 512, 576, 640];
 const BYTES: usize = 4096 - 11;
 
-/// How often each process counts.
-const COUNT: u32 = 500_000;
+/// For how long each process counts, and how often before it looks at the time.
+const TIME: Duration = Duration::from_secs(1);
+const COUNT: u32 = 1000;
 /// How often the bytes go round.
 const ROUNDS: u32 = 200;
 
@@ -61,11 +64,16 @@ impl Meeting {
     fn take_part(&self, who: u32) -> Verdict {
         let map = ok!(self.file.map_shared_mut(..));
         self.gather(&map, THERE)?;
-        count(&map)?;
+        let counted = count(&map)?;
+        let own = COUNTS.get(who as usize).copied().unwrap_or(LEN);
+        ok!(map.atomic_mut::<u32>(own)).store(counted, Ordering::Release);
         self.hand_on(&map, who)?;
         self.gather(&map, OVER)?;
-        let all = COUNT * self.of;
         let narrow = |at| map.atomic::<u32>(at).map(|it| it.load(Ordering::Relaxed));
+        let mut all = 0;
+        for count in COUNTS {
+            all += ok!(narrow(count));
+        }
         let wide = |at| map.atomic::<u64>(at).map(|it| it.load(Ordering::Relaxed));
         same!(narrow(ADDED), Ok(all));
         same!(wide(ADDED_WIDE), Ok(u64::from(all) << 20));
@@ -133,8 +141,8 @@ fn sleep_until(map: &SharedMapMut, at: usize, wanted: impl Fn(u32) -> bool) -> V
     }
 }
 
-/// Counts in every way that there is, as all others do.
-fn count(map: &SharedMapMut) -> Verdict {
+/// Counts in every way that there is, as all others do, and returns how often.
+fn count(map: &SharedMapMut) -> Result<u32, Stop> {
     const MORE: u64 = 1 << 20;
 
     let added = ok!(map.atomic_mut::<u32>(ADDED));
@@ -144,7 +152,9 @@ fn count(map: &SharedMapMut) -> Verdict {
     let lock = ok!(map.atomic_mut::<u32>(LOCK));
     let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
     let deadline = raw::now() + PATIENCE;
-    for _ in 0..COUNT {
+    let (end, mut done) = (raw::now() + TIME, 0);
+    while done % COUNT != 0 || raw::now() < end {
+        done += 1;
         added.fetch_add(1, Ordering::Relaxed);
         added_wide.fetch_add(MORE, Ordering::SeqCst);
         let mut found = exchanged.load(failure);
@@ -168,5 +178,5 @@ fn count(map: &SharedMapMut) -> Verdict {
         ok!(map.write_all_at(&counted.to_ne_bytes(), COUNTED));
         lock.store(0, Ordering::Release);
     }
-    Ok(())
+    Ok(done)
 }
