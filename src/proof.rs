@@ -494,7 +494,7 @@ impl From<VerifyErrorKind> for Errno {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MapError {
-    /// The range ends after the file does, or before it begins.
+    /// The range ends after the file does. Or it ends before its own start.
     OutOfBounds {
         /// The length of the file, in bytes.
         len: usize,
@@ -526,7 +526,7 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfBounds { len } => {
-                write!(f, "the range is not one of the {len} bytes of the file")
+                write!(f, "the range goes beyond the {len} bytes of the file")
             }
             Self::OtherFile => f.write_str("the map is one of another file"),
             Self::Verify(kind) => kind.fmt(f),

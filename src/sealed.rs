@@ -466,7 +466,8 @@ impl fmt::Debug for SealedMap {
 ///
 /// # `SIGBUS`
 /// Touching a hole that has never been written, or writing a page, allocates memory. Reading a hole
-/// raises `SIGBUS` if memory has run out. See [`SealedMap`].
+/// raises `SIGBUS` if memory has run out. See [`SealedMap`]. Huge pages are reserved for this process
+/// alone: in a forked child, writing one raises `SIGBUS` if the pool is empty.
 pub struct CopyMap {
     region: Region,
 }

@@ -279,13 +279,13 @@ impl SharedMap {
         }
     }
 
-    /// Lengthens the map to `len` bytes of `file`, from which it was mapped. The file must be long
-    /// enough.
+    /// Lengthens the map to `len` bytes, counted from where it begins in `file`, from which it was
+    /// mapped. The file must be long enough.
     ///
     /// The map may move to another address. It works also after
     /// [`seal_for_readers`](OwnedMemFd::seal_for_readers), when nobody can map the file for
-    /// writing any more, unless it is on huge pages or the map was empty. A `len` that the map has
-    /// already changes nothing.
+    /// writing any more, unless it is on huge pages or the map was empty. A map never gets
+    /// shorter: a smaller `len` changes nothing.
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
@@ -452,7 +452,7 @@ impl SharedMapMut {
         self.atomic(offset).map(SharedAtomicMut)
     }
 
-    /// Lengthens the map to `len` bytes of `file`, from which it was mapped. As
+    /// Lengthens the map to `len` bytes, counted from where it begins in `file`. As
     /// [`SharedMap::grow`], and the map stays one for writing.
     ///
     /// # Errors
@@ -560,7 +560,7 @@ impl SharedAtomic<'_, u32> {
     }
 
     /// Wakes at most `count` of those who [`wait`](Self::wait) for the integer, in any process, and
-    /// returns how many.
+    /// returns how many: `u32::MAX` wakes all. A map for reading is enough.
     ///
     /// # Errors
     /// - `EFAULT`: the integer lies in a hole, and no memory can be allocated.
@@ -582,8 +582,9 @@ impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
 
 /// An integer in a [`SharedMapMut`], which others may be storing too: `u8`, `u16`, `u32` or `u64`.
 ///
-/// It dereferences to a [`SharedAtomic`] for loading. Its operations are those of
-/// `core::sync::atomic`, and also atomic among processes.
+/// It dereferences to a [`SharedAtomic`] for loading, waiting and waking. Its operations are those
+/// that `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64` have
+/// all of them, `u8` and `u16` can be loaded and stored.
 pub struct SharedAtomicMut<'map, T>(SharedAtomic<'map, T>);
 
 impl<T> Clone for SharedAtomicMut<'_, T> {
@@ -692,7 +693,7 @@ pub enum AccessError {
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfBounds { len } => write!(f, "not within the {len} bytes of the map"),
+            Self::OutOfBounds { len } => write!(f, "this goes beyond the {len} bytes of the map"),
             Self::Misaligned { align } => write!(f, "the address is not a multiple of {align}"),
         }
     }

@@ -166,7 +166,7 @@ fn the_alignment_is_that_of_the_address(_: &World) -> Verdict {
     );
     same!(
         Text::of(AccessError::OutOfBounds { len: 9 }).as_str(),
-        "not within the 9 bytes of the map"
+        "this goes beyond the 9 bytes of the map"
     );
     Ok(())
 }
