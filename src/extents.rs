@@ -106,7 +106,7 @@ fn prepare(file: &OwnedMemFd, start: u64, end: u64) -> Result<(), Errno> {
     // It is an ordinary file of our own.
     let source = Source {
         fd,
-        block: 0,
+        block: region::SMALLEST_PAGE,
         inode: 0,
     };
     let region = Region::new(source, start, region::EXTENT, MapMode::SharedWrite)?;

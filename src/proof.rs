@@ -11,7 +11,7 @@ use crate::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::{HugePageSize, MemFdFlags, Seals},
     memfd::OwnedMemFd,
-    region::{MapMode, Region, Source},
+    region::{MapMode, Region, SMALLEST_PAGE, Source},
     sys,
 };
 use core::{
@@ -206,7 +206,7 @@ fn probe_cve_2026_63952() -> Result<bool, Errno> {
     // the mapping.
     let source = Source {
         fd: file.as_fd(),
-        block: 0,
+        block: SMALLEST_PAGE,
         inode: 0,
     };
     let _mapping = Region::new(source, 0, 1, MapMode::SharedWrite)?;

@@ -56,6 +56,8 @@ impl MapMode {
 
 /// Every ordinary page size divides this, so that a mapping may begin at its multiples.
 const LARGEST_PAGE: u32 = 64 * 1024;
+/// The size of an ordinary page, at least.
+pub(crate) const SMALLEST_PAGE: u32 = 4 * 1024;
 
 /// The length and the alignment of what a kernel with pages of 4 KiB can collapse into one huge
 /// page.
@@ -74,11 +76,11 @@ pub(crate) struct Source<'fd> {
 impl Source<'_> {
     #[inline(always)]
     fn identify(self) -> Result<Identity, Errno> {
-        // A block is as large as a huge page, and none is smaller than this.
-        let shift = if self.block < LARGEST_PAGE {
-            0
-        } else {
-            self.huge_page_shift()?
+        // A block is as large as a huge page. None of those is smaller, and one of 16 GiB is so
+        // large that nothing that could be a page is left of its size.
+        let shift = match self.block {
+            SMALLEST_PAGE..LARGEST_PAGE => 0,
+            _ => self.huge_page_shift()?,
         };
         Ok(Identity((self.inode << 8) | u64::from(shift)))
     }
@@ -103,8 +105,10 @@ impl Source<'_> {
 /// A file, and how it is mapped: from bit 8 on the number of its inode, bit 7 whether the range is
 /// mapped twice, below that the binary logarithm of the size of its huge pages, or 0.
 ///
-/// The kernel counts inodes up from 1 and never gets to the bits that are cut off here. It keeps
-/// all memory files with pages of one size on one mount.
+/// The kernel keeps all memory files with pages of one size on one mount, and counts their inodes up
+/// from 1: never to the bits that are cut off here. Before Linux 5.9, and on huge pages, a number
+/// comes again after 2^32 files were created. Whoever keeps one file for so long, and then takes
+/// another one for it, gets its bytes, or a `SIGBUS`.
 #[derive(Clone, Copy, PartialEq)]
 struct Identity(u64);
 
@@ -179,6 +183,13 @@ impl Range {
     fn misalignment(self, start: NonNull<u8>) -> usize {
         start.addr().get().wrapping_sub(self.offset as usize) % EXTENT
     }
+
+    /// Where to map the range so that it is aligned, if a mapping of it, whose range begins at
+    /// `start`, makes room.
+    fn aligned_below(self, start: NonNull<u8>) -> *mut u8 {
+        let mapping = start.as_ptr().wrapping_sub(self.lead());
+        mapping.wrapping_sub(self.misalignment(start))
+    }
 }
 
 /// A mapped range of a file, unmapped on drop. An empty one maps nothing.
@@ -226,12 +237,14 @@ impl Region {
     /// another address, that is where the range stays.
     #[cold]
     fn align(self, fd: BorrowedFd<'_>, mode: MapMode) -> Result<Self, Errno> {
-        let (start, range) = (self.start(), self.range);
-        let hint = start
-            .as_ptr()
-            .wrapping_sub(range.lead() + range.misalignment(start));
+        let range = self.range;
+        let hint = range.aligned_below(self.start());
         drop(self);
-        let start = range.map(fd, hint, mode)?;
+        let start = match range.map(fd, hint, mode) {
+            Ok(start) => start,
+            // Another thread may have taken what was there.
+            Err(_) => range.map(fd, ptr::null_mut(), mode)?,
+        };
         Ok(Self::new_at(start, range))
     }
 
@@ -263,7 +276,15 @@ impl Region {
         // to begin at such a multiple too.
         let flags = raw::MAP_SHARED | raw::MAP_NORESERVE;
         let end = offset + len as u64;
-        let start = sys::region::map(fd, nowhere, range.len, raw::PROT_NONE, flags, end)?;
+        let reserve = |hint| sys::region::map(fd, hint, range.len, raw::PROT_NONE, flags, end);
+        let mut start = reserve(nowhere)?;
+        if len >= EXTENT && range.misalignment(start) != 0 {
+            // As in `align`.
+            let hint = range.aligned_below(start);
+            // SAFETY: the kernel has just made it, and nothing refers into it.
+            unsafe { sys::region::unmap(start, range.len) }?;
+            start = reserve(hint).or_else(|_| reserve(nowhere))?;
+        }
         // SAFETY: the mapping that the kernel has just made is twice as long.
         let second = unsafe { start.add(len) };
         let (protection, flags) = mode.bits();
@@ -397,18 +418,43 @@ impl Region {
             // SAFETY: this region owns the mapping, and MADV_POPULATE_READ changes no byte of it.
             unsafe { sys::region::advise(extent, 1, raw::MADV_POPULATE_READ) }?;
         }
-        self.collapse()
+        match self.mapping() {
+            Some((start, len)) => collapse(start, len),
+            None => Ok(()),
+        }
     }
 
-    /// Makes huge pages of the extents of the file that lie in the mapping as a whole.
+    /// Makes huge pages of the extents of the file that lie in the mapping as a whole. If that
+    /// fails for some of them, this still tries the others, unless there is no memory.
     pub(crate) fn collapse(&self) -> Result<(), Errno> {
         let Some((start, len)) = self.mapping() else {
             return Ok(());
         };
-        // SAFETY: this region owns the mapping, and MADV_COLLAPSE changes no byte of it: it copies
-        // them into one page, and fills holes with the zeros that they read as.
-        unsafe { sys::region::advise(start, len, raw::MADV_COLLAPSE) }
+        let result = collapse(start, len);
+        if !matches!(result, Err(Errno::EINVAL | Errno::EAGAIN)) {
+            return result;
+        }
+        // The kernel has stopped at an extent that is a hole, for example.
+        let first = start.align_offset(EXTENT);
+        for at in (first..len).step_by(EXTENT) {
+            if len - at < EXTENT {
+                break;
+            }
+            // SAFETY: it is less than the length of the mapping.
+            let extent = unsafe { start.add(at) };
+            if let Err(errno @ (Errno::EBUSY | Errno::ENOMEM)) = collapse(extent, EXTENT) {
+                return Err(errno);
+            }
+        }
+        result
     }
+}
+
+/// Makes huge pages of what lies in `len` bytes of a region's mapping from `start` on.
+fn collapse(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the region owns them, and MADV_COLLAPSE changes no byte of it: it copies them into
+    // one page, and fills holes with the zeros that they read as.
+    unsafe { sys::region::advise(start, len, raw::MADV_COLLAPSE) }
 }
 
 /// Locking also makes every page present, and they stay so after unlocking. But that would also

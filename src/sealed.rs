@@ -401,19 +401,22 @@ impl SealedMap {
     /// Moves the file's pages into huge pages, which makes reading up to three times faster.
     ///
     /// The kernel does so for each 2 MiB of the file that begin at a multiple of 2 MiB and lie in
-    /// the map. It needs no setting and no pool, and everybody who maps the file gains. A file that
-    /// this crate made has huge pages already, unless its maker declined.
+    /// the map; it is 32 or 512 MiB where pages have 16 or 64 KiB. It needs no setting and no pool,
+    /// and everybody who maps the file gains. A file that this crate made has huge pages already,
+    /// unless its maker declined.
     ///
     /// It fills holes, and they count for this process's control group: of a file that came from
     /// a sender who need not be trusted, that can be all of its [`len`](SealedMemFd::len). So
     /// nothing does this by itself.
     ///
     /// # Errors
-    /// Nothing is lost: at worst some of the pages stay small.
+    /// Nothing is lost: at worst some of the pages stay small. After `EAGAIN` and `EINVAL`, the
+    /// others are huge.
     /// - `EAGAIN`: a page is in use. Try again.
     /// - `EBUSY`: the control group has no room for a huge page.
-    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; or
-    ///   the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; the
+    ///   map could not begin where the kernel needs it; the file is on huge pages already; or the
+    ///   kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
     ///   accessed through this map.
     /// - `ENOMEM`: no huge page is free.
     ///
@@ -473,11 +476,11 @@ pub struct CopyMap {
 }
 
 impl CopyMap {
-    /// Moves those of the file's pages that have not been written into huge pages. See
-    /// [`SealedMap::collapse`].
+    /// Moves the file's pages into huge pages, except where this map has copies of its own. Best
+    /// called before the first write. See [`SealedMap::collapse`].
     ///
     /// # Errors
-    /// As [`SealedMap::collapse`].
+    /// As [`SealedMap::collapse`], and `EINVAL` where a page was written.
     #[doc(alias = "MADV_COLLAPSE")]
     pub fn collapse(&self) -> Result<(), Errno> {
         self.region.collapse()

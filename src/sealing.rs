@@ -204,7 +204,9 @@ impl SealedMemFd {
     /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
     /// that has succeeded once in this process. Where those calls kill, call it beforehand.
     /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
-    /// `fstatfs`; and from 2 MiB on perhaps `munmap` and `mmap` once more. Dropping a map makes
+    /// `fstatfs`; from 2 MiB on perhaps `mmap` once more and `munmap`; on huge pages `madvise`, or
+    /// before Linux 5.14 `mremap`, `mlock`, `munlock` and `munmap`; and on the kernels that
+    /// [`SealedMap`](crate::SealedMap) names, what opens the file again. Dropping a map makes
     /// `munmap`. With std's debug assertions, closing a descriptor also makes `fcntl` with
     /// `F_GETFD`.
     ///

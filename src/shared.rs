@@ -48,6 +48,7 @@ impl OwnedMemFd {
     /// - Any error of `fstatfs`, if a seccomp filter forbids that call. It is made if the blocks of
     ///   the file are 64 KiB or larger, as on huge pages.
     ///
+    /// Since Linux 3.17.
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_SHARED")]
@@ -304,6 +305,7 @@ impl SharedMap {
     /// - [`MapError::OtherFile`]: the map is not one of `file`.
     /// - [`MapError::OutOfBounds`]: the file is shorter than the map would be.
     /// - `EAGAIN`: what is locked is above `RLIMIT_MEMLOCK`.
+    /// - `EFAULT`: a part of the map was locked, protected or advised by itself.
     /// - `EINVAL`: the map is a mirrored one; or, on newer kernels, no address space has room for
     ///   `len`.
     /// - `ENOMEM`: no room for the mapping, or too few huge pages.
@@ -339,17 +341,20 @@ impl SharedMap {
     /// Moves the file's pages into huge pages, which makes reading and writing faster.
     ///
     /// The kernel does so for each 2 MiB of the file that begin at a multiple of 2 MiB and lie in
-    /// the map. It needs no setting and no pool, and everybody who maps the file gains.
+    /// the map; it is 32 or 512 MiB where pages have 16 or 64 KiB. It needs no setting and no pool,
+    /// and everybody who maps the file gains.
     ///
     /// It fills holes, and they count for this process's control group: at worst all of the
     /// map becomes memory. So nothing does this by itself. Others can still punch holes.
     ///
     /// # Errors
-    /// Nothing is lost: at worst some of the pages stay small.
+    /// Nothing is lost: at worst some of the pages stay small. After `EAGAIN` and `EINVAL`, the
+    /// others are huge.
     /// - `EAGAIN`: a page is in use. Try again.
     /// - `EBUSY`: the control group has no room for a huge page.
-    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; or
-    ///   the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; the
+    ///   map does not begin where the kernel needs it, as after [`grow`](Self::grow); the file is on
+    ///   huge pages already; or the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
     ///   accessed through this map.
     /// - `ENOMEM`: no huge page is free.
     ///

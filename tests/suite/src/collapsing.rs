@@ -33,6 +33,7 @@ claims!(
     a_receivers_map_becomes_huge,
     a_sparse_file_takes_memory_only_when_it_is_asked_to,
     only_whole_extents_become_huge,
+    a_hole_keeps_no_other_part_small,
     what_was_stored_in_a_copy_stays,
     code_becomes_huge_and_runs,
     a_mirrored_map_keeps_its_bytes,
@@ -443,6 +444,37 @@ fn only_whole_extents_become_huge(world: &World) -> Verdict {
     Ok(())
 }
 
+fn a_hole_keeps_no_other_part_small(world: &World) -> Verdict {
+    needs!(world.collapse, world::NO_COLLAPSE);
+    let file = ok!(kernel::sealable());
+    ok!(file.set_len(4 * EXTENT as u64));
+    for at in [EXTENT, 3 * EXTENT] {
+        ok!(file.write_all_at(&[byte(at)], at as u64));
+    }
+    needs!(ok!(kernel::memory_of(&file)) < EXTENT as u64, LARGE_ANYWAY);
+    let map = ok!(file.map_shared_mut(..));
+    for at in [EXTENT, 3 * EXTENT] {
+        ok!(map.read_exact_at(&mut [0], at));
+    }
+    let two = 2 * EXTENT as u64;
+    ok!(patiently(|| {
+        match (map.collapse(), kernel::memory_of(&file)) {
+            // The holes stay holes, and are what is wrong.
+            (Err(Errno::EINVAL), memory) if memory == Ok(two) => Ok(()),
+            (Err(Errno::EINVAL), _) => Err(Errno::EAGAIN),
+            (result, _) => result.and(Err(Errno::EIO)),
+        }
+    }));
+    for at in [EXTENT, 3 * EXTENT] {
+        same!(
+            map.atomic::<u8>(at)
+                .map(|cell| cell.load(Ordering::Relaxed)),
+            Ok(byte(at))
+        );
+    }
+    Ok(())
+}
+
 fn what_was_stored_in_a_copy_stays(world: &World) -> Verdict {
     const LEN: usize = 2 * EXTENT;
     needs!(world.collapse, world::NO_COLLAPSE);
@@ -491,7 +523,9 @@ fn a_mirrored_map_keeps_its_bytes(world: &World) -> Verdict {
     fill(&file, EXTENT)?;
     drop(map);
     let ring = ok!(file.map_mirrored_mut(..));
-    // Whether it is possible depends on the address.
+    if world.is_of_a_kernel() {
+        same!(ring.as_ptr().addr() % EXTENT, 0);
+    }
     let _ = patiently(|| ring.collapse());
     let view = ok!(file.map_shared(..));
     let _ = patiently(|| view.collapse());
