@@ -249,10 +249,23 @@ const SEALS: [Seal; 4] = [Seal::Write, Seal::Shrink, Seal::Grow, Seal::Seal];
 fn fill(size: usize, effort: Effort) -> Result<Row, Failure> {
     let piece = &content::bytes(PIECE)[..];
     let buffer = &RefCell::new(vec![0; PIECE]);
+    let room = &RefCell::new(vec![0; PIECE]);
     let ways = vec![
         ours("create_with", |times| {
             apart(times, none, |()| {
                 ours::fill_in_place(MemFdOptions::new(), size, piece)
+            })
+        }),
+        ours("writer_with_capacity", |times| {
+            let (mut room, mut buffer) = (room.borrow_mut(), buffer.borrow_mut());
+            apart(times, none, |()| {
+                ours::fill_by_writer(size, size, piece, &mut room, &mut buffer)
+            })
+        }),
+        ours("writer", |times| {
+            let (mut room, mut buffer) = (room.borrow_mut(), buffer.borrow_mut());
+            apart(times, none, |()| {
+                ours::fill_by_writer(0, size, piece, &mut room, &mut buffer)
             })
         }),
         ours("write_all, seal", |times| {
@@ -486,6 +499,12 @@ fn read_by_position(size: usize, effort: Effort) -> Result<Row, Failure> {
             "read_at",
             reads(&theirs, expected, |fd| {
                 ours::read_by_position(fd, &mut buffer.borrow_mut())
+            }),
+        ),
+        ours(
+            "reader",
+            reads(&theirs, expected, |fd| {
+                ours::read_by_reader(fd, &mut buffer.borrow_mut())
             }),
         ),
         peer(

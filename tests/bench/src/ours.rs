@@ -36,6 +36,26 @@ pub(crate) fn fill_in_place(
     Ok(options.create_with(c"ours", len, |bytes| produce(piece, bytes))?)
 }
 
+/// With the length, or 0 if it is not known.
+pub(crate) fn fill_by_writer(
+    capacity: usize,
+    len: usize,
+    piece: &[u8],
+    buffer: &mut [u8],
+    made: &mut [u8],
+) -> Result<SealedMemFd, Failure> {
+    let mut writer = MemFdOptions::new().writer_with_capacity(c"ours", capacity, buffer)?;
+    let mut rest = len;
+    while rest > 0 {
+        let made = &mut made[..rest.min(PIECE)];
+        produce(piece, made);
+        writer.write_all(made)?;
+        rest -= made.len();
+    }
+    Ok(writer.finish()?)
+}
+
+/// As a writer, by hand.
 pub(crate) fn fill_by_pieces(
     len: usize,
     piece: &[u8],
@@ -90,6 +110,21 @@ pub(crate) fn read_by_position(fd: OwnedFd, buffer: &mut [u8]) -> Result<u64, Fa
                 at += read;
             }
         }
+    }
+}
+
+pub(crate) fn read_by_reader(fd: OwnedFd, buffer: &mut [u8]) -> Result<u64, Failure> {
+    let sealed = SealedMemFd::verify(fd, usize::MAX)?;
+    let mut reader = sealed.reader(buffer);
+    let mut all = 0_u64;
+    loop {
+        let read = reader.fill_buf()?;
+        if read.is_empty() {
+            return Ok(all);
+        }
+        all = all.wrapping_add(sum(read));
+        let len = read.len();
+        reader.consume(len);
     }
 }
 
