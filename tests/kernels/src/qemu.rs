@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Many times what a boot takes.
-const PATIENCE: Duration = Duration::from_secs(200);
+const PATIENCE: Duration = Duration::from_secs(400);
 /// How long it may take to notice that a machine has ended.
 const POLL: Duration = Duration::from_millis(50);
 
