@@ -217,19 +217,17 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes to the file what is in the buffer. [`finish`](Self::finish) does that too.
+    /// Writes nothing: nobody gets what was written before [`finish`](Self::finish) seals it. So
+    /// bytes stay in the buffer until it is full, or until then.
     ///
     /// # Errors
-    /// As [`write_all`](Self::write_all).
+    /// - The error of an earlier call, if one failed.
     #[inline]
-    pub fn flush(&mut self) -> Result<(), Errno> {
-        let written = self.progress.get()?;
-        let buffered = self.buffered(written);
-        // They stay in the buffer, and are written once more when it is full.
-        let bytes = self.buffer.get(..buffered).unwrap_or_default();
-        let mut at = written - buffered as u64;
-        write_on(&self.file, &mut self.extents, &mut at, bytes)
-            .inspect_err(|errno| self.progress.fail(*errno))
+    pub const fn flush(&mut self) -> Result<(), Errno> {
+        match self.progress.get() {
+            Ok(_) => Ok(()),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// How many bytes were written so far, those in the buffer included; 0 after an error.
@@ -260,8 +258,11 @@ impl Writer<'_> {
     #[doc(alias = "F_ADD_SEALS")]
     #[inline]
     pub fn finish(mut self) -> Result<SealedMemFd, CreateError> {
-        self.flush()?;
         let written = self.progress.get()?;
+        let buffered = self.buffered(written);
+        let bytes = self.buffer.get(..buffered).unwrap_or_default();
+        let mut at = written - buffered as u64;
+        write_on(&self.file, &mut self.extents, &mut at, bytes)?;
         self.extents.end(&self.file, written)?;
         seal_own(self.file, written, self.progress.is_inherited())
     }

@@ -85,7 +85,7 @@ fn pieces_of_any_size_make_the_same_file(_: &World) -> Verdict {
     Ok(())
 }
 
-fn a_flush_in_between_changes_nothing(_: &World) -> Verdict {
+fn a_flush_in_between_changes_nothing(world: &World) -> Verdict {
     let mut buffer = [0; LEN + 1];
     for size in BUFFERS {
         for every in [1, 2, 5] {
@@ -93,6 +93,11 @@ fn a_flush_in_between_changes_nothing(_: &World) -> Verdict {
             same!(kernel::holds_exactly(&sealed, &content()), Ok(true));
         }
     }
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let supervisor = Supervisor::of(PWRITE, &[])?;
+    ok!(written(&mut buffer[..LEN], 99, |_| true));
+    // Only the whole buffer was written.
+    same!(supervisor.calls(), 1);
     Ok(())
 }
 
@@ -270,7 +275,10 @@ fn a_writer_stops_at_the_processs_limit(_: &World) -> Verdict {
     same!(ok!(writer.finish()).len(), 1000);
     let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
     ok!(writer.write_all(&[7; 1001]));
-    same!(writer.flush(), Err(Errno::EFBIG));
+    let refused = writer.finish().err();
+    same!(refused, Some(CreateError::Kernel(Errno::EFBIG)));
+    let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
+    same!(writer.write_all(&[7; 1090]), Err(Errno::EFBIG));
     has_failed(writer, Errno::EFBIG)
 }
 
