@@ -10,7 +10,7 @@ use crate::{
     extents::Extents,
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::Seals,
-    memfd::{OwnedMemFd, SeekFrom},
+    memfd::OwnedMemFd,
     options::{CreateError, MemFdOptions, Name},
     proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit},
     region::{EXTENT, MapMode, Region, Source},
@@ -293,8 +293,6 @@ fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, Ve
     let len = copy_by_position(source, &file, limit(max_len), &mut extents)?;
     check_len(len, max_len)?;
     extents.end(&file, len)?;
-    // Whoever gets the descriptor next may read from where it stands.
-    file.seek(SeekFrom::Start(0))?;
     seal_own(file, len, false).map_err(|error| match error {
         CreateError::Verify(kind) => kind,
         error => Errno::from(error).into(),

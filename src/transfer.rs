@@ -341,7 +341,7 @@ fn copy_by_offset(
 }
 
 /// Copies `source` from its start to `target`, which is empty, and returns how many bytes: at most
-/// one more than `limit`, which shows that there are more than that.
+/// one more than `limit`, which shows that there are more than that. The offset of `target` stays.
 ///
 /// `source` is the file of somebody who need not be trusted. It is read by position and up to
 /// the end that reading finds, since the offset and the length are the sender's to change. Its
@@ -382,7 +382,7 @@ pub(crate) fn copy_by_position(
         match sys::transfer::read_at_uninit(source, room, offset) {
             Ok([]) => break,
             Ok(bytes) => {
-                target.write_all(bytes)?;
+                target.write_all_at(bytes, offset)?;
                 offset += bytes.len() as u64;
             }
             Err(Errno::EINTR) => {}

@@ -58,7 +58,7 @@ pub(crate) fn copy_file_range(
     Errno::decode(unsafe { arch::copy_file_range(from, at, to, at, len, 0) })
 }
 
-/// Copies within the kernel, from `offset`, which it moves, to the offset of `target`.
+/// Copies within the kernel, from `offset`, which it moves, to the same place in `target`.
 #[inline(always)]
 pub(crate) fn copy_file_range_at(
     source: BorrowedFd<'_>,
@@ -67,9 +67,9 @@ pub(crate) fn copy_file_range_at(
     len: usize,
 ) -> Result<usize, Errno> {
     let (from, to) = (number(source), number(target));
-    // SAFETY: the kernel reads and writes `offset`, borrowed for the call; the null offset
-    // means the descriptor's own.
-    Errno::decode(unsafe { arch::copy_file_range(from, offset, to, ptr::null_mut(), len, 0) })
+    let mut same = *offset;
+    // SAFETY: the kernel reads and writes the two offsets, borrowed for the call.
+    Errno::decode(unsafe { arch::copy_file_range(from, offset, to, &raw mut same, len, 0) })
 }
 
 /// Copies within the kernel, from the offset of `source` to that of `target`.
