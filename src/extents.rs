@@ -23,14 +23,14 @@ const EXTENT: u64 = region::EXTENT as u64;
 pub(crate) struct Extents(u32);
 
 impl Extents {
-    /// No more are prepared.
+    /// The kernel refused, or the options forbid it.
     const OFF: u32 = 1;
-    /// The last one that was begun was prepared, and the file lengthened for it.
+    /// The file was lengthened for an extent, and may still be longer than what was written.
     const AHEAD: u32 = 1 << 1;
     /// The expected length ends within an extent.
     const TAIL: u32 = 1 << 2;
 
-    /// The file is expected to get `capacity` bytes, or that is not known and 0.
+    /// `capacity` is the expected length, or 0 if unknown.
     #[inline(always)]
     pub(crate) const fn new(on: bool, capacity: u64) -> Self {
         if !on {
@@ -51,8 +51,10 @@ impl Extents {
         self.0 & flag != 0
     }
 
-    /// Says how many bytes to write at `at`, which is the end of what was written, before asking
-    /// again. So many as `in_hand` are there to be written, or that is not known and 0.
+    /// Prepares an extent if one begins at `at`, which is the end of what was written. Returns how
+    /// many bytes to write there before asking again.
+    ///
+    /// `in_hand` is how many bytes are ready to be written, or 0 if unknown.
     #[inline(always)]
     pub(crate) fn before(&mut self, file: &OwnedMemFd, at: u64, in_hand: u64) -> u64 {
         if self.has(Self::OFF) {
@@ -75,41 +77,54 @@ impl Extents {
         let is_filled = in_hand >= EXTENT || index < expected;
         let is_expected = index < expected || index == expected && self.has(Self::TAIL);
         let is_next = in_hand > 0 && index > 0 && !is_expected;
-        if !is_filled && !is_next {
-            self.0 &= !Self::AHEAD;
-            return;
-        }
-        self.0 |= Self::AHEAD;
-        if prepare(file, at, at.wrapping_add(EXTENT)).is_err() {
+        if (is_filled || is_next) && self.prepare(file, at).is_err() {
             self.0 |= Self::OFF;
         }
     }
 
-    /// Cuts the file to the `written` bytes that it has, so that it keeps no more memory.
+    /// Makes one extent a huge page, which the file gets long enough for.
+    fn prepare(&mut self, file: &OwnedMemFd, start: u64) -> Result<(), Errno> {
+        let end = start.wrapping_add(EXTENT);
+        // Above the limit, the signal `SIGXFSZ` kills.
+        if !sys::transfer::file_len_limit().is_ok_and(|limit| end <= limit) {
+            return Err(Errno::EFBIG);
+        }
+        file.set_len(end)?;
+        self.0 |= Self::AHEAD;
+        // It is an ordinary file of our own.
+        let source = Source {
+            fd: file.as_fd(),
+            block: region::SMALLEST_PAGE,
+            inode: 0,
+        };
+        // Private: a child that another thread forks meanwhile keeps the mapping. A shared one that
+        // could write would prevent sealing. What is collapsed is the file all the same.
+        Region::new(source, start, region::EXTENT, MapMode::PrivateRead)?.collapse_holes()
+    }
+
+    /// Cuts the file to the `written` bytes that it has, so that it keeps no more memory. It is
+    /// `EBUSY` if another process has changed its length.
     #[inline(always)]
     pub(crate) fn end(&self, file: &OwnedMemFd, written: u64) -> Result<(), Errno> {
         if self.has(Self::AHEAD) {
-            return file.set_len(written);
+            return cut(file, written);
         }
         Ok(())
     }
 }
 
-/// Makes one extent a huge page, which the file gets long enough for.
-fn prepare(file: &OwnedMemFd, start: u64, end: u64) -> Result<(), Errno> {
-    let fd = file.as_fd();
-    // Above the limit, the signal `SIGXFSZ` kills.
-    if sys::transfer::file_len_limit().is_ok_and(|limit| end > limit) {
-        return Err(Errno::EFBIG);
+/// Cuts a file that ends after what was written, or else where an extent ends.
+#[cold]
+#[inline(never)]
+fn cut(file: &OwnedMemFd, written: u64) -> Result<(), Errno> {
+    let len = sys::memfd::stat(file.as_fd())?.len;
+    if len == written {
+        return Ok(());
     }
-    file.set_len(end)?;
-    // It is an ordinary file of our own.
-    let source = Source {
-        fd,
-        block: region::SMALLEST_PAGE,
-        inode: 0,
-    };
-    let region = Region::new(source, start, region::EXTENT, MapMode::SharedWrite)?;
-    region.keep_from_children()?;
-    region.collapse_holes()
+    // If it was shorter, cutting would lengthen it by zeros.
+    let is_ahead = len > written && len - written <= EXTENT;
+    if !is_ahead || len % EXTENT != 0 {
+        return Err(Errno::EBUSY);
+    }
+    file.set_len(written)
 }

@@ -252,7 +252,8 @@ impl Writer<'_> {
     /// - The error of an earlier call, if one failed.
     /// - Those of [`write_all`](Self::write_all).
     /// - `EBUSY`: a child that was forked meanwhile holds the file for a quarter of a second, or
-    ///   one of its pages is in use for about 2 s; or another process has changed its length.
+    ///   one of its pages is in use for about 2 s; or another process has changed its length
+    ///   since the last write.
     ///
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_ADD_SEALS")]

@@ -5,7 +5,7 @@ use crate::{
     children::{self, Supervisor},
     kernel::{self, PAGE},
     raw::{self, Response, Which},
-    world,
+    world::{self, EXTENT},
 };
 use core::fmt::Write;
 use owned_memfd::{
@@ -307,12 +307,19 @@ fn a_file_on_huge_pages_has_no_writer(world: &World) -> Verdict {
 
 fn a_written_file_whose_length_is_changed_is_refused(_: &World) -> Verdict {
     let number = ok!(attacks::next_number());
-    for len in [0, 3, 5, 1 << 20] {
-        let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut []));
-        ok!(writer.write_all(b"0123"));
-        ok!(attacks::borrow(number, |fd| kernel::truncate(fd, len)));
-        let refused = writer.finish().err();
-        same!(refused, Some(CreateError::Kernel(Errno::EBUSY)));
+    // With a capacity, the file was lengthened beyond what was written.
+    for capacity in [0, 2 * EXTENT] {
+        for len in [0, 3, 5, 1 << 20, 2 * EXTENT, 2 * EXTENT + 4] {
+            let options = MemFdOptions::new();
+            let mut writer = ok!(options.writer_with_capacity(c"suite", capacity, &mut []));
+            ok!(writer.write_all(b"0123"));
+            ok!(attacks::borrow(number, |fd| kernel::truncate(
+                fd, len as u64
+            )));
+            let refused = writer.finish().err();
+            let busy = Some(CreateError::Kernel(Errno::EBUSY));
+            same!((capacity, len, refused), (capacity, len, busy));
+        }
     }
     Ok(())
 }
