@@ -267,7 +267,7 @@ fn becomes_huge(file: &impl AsFd) -> bool {
             .and_then(|mapping| {
                 // Linux 6.1 collapses nothing of which nothing is mapped.
                 mapping.get(0);
-                mapping.collapse()
+                children::patiently(|| mapping.collapse())
             })
             .is_ok()
         && kernel::huge_bytes(file, EXTENT) == huge
