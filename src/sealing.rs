@@ -248,6 +248,10 @@ impl SealedMemFd {
     /// which the sender may share. It continues after `EINTR`. On success the sender's descriptor
     /// is closed.
     ///
+    /// The copy is filled on huge pages where that is possible, as
+    /// [`MemFdOptions::collapse`] says. To forbid that, [`verify`](Self::verify), and copy what is
+    /// not sealed with a [`writer`](MemFdOptions::writer).
+    ///
     /// Until the copy is sealed, it can be changed by those of whom
     /// [`copy_from_slice`](Self::copy_from_slice) says so. What this returns cannot change any
     /// more.
@@ -364,10 +368,10 @@ impl MemFdOptions {
 
     /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.
     ///
-    /// The bytes are zeros when `fill` gets them, and nothing is copied afterwards. All memory
-    /// is allocated first, so that it cannot run out while `fill` writes. If `fill` panics,
-    /// nothing is left behind. Afterwards the file is sealed as by [`OwnedMemFd::seal`], whatever
-    /// [`sealable`](Self::sealable) says.
+    /// The bytes are zeros when `fill` gets them, at an address of which no alignment is promised,
+    /// and nothing is copied afterwards. All memory is allocated first, so that it cannot run out
+    /// while `fill` writes. If `fill` panics, nothing is left behind. Afterwards the file is sealed
+    /// as by [`OwnedMemFd::seal`], whatever [`sealable`](Self::sealable) says.
     ///
     /// This is the fastest way to make content of 2 MiB and more, where the kernel gives the file
     /// huge pages: see [`collapse`](Self::collapse). Below that, mapping the file takes longer than
