@@ -211,8 +211,14 @@ fn a_call_that_is_forbidden_is_no_error(world: &World) -> Verdict {
                 ok!(raw::refuse(Which::All(number), Errno::EPERM));
                 let sealed = ok!(way.fill(MemFdOptions::new(), &content));
                 // The map is what may be forbidden.
-                let holds = kernel::holds_exactly(&sealed, &content);
-                same!((way, holds), (way, Ok(true)));
+                let mut room = [0; KIB_64];
+                same!(sealed.len(), len);
+                let mut reader = sealed.reader(&mut []);
+                for piece in content.chunks(KIB_64) {
+                    let read = &mut room[..piece.len()];
+                    ok!(reader.read_exact(read));
+                    holds!(read == piece, "{way:?}");
+                }
                 Ok(())
             })?;
         }
@@ -467,7 +473,7 @@ fn a_control_group_with_room_for_a_file_has_it_on_huge_pages_too(world: &World) 
         // A source takes as much.
         let others = if matches!(way, Way::Received) { len } else { 0 };
         let least = others + len - EXTENT / 2;
-        for limit in (least..least + 2 * EXTENT).step_by(512 * 1024) {
+        for limit in (least..least + 2 * EXTENT).step_by(EXTENT / 2) {
             let [without, with] = [false, true].map(|yes| {
                 let options = MemFdOptions::new().collapse(yes);
                 Group::filled_within(limit, way, options, &content)
