@@ -1040,7 +1040,7 @@ fn a_copy_goes_on_after_an_interruption(world: &World) -> Verdict {
         is_sealed_with(&sealed, &[7; 5000])
     };
     children::apart(|| is_copied(sc::nr::COPY_FILE_RANGE, 3))?;
-    for call in [sc::nr::PREAD64, sc::nr::WRITE] {
+    for call in [sc::nr::PREAD64, sc::nr::PWRITE64] {
         children::apart(|| {
             // Through the buffer.
             ok!(raw::refuse(

@@ -281,7 +281,9 @@ fn a_refusal_ends_the_attempts(world: &World) -> Verdict {
             let supervisor = Supervisor::of(COLLAPSE, &[Response::Error(Errno::ENOMEM); 9])?;
             let sealed = ok!(way.fill(MemFdOptions::new(), &content));
             holds(&sealed, &content, way)?;
-            same!(supervisor.calls(), 1);
+            let calls = supervisor.calls();
+            // Linux 5.10 refuses what comes before it.
+            holds!(calls == 1 || calls == 0 && !world.collapse, "{calls}");
             Ok(())
         })?;
     }
