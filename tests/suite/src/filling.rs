@@ -48,7 +48,7 @@ enum Way {
     Written(usize, usize),
 }
 
-const KIB_64: usize = 64 * 1024;
+const KIB_16: usize = 16 * 1024;
 
 /// Every way. `len` is the length of the content.
 const fn ways(len: usize) -> [Way; 7] {
@@ -57,9 +57,9 @@ const fn ways(len: usize) -> [Way; 7] {
         Way::Copied,
         Way::Received,
         Way::Written(0, len),
-        Way::Written(KIB_64, len),
+        Way::Written(KIB_16, len),
         // The length is not known, or wrong.
-        Way::Written(KIB_64, 0),
+        Way::Written(KIB_16, 0),
         Way::Written(1000, 5 * EXTENT + 1),
     ]
 }
@@ -74,8 +74,8 @@ impl Way {
             Self::Received => {
                 let source: OwnedFd = MemFdOptions::new().create(c"suite")?.into();
                 let sender = kernel::dup(&source)?;
-                for (index, piece) in content.chunks(KIB_64).enumerate() {
-                    let offset = (index * KIB_64) as u64;
+                for (index, piece) in content.chunks(KIB_16).enumerate() {
+                    let offset = (index * KIB_16) as u64;
                     raw::disguise(kernel::dup(&sender)?)
                         .write_all_at(piece, offset)
                         .map_err(Errno::from)?;
@@ -84,7 +84,7 @@ impl Way {
             }
             Self::Written(buffer, capacity) => {
                 // Not mapped: some claims forbid that.
-                let mut room = [0; KIB_64];
+                let mut room = [0; KIB_16];
                 let buffer = &mut room[..buffer];
                 let mut writer = options.writer_with_capacity(c"suite", capacity, buffer)?;
                 for piece in content.chunks(10_000) {
@@ -211,10 +211,10 @@ fn a_call_that_is_forbidden_is_no_error(world: &World) -> Verdict {
                 ok!(raw::refuse(Which::All(number), Errno::EPERM));
                 let sealed = ok!(way.fill(MemFdOptions::new(), &content));
                 // The map is what may be forbidden.
-                let mut room = [0; KIB_64];
+                let mut room = [0; KIB_16];
                 same!(sealed.len(), len);
                 let mut reader = sealed.reader(&mut []);
-                for piece in content.chunks(KIB_64) {
+                for piece in content.chunks(KIB_16) {
                     let read = &mut room[..piece.len()];
                     ok!(reader.read_exact(read));
                     holds!(read == piece, "{way:?}");
@@ -341,7 +341,7 @@ fn sealing_what_was_collapsed_is_never_busy(world: &World) -> Verdict {
     let supervisor = Supervisor::of(Which::Sealing(owned_memfd::Seals::WRITE.bits()), &[])?;
     let mut expected = 0;
     for _ in 0..20 {
-        for way in [Way::Built, Way::Copied, Way::Written(KIB_64, len)] {
+        for way in [Way::Built, Way::Copied, Way::Written(KIB_16, len)] {
             ok!(way.fill(MemFdOptions::new(), &content));
             expected += 1;
         }
@@ -381,7 +381,7 @@ fn filling_is_an_error_where_memory_runs_out(world: &World) -> Verdict {
     // What is copied is there before.
     let source = ok!(kernel::sealable());
     ok!(source.write_all_at(&content, 0));
-    let mut buffer = ok!(Buffer::new(KIB_64));
+    let mut buffer = ok!(Buffer::new(KIB_16));
     buffer.fill(1);
     ok!(machine.begin());
     let built = SealedMemFd::create_with(c"suite", len, |bytes| bytes.fill(7));
