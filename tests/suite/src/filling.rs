@@ -157,9 +157,13 @@ fn what_fills_whole_extents_is_on_huge_pages(world: &World) -> Verdict {
 
 fn what_the_options_forbid_is_on_small_pages(world: &World) -> Verdict {
     needs!(world.huge_by_collapse, world::NOT_HUGE_BY_COLLAPSE);
-    let len = 2 * EXTENT;
+    let len = EXTENT;
     let content = ok!(content(len));
-    for way in ways(len).into_iter().filter(|way| way.has_options()) {
+    for way in ways(len) {
+        // Or else it is on small pages anyway.
+        if !way.has_options() || way.huge_bytes(len) == 0 {
+            continue;
+        }
         let sealed = ok!(way.fill(MemFdOptions::new().collapse(false), &content));
         holds(&sealed, &content, way)?;
         same!(kernel::huge_bytes(&sealed, len), Ok(0));
@@ -306,7 +310,6 @@ fn no_file_keeps_more_memory_than_its_length(_: &World) -> Verdict {
 fn what_is_filled_at_the_processs_limit_is_whole(world: &World) -> Verdict {
     // Above the limit, the signal kills.
     for (len, is_known) in [
-        (EXTENT - 1, true),
         (EXTENT, true),
         (EXTENT + PAGE + 5, true),
         (EXTENT + PAGE + 5, false),
@@ -470,12 +473,18 @@ fn a_control_group_with_room_for_a_file_has_it_on_huge_pages_too(world: &World) 
     let _group = Group::new(world)?;
     let len = EXTENT + 5;
     let content = ok!(content(len));
-    for way in ways(len) {
+    for way in [
+        Way::Built,
+        Way::Copied,
+        Way::Received,
+        Way::Written(KIB_16, 0),
+        Way::Written(KIB_16, 5 * EXTENT + 1),
+    ] {
         let (mut killed, mut filled) = (0, 0);
         // A source takes as much.
         let others = if matches!(way, Way::Received) { len } else { 0 };
         let least = others + len - EXTENT / 2;
-        for limit in (least..least + 2 * EXTENT).step_by(EXTENT / 2) {
+        for limit in (least..least + EXTENT + EXTENT / 2).step_by(EXTENT / 2) {
             let [without, with] = [false, true].map(|yes| {
                 let options = MemFdOptions::new().collapse(yes);
                 Group::filled_within(limit, way, options, &content)
