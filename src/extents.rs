@@ -97,8 +97,8 @@ impl Extents {
             block: region::SMALLEST_PAGE,
             inode: 0,
         };
-        // Private: a child that another thread forks meanwhile keeps the mapping. A shared one that
-        // could write would prevent sealing. What is collapsed is the file all the same.
+        // A child that another thread forks meanwhile keeps the mapping. If it was shared and could
+        // write, that would prevent sealing. What is collapsed is the file all the same.
         Region::new(source, start, region::EXTENT, MapMode::PrivateRead)?.collapse_holes()
     }
 
@@ -113,7 +113,7 @@ impl Extents {
     }
 }
 
-/// Cuts a file that ends after what was written, or else where an extent ends.
+/// Cuts a file that is longer than what was written, up to the end of an extent.
 #[cold]
 #[inline(never)]
 fn cut(file: &OwnedMemFd, written: u64) -> Result<(), Errno> {
