@@ -21,13 +21,18 @@ macro_rules! system_call {
 /// From this length on, a string instruction is faster than a loop, although it takes some 30
 /// cycles to start.
 const LONG: usize = 2048;
+/// From this length on, about that of the cache of one core, a loop is faster again,
+const CACHED: usize = 512 << 10;
+/// and from this one on, which the caches do not keep, the string instruction.
+const UNCACHED: usize = 4 << 20;
 
 /// Copies `len` bytes from `from` to `to`. The two ranges do not overlap.
 ///
 /// Up to 128 bytes are loaded as a whole before they are stored, from both ends, and meet or
 /// overlap in the middle. Of more, the first and the last 64 are copied so. What is between them
-/// is a loop with aligned stores, or from [`LONG`] on a string instruction: by words, which also
-/// CPUs without fast ones for bytes (ERMS) do well. It stays a loop where the destination lies
+/// is a loop with aligned stores, or from [`LONG`] up to [`CACHED`], and from [`UNCACHED`] on, a
+/// string instruction: by words, which also CPUs without fast ones for bytes (ERMS) do well. It
+/// stays a loop where the destination lies
 /// less than 64 bytes after the source, both as offsets in a page, as an allocation of the C
 /// library does after a page: AMD's Zen 3 is 7 to 20 times slower there with string instructions.
 #[allow(clippy::too_many_lines, reason = "one instruction a line")]
@@ -135,9 +140,10 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "dec ecx",
             "and ecx, 4095",
             "cmp ecx, 63",
-            "jae 8f",
-            "jmp 4b",
-            "8:",
+            "jb 4b",
+            "sub rdx, {CACHED}",
+            "cmp rdx, {UNCACHED} - {CACHED}",
+            "jb 4b",
             // As many words as reach into the last 64 bytes.
             "lea rcx, [rax + 7]",
             "sub rcx, rdi",
@@ -146,6 +152,8 @@ pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
             "jmp 5b",
             "9:",
             LONG = const LONG,
+            CACHED = const CACHED,
+            UNCACHED = const UNCACHED,
             inout("rdi") to => _,
             inout("rsi") from => _,
             inout("rdx") len => _,
