@@ -164,16 +164,11 @@ impl SealedMemFd {
     /// the content, which not all CPUs do by themselves. The map is safe to have. Calling into
     /// it is not.
     ///
-    /// ```
+    /// ```no_run
     /// use owned_memfd::SealedMemFd;
     ///
-    /// # #[cfg(target_arch = "x86_64")]
-    /// # const CODE: &[u8] = &[0xb8, 42, 0, 0, 0, 0xc3];
-    /// # #[cfg(target_arch = "aarch64")]
-    /// # const CODE: &[u8] = &[0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6];
-    /// # #[cfg(target_arch = "riscv64")]
-    /// # const CODE: &[u8] = &[0x13, 0x05, 0xa0, 0x02, 0x67, 0x80, 0x00, 0x00];
-    /// // `CODE` is machine code that returns 42.
+    /// // For x86_64: mov eax, 42; ret
+    /// const CODE: &[u8] = &[0xb8, 42, 0, 0, 0, 0xc3];
     /// let code = SealedMemFd::copy_from_slice(c"jit", CODE)?.map_exec()?;
     /// // SAFETY: a function of this type begins there.
     /// let function: extern "C" fn() -> i32 = unsafe { std::mem::transmute(code.as_ptr()) };
