@@ -114,11 +114,11 @@ impl MemFdOptions {
     ///
     /// A file takes no more memory by this, except that a [`Writer`](crate::Writer) can have up to
     /// 2 MiB more than was written, until it is finished. Where free memory is fragmented, the
-    /// kernel moves other pages to make room; at the limit of a control group it reclaims some.
-    /// In a virtual machine that gets its memory from the host only when it touches it, the first
-    /// use of a huge page can cost more than it saves. Say no where a file must not cause that. The copy of
-    /// [`SealedMemFd::verify_or_copy`](crate::SealedMemFd::verify_or_copy) has no options, and is
-    /// always tried.
+    /// kernel moves other pages to make room; at the limit of a control group it reclaims some. In
+    /// a virtual machine that gets its memory from the host only when it touches it, the first use
+    /// of a huge page can cost more than it saves. Say no where a file must not cause that. The
+    /// copy of [`SealedMemFd::verify_or_copy`](crate::SealedMemFd::verify_or_copy) has no options,
+    /// and is always tried.
     ///
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_COLLAPSE`.

@@ -105,10 +105,10 @@ impl Source<'_> {
 /// A file, and how it is mapped: from bit 8 on the number of its inode, bit 7 whether the range is
 /// mapped twice, below that the binary logarithm of the size of its huge pages, or 0.
 ///
-/// The kernel keeps all memory files with pages of one size on one mount, and counts their inodes up
-/// from 1: never to the bits that are cut off here. Before Linux 5.9, and on huge pages, a number
-/// comes again after 2^32 files were created. Whoever keeps one file for so long, and then takes
-/// another one for it, gets its bytes, or a `SIGBUS`.
+/// The kernel keeps all memory files with pages of one size on one mount, and counts their inodes
+/// up from 1: never to the bits that are cut off here. Before Linux 5.9, and on huge pages, a
+/// number comes again after 2^32 files were created. Whoever keeps one file for so long, and then
+/// takes another one for it, gets its bytes, or a `SIGBUS`.
 #[derive(Clone, Copy, PartialEq)]
 struct Identity(u64);
 

@@ -409,10 +409,10 @@ impl SealedMap {
     /// others are huge.
     /// - `EAGAIN`: a page is in use. Try again.
     /// - `EBUSY`: the control group has no room for a huge page.
-    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; the
-    ///   map could not begin where the kernel needs it; the file is on huge pages already; or the
-    ///   kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
-    ///   accessed through this map.
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole;
+    ///   the map could not begin where the kernel needs it; the file is on huge pages already; or
+    ///   the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has
+    ///   been accessed through this map.
     /// - `ENOMEM`: no huge page is free.
     ///
     /// Since Linux 6.1.
@@ -464,8 +464,8 @@ impl fmt::Debug for SealedMap {
 ///
 /// # `SIGBUS`
 /// Touching a hole that has never been written, or writing a page, allocates memory. Reading a hole
-/// raises `SIGBUS` if memory has run out. See [`SealedMap`]. Huge pages are reserved for this process
-/// alone: in a forked child, writing one raises `SIGBUS` if the pool is empty.
+/// raises `SIGBUS` if memory has run out. See [`SealedMap`]. Huge pages are reserved for this
+/// process alone: in a forked child, writing one raises `SIGBUS` if the pool is empty.
 pub struct CopyMap {
     region: Region,
 }

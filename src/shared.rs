@@ -180,7 +180,8 @@ impl OwnedMemFd {
     /// [`Seals::FUTURE_WRITE`] and [`Seals::GROW`].
     ///
     /// Maps that exist can still write, and nobody can make another one: map the file with
-    /// [`map_shared_mut`](Self::map_shared_mut) first. Readers use [`map_shared`](Self::map_shared).
+    /// [`map_shared_mut`](Self::map_shared_mut) first. Readers use
+    /// [`map_shared`](Self::map_shared).
     ///
     /// Give readers a read-only descriptor, from [`reopen_read_only`](Self::reopen_read_only). With
     /// a writable one, a reader could add [`Seals::SEAL`] and stop you from sealing the file
@@ -352,10 +353,10 @@ impl SharedMap {
     /// others are huge.
     /// - `EAGAIN`: a page is in use. Try again.
     /// - `EBUSY`: the control group has no room for a huge page.
-    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole; the
-    ///   map does not begin where the kernel needs it, as after [`grow`](Self::grow); the file is on
-    ///   huge pages already; or the kernel has no such pages. On Linux 6.1, also if no byte of some of these 2 MiB has been
-    ///   accessed through this map.
+    /// - `EINVAL`: before Linux 6.1; no 2 MiB lie in the map; a whole huge page would be a hole;
+    ///   the map does not begin where the kernel needs it, as after [`grow`](Self::grow); the file
+    ///   is on huge pages already; or the kernel has no such pages. On Linux 6.1, also if no byte
+    ///   of some of these 2 MiB has been accessed through this map.
     /// - `ENOMEM`: no huge page is free.
     ///
     /// Since Linux 6.1.
@@ -432,8 +433,8 @@ impl SharedMapMut {
     /// Copies `bytes` to `offset`, as fast as the CPU can.
     ///
     /// # Errors
-    /// - [`AccessError::OutOfBounds`]: `bytes` are more than the map has after `offset`. Nothing was
-    ///   copied.
+    /// - [`AccessError::OutOfBounds`]: `bytes` are more than the map has after `offset`. Nothing
+    ///   was copied.
     #[inline]
     pub fn write_all_at(&self, bytes: &[u8], offset: usize) -> Result<(), AccessError> {
         let to = self.at(offset, bytes.len())?;
@@ -524,8 +525,8 @@ impl<T: SharedInt> SharedAtomic<'_, T> {
 }
 
 impl SharedAtomic<'_, u32> {
-    /// Sleeps while the integer is `expected`, until another process or thread [`wake`](Self::wake)s
-    /// whoever waits for it; at most for `timeout`, if there is one.
+    /// Sleeps while the integer is `expected`, until another process or thread
+    /// [`wake`](Self::wake)s whoever waits for it; at most for `timeout`, if there is one.
     ///
     /// It can also return without a wake, so check the integer again. Whoever shares the memory can
     /// wake it as often as they like: to end by a deadline, compute what is left of it each time.
@@ -588,8 +589,8 @@ impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
 /// An integer in a [`SharedMapMut`], which others may be storing too: `u8`, `u16`, `u32` or `u64`.
 ///
 /// It dereferences to a [`SharedAtomic`] for loading, waiting and waking. Its operations are those
-/// that `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64` have
-/// all of them, `u8` and `u16` can be loaded and stored.
+/// that `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64`
+/// have all of them, `u8` and `u16` can be loaded and stored.
 pub struct SharedAtomicMut<'map, T>(SharedAtomic<'map, T>);
 
 impl<T> Clone for SharedAtomicMut<'_, T> {
@@ -623,8 +624,8 @@ impl<T: SharedAtomicInt> SharedAtomicMut<'_, T> {
 
     /// Stores `new` if the integer is `current`, and returns the previous one.
     ///
-    /// The stronger of both orders counts in both cases. A `failure` that a load cannot have acts as
-    /// [`Ordering::SeqCst`].
+    /// The stronger of both orders counts in both cases. A `failure` that a load cannot have acts
+    /// as [`Ordering::SeqCst`].
     ///
     /// # Errors
     /// The integer, if it is not `current`. It never fails if it is.
