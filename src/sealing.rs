@@ -19,7 +19,6 @@ use crate::{
     transfer::{copy_by_position, write_on},
 };
 use core::{mem::MaybeUninit, ptr, slice};
-use linux_raw_sys::general as raw;
 
 /// The seals that make a file final: the proof, a fixed length, and no more seals. On huge pages
 /// some kernels still let a private mapping lengthen the file.
@@ -471,9 +470,7 @@ impl MemFdOptions {
             // would be a signal.
             memfd.allocate(0, len as u64)?;
             // One call is faster than a fault for each page. Before Linux 5.14 it is EINVAL.
-            // SAFETY: the region begins where its mapping does, and MADV_POPULATE_WRITE changes no
-            // byte of it.
-            let _ = unsafe { sys::region::advise(region.start(), len, raw::MADV_POPULATE_WRITE) };
+            let _ = region.populate_to_write();
         }
         // SAFETY: the region has `len` bytes, at most `isize::MAX`, which no file exceeds. The file
         // has them too, since it can no longer shrink. The kernel has zeroed them. Nobody else has
