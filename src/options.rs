@@ -244,6 +244,8 @@ pub enum CreateError {
         /// The length of the name, in bytes.
         len: usize,
     },
+    /// What [`MemFdOptions::copy_from_file`] was to copy is no regular file.
+    NotRegular,
     /// The kernel returned this error; [`MemFdOptions::create`] says why. Or
     /// [`MemFdOptions::create_with`], if that was called.
     Kernel(Errno),
@@ -273,6 +275,7 @@ impl fmt::Display for CreateError {
             Self::NameTooLong { len } => {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
+            Self::NotRegular => f.write_str("what is to be copied is not a regular file"),
             Self::Kernel(errno) => errno.fmt(f),
             Self::Verify(kind) => kind.fmt(f),
         }
@@ -282,11 +285,13 @@ impl fmt::Display for CreateError {
 impl core::error::Error for CreateError {}
 
 impl From<CreateError> for Errno {
-    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel.
+    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel, and
+    /// a source that is no regular file is `ESPIPE`.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
             CreateError::Verify(kind) => kind.into(),
+            CreateError::NotRegular => Self::ESPIPE,
             CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }

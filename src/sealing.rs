@@ -279,27 +279,40 @@ impl SealedMemFd {
             VerifyErrorKind::MissingSeals(_)
             | VerifyErrorKind::FutureWriteOnly
             | VerifyErrorKind::ForgeableSeals
-            | VerifyErrorKind::ProbeFailed(_) => sealed_copy(error.get_ref().as_fd(), max_len)
+            | VerifyErrorKind::ProbeFailed(_) => copy_of_theirs(error.get_ref().as_fd(), max_len)
                 .map_err(|kind| VerifyError::new(error.into_inner(), kind)),
             _ => Err(error),
         }
     }
 }
 
-/// A sealed copy of what the file holds, if that is at most `max_len` bytes.
-fn sealed_copy(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
-    // Whatever length the file has later: one that is too large now need not be read.
+/// A sealed copy of somebody else's file.
+fn copy_of_theirs(source: BorrowedFd<'_>, max_len: usize) -> Result<SealedMemFd, VerifyErrorKind> {
     let expected = sys::memfd::stat(source)?.len;
-    check_len(expected, max_len)?;
-    let file = MemFdOptions::new().create(c"copy").map_err(Errno::from)?;
-    let mut extents = Extents::new(true, expected);
-    let len = copy_by_position(source, &file, limit(max_len), &mut extents)?;
-    check_len(len, max_len)?;
-    extents.end(&file, len)?;
-    seal_own(file, len, false).map_err(|error| match error {
+    let copy = sealed_copy(MemFdOptions::new(), c"copy", source, expected, max_len);
+    copy.map_err(|error| match error {
         CreateError::Verify(kind) => kind,
         error => Errno::from(error).into(),
     })
+}
+
+/// A sealed copy of what the file holds, if that is at most `max_len` bytes.
+fn sealed_copy(
+    options: MemFdOptions,
+    name: impl Name,
+    source: BorrowedFd<'_>,
+    expected: u64,
+    max_len: usize,
+) -> Result<SealedMemFd, CreateError> {
+    // Whatever length the file has later: one that is too large now need not be read.
+    check_len(expected, max_len)?;
+    // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
+    let file = options.sealable(true).close_on_exec(true).create(name)?;
+    let mut extents = Extents::new(options.collapses(), expected);
+    let len = copy_by_position(source, &file, limit(max_len), &mut extents)?;
+    check_len(len, max_len)?;
+    extents.end(&file, len)?;
+    seal_own(file, len, options.is_inherited())
 }
 
 /// Seals a file of our own, which has `len` bytes unless another process has changed that. Until
@@ -363,6 +376,59 @@ impl MemFdOptions {
         let mut written = 0;
         write_on(&file, &mut extents, &mut written, content)?;
         seal_own(file, written, self.is_inherited())
+    }
+
+    /// Makes a sealed memory file with a copy of a file's content, of at most `max_len` bytes.
+    ///
+    /// `file` is any regular file: of a disk, of `/proc`, or another memory file. It is read from
+    /// position 0 to its end, and its offset is neither used nor moved. This continues after
+    /// `EINTR`. If somebody writes the file meanwhile, the copy may mix old and new bytes.
+    /// Otherwise it is like [`copy_from_slice`](Self::copy_from_slice).
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use owned_memfd::MemFdOptions;
+    /// use std::fs::File;
+    ///
+    /// let program = File::open("/proc/self/exe")?;
+    /// let options = MemFdOptions::new().executable(true);
+    /// let sealed = options.copy_from_file(c"program", &program, 1 << 30)?;
+    /// assert_eq!(sealed.len() as u64, program.metadata()?.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Trust
+    /// As [`SealedMemFd::copy_from_slice`].
+    ///
+    /// # Errors
+    /// As [`SealedMemFd::copy_from_slice`], and:
+    /// - [`CreateError::NotRegular`]: `file` is a directory, a device, a pipe or a socket.
+    /// - [`VerifyErrorKind::TooLarge`] in [`CreateError::Verify`]: the file is longer than
+    ///   `max_len`. Nothing is left of the copy.
+    /// - `EBADF`: `file` is not open for reading.
+    /// - `EINVAL`: with [`huge_pages`](Self::huge_pages), which can be written only through a
+    ///   mapping. No call is made.
+    /// - Any other error of reading `file`.
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
+    #[doc(alias = "copy_file_range")]
+    pub fn copy_from_file(
+        self,
+        name: impl Name,
+        file: impl AsFd,
+        max_len: usize,
+    ) -> Result<SealedMemFd, CreateError> {
+        if self.has_huge_pages() {
+            return Err(Errno::EINVAL.into());
+        }
+        let source = file.as_fd();
+        let found = sys::memfd::stat(source)?;
+        // Anything else may have no end, or make this wait for ever.
+        if !found.is_regular() {
+            return Err(CreateError::NotRegular);
+        }
+        sealed_copy(self, name, source, found.len, max_len)
     }
 
     /// Makes a sealed memory file of `len` bytes, which `fill` writes in place.

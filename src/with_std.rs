@@ -40,12 +40,13 @@ impl From<TransferError> for io::Error {
 }
 
 impl From<CreateError> for io::Error {
-    /// The kernel's error, or that of the [`VerifyErrorKind`]. A rejected name is `InvalidInput`.
+    /// The kernel's error, or that of the [`VerifyErrorKind`]. A rejected name, or source, is
+    /// `InvalidInput`.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
             CreateError::Verify(kind) => kind.into(),
-            name => Self::new(io::ErrorKind::InvalidInput, name),
+            rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
         }
     }
 }

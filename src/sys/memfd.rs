@@ -166,6 +166,12 @@ impl Stat {
         }
     }
 
+    /// Whether it is an ordinary file, also a memory file: no directory, device, pipe or socket.
+    #[inline(always)]
+    pub(crate) const fn is_regular(&self) -> bool {
+        self.mode & raw::S_IFMT == raw::S_IFREG
+    }
+
     /// Whether both are of one file, as long as both are open.
     pub(crate) const fn is_same_file(&self, other: &Self) -> bool {
         self.device == other.device && self.inode == other.inode

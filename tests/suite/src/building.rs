@@ -70,6 +70,12 @@ claims!(
     what_is_sealed_and_too_long_is_not_copied,
     what_is_no_memory_file_is_not_copied_and_not_waited_for,
     a_file_of_a_tmpfs_is_copied,
+    a_copy_of_a_file_is_sealed_and_exact,
+    a_copy_of_a_file_has_the_options_that_it_is_made_with,
+    a_copy_of_a_file_is_as_long_as_allowed_and_no_longer,
+    what_is_no_regular_file_is_neither_read_nor_waited_for,
+    a_file_that_cannot_be_read_is_not_copied,
+    a_copy_of_a_file_is_not_made_on_huge_pages_from_a_pool,
     what_cannot_be_read_is_not_copied,
 );
 
@@ -1146,6 +1152,98 @@ fn a_file_of_a_tmpfs_is_copied(world: &World) -> Verdict {
     let copy = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&file)), 4));
     ok!(kernel::truncate(&file, 0));
     same!(*ok!(copy.map()), *b"0123");
+    Ok(())
+}
+
+fn a_copy_of_a_file_is_sealed_and_exact(world: &World) -> Verdict {
+    let sender = ok!(kernel::holding(&[7; 3 * PAGE + 5]));
+    let before = sender.seals();
+    for at in [0, 4, 1 << 20] {
+        same!(sender.seek(SeekFrom::Start(at)), Ok(at));
+        let options = MemFdOptions::new();
+        let sealed = ok!(options.copy_from_file("claim", &sender, 3 * PAGE + 5));
+        is_sealed_with(&sealed, &[7; 3 * PAGE + 5])?;
+        same!(sender.seek(SeekFrom::Current(0)), Ok(at));
+    }
+    same!(sender.seals(), before);
+    let empty = ok!(kernel::sealable());
+    let sealed = ok!(MemFdOptions::new().copy_from_file(c"claim", empty.as_fd(), 0));
+    is_sealed_with(&sealed, b"")?;
+    needs!(world.proc, world::NO_PROC);
+    // Its length is not known: the kernel says 0.
+    let version = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
+    let mut room = [0; PAGE];
+    let len = ok!(kernel::pread(&version, &mut room, 0));
+    holds!(len > 0);
+    let sealed = ok!(MemFdOptions::new().copy_from_file(c"claim", &version, len));
+    is_sealed_with(&sealed, &room[..len])?;
+    let refused = MemFdOptions::new().copy_from_file(c"claim", &version, len - 1);
+    holds!(matches!(
+        refused,
+        Err(CreateError::Verify(VerifyErrorKind::TooLarge { .. }))
+    ));
+    Ok(())
+}
+
+fn a_copy_of_a_file_has_the_options_that_it_is_made_with(world: &World) -> Verdict {
+    needs!(world.exec_is_free || world.exec_flags, world::NOEXEC_SET);
+    let source = ok!(kernel::holding(b"0123"));
+    for yes in [false, true] {
+        let options = MemFdOptions::new().executable(yes).close_on_exec(!yes);
+        let sealed = ok!(options.sealable(false).copy_from_file(c"claim", &source, 4));
+        same!(*ok!(sealed.map()), *b"0123");
+        holds!(ok!(sealed.seals()).contains(ALL));
+        same!(kernel::close_on_exec(&sealed), Ok(!yes));
+        same!(kernel::mode(&sealed), Ok(if yes { 0o777 } else { 0o666 }));
+    }
+    Ok(())
+}
+
+fn a_copy_of_a_file_is_as_long_as_allowed_and_no_longer(_: &World) -> Verdict {
+    ok!(kernel::allow_any_length());
+    let options = MemFdOptions::new();
+    let file = ok!(kernel::holding(&[7; 5000]));
+    for limit in [0, 1, PAGE, 4999] {
+        match options.copy_from_file(c"claim", &file, limit) {
+            Err(CreateError::Verify(VerifyErrorKind::TooLarge { len, .. })) => same!(len, 5000),
+            other => fail!("{limit}: {other:?}"),
+        }
+    }
+    let sealed = ok!(options.copy_from_file(c"claim", &file, 5000));
+    is_sealed_with(&sealed, &[7; 5000])?;
+    ok!(file.set_len(i64::MAX as u64));
+    match options.copy_from_file(c"claim", &file, PAGE) {
+        Err(CreateError::Verify(VerifyErrorKind::TooLarge { .. })) => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+fn what_is_no_regular_file_is_neither_read_nor_waited_for(_: &World) -> Verdict {
+    // An empty pipe that has a writer: a read of it would never end.
+    let (read_end, _write_end) = ok!(kernel::pipe());
+    let (socket, _other_end) = ok!(kernel::socket_pair());
+    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
+    for fd in [read_end, socket, root, ok!(kernel::event_counter())] {
+        let refused = MemFdOptions::new().copy_from_file(c"claim", &fd, usize::MAX);
+        same!(refused.err(), Some(CreateError::NotRegular));
+    }
+    same!(Errno::from(CreateError::NotRegular), Errno::ESPIPE);
+    Ok(())
+}
+
+fn a_file_that_cannot_be_read_is_not_copied(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let writer = ok!(kernel::reopen(&ok!(kernel::holding(b"0123")), OFlags::WRONLY));
+    let refused = MemFdOptions::new().copy_from_file(c"claim", &writer, 4);
+    same!(refused.err(), Some(CreateError::Kernel(Errno::EBADF)));
+    Ok(())
+}
+
+fn a_copy_of_a_file_is_not_made_on_huge_pages_from_a_pool(_: &World) -> Verdict {
+    let source = ok!(kernel::holding(b"0123"));
+    let options = MemFdOptions::new().huge_pages(HugePageSize::DEFAULT);
+    let refused = options.copy_from_file(c"claim", &source, 4);
+    same!(refused.err(), Some(CreateError::Kernel(Errno::EINVAL)));
     Ok(())
 }
 

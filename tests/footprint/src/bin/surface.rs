@@ -100,6 +100,9 @@ fn create(tally: &mut Tally) {
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create_with(black_box(c"x"), black_box(1), write_first));
     tally.ok(options.copy_from_slice(black_box(c"x"), black_box(b"x")));
+    if let Some(file) = tally.ok(options.create(black_box(c"x"))) {
+        tally.ok(options.copy_from_file(black_box(c"x"), &file, black_box(1)));
+    }
 }
 
 fn write_first(bytes: &mut [u8]) {
