@@ -12,6 +12,7 @@ pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, 
 pub use ours::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::{arch, errno::Errno};
+use linux_raw_sys::general as raw;
 
 /// Takes ownership of a descriptor that a system call has just returned.
 ///
@@ -32,9 +33,21 @@ pub(crate) fn close(fd: OwnedFd) -> Result<(), Errno> {
     Errno::decode_unit(unsafe { arch::close(number as u32) })
 }
 
+/// A close-on-exec duplicate. Its number is at least 3, as with std, so that it never becomes
+/// somebody's standard input.
+#[inline(always)]
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let number = fd.as_raw_fd() as u32;
+    // SAFETY: no pointers: the command takes a number for its argument.
+    let returned = unsafe { arch::fcntl_with(number, raw::F_DUPFD_CLOEXEC, 3) };
+    let fd = Errno::decode_int(returned)?;
+    // SAFETY: the kernel has just made this descriptor.
+    Ok(unsafe { take(fd) })
+}
+
 #[cfg(not(feature = "std"))]
 mod ours {
-    use crate::arch;
+    use crate::{arch, errno::Errno};
     use core::{fmt, marker::PhantomData, mem::ManuallyDrop, num::NonZeroU32};
 
     /// The number of a descriptor, without ownership. As `std::os::fd::RawFd`.
@@ -43,6 +56,7 @@ mod ours {
     /// The number with every bit inverted. No descriptor is -1, so this is never zero, and an
     /// `Option` of an owner stays four bytes.
     #[derive(Clone, Copy)]
+    #[repr(transparent)]
     struct Number(NonZeroU32);
 
     impl Number {
@@ -67,13 +81,30 @@ mod ours {
     ///
     /// Unlike std's, this type is not a C `int`. In the signature of a foreign function, use
     /// [`RawFd`] with [`IntoRawFd`] and [`FromRawFd`].
+    #[repr(transparent)]
     pub struct OwnedFd(Number);
+
+    impl OwnedFd {
+        /// Makes another descriptor of the same open file, close-on-exec. As
+        /// `std::os::fd::OwnedFd::try_clone`, apart from the type of the error.
+        ///
+        /// # Errors
+        /// - `EMFILE`: the process has too many open files.
+        ///
+        /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+        #[doc(alias = "dup")]
+        #[doc(alias = "F_DUPFD_CLOEXEC")]
+        pub fn try_clone(&self) -> Result<Self, Errno> {
+            self.as_fd().try_clone_to_owned()
+        }
+    }
 
     /// A descriptor that somebody else keeps open for `'fd`. As `std::os::fd::BorrowedFd`.
     ///
     /// Unlike std's, this type is not a C `int`. In the signature of a foreign function, use
     /// [`RawFd`].
     #[derive(Clone, Copy)]
+    #[repr(transparent)]
     pub struct BorrowedFd<'fd>(Number, PhantomData<&'fd OwnedFd>);
 
     impl BorrowedFd<'_> {
@@ -85,6 +116,19 @@ mod ours {
         pub const unsafe fn borrow_raw(fd: RawFd) -> Self {
             // SAFETY: the caller promises that it is not -1.
             Self(unsafe { Number::new(fd) }, PhantomData)
+        }
+
+        /// Makes another descriptor of the same open file, close-on-exec. As
+        /// `std::os::fd::BorrowedFd::try_clone_to_owned`, apart from the type of the error.
+        ///
+        /// # Errors
+        /// - `EMFILE`: the process has too many open files.
+        ///
+        /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+        #[doc(alias = "dup")]
+        #[doc(alias = "F_DUPFD_CLOEXEC")]
+        pub fn try_clone_to_owned(&self) -> Result<OwnedFd, Errno> {
+            super::duplicate(*self)
         }
     }
 

@@ -68,7 +68,7 @@ cfg_if! {
 
         pub use errno::Errno;
         pub use flags::{HugePageSize, MemFdFlags, Seals};
-        pub use memfd::{OwnedMemFd, SealError, SeekFrom};
+        pub use memfd::{BorrowedMemFd, OwnedMemFd, SealError, SeekFrom};
         pub use options::{CreateError, MemFdOptions, Name};
         pub use path::NumberedPath;
         pub use proof::{MapError, VerifyError, VerifyErrorKind, has_cve_2026_63952};

@@ -1,4 +1,5 @@
 //! `OwnedMemFd`: an anonymous memory file, and what is done with it through its descriptor.
+//! `BorrowedMemFd`: the same through a descriptor that somebody lends.
 //!
 //! Transfers that take more than one call stand in `transfer`, creation that depends on the kernel
 //! in `options`, mapping in `shared` and `sealed`, and the judgement of strangers' descriptors in
@@ -12,7 +13,7 @@ use crate::{
     path::{NumberedPath, PathStart},
     sys,
 };
-use core::{ffi::CStr, fmt, mem::MaybeUninit, slice};
+use core::{ffi::CStr, fmt, mem::MaybeUninit, ops::Deref, ptr, slice};
 use linux_raw_sys::general as raw;
 
 #[cfg(feature = "std")]
@@ -61,7 +62,105 @@ const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\
 /// assert_eq!(&content, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "Memfd")]
+#[doc(alias = "MemFile")]
+#[repr(transparent)]
 pub struct OwnedMemFd(OwnedFd);
+
+/// A memory file that somebody else keeps open for `'fd`.
+///
+/// All methods of [`OwnedMemFd`] that borrow it work on it. Dropping it closes nothing.
+///
+/// ```
+/// use owned_memfd::{BorrowedMemFd, MemFdOptions, fd::{AsFd, OwnedFd}};
+///
+/// let fd = OwnedFd::from(MemFdOptions::new().create(c"lent")?);
+/// let file = BorrowedMemFd::try_from(fd.as_fd())?;
+/// file.write_all(b"hello")?;
+/// assert_eq!(file.len()?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It does not outlive the descriptor:
+///
+/// ```compile_fail,E0505
+/// use owned_memfd::{BorrowedMemFd, MemFdOptions, fd::{AsFd, OwnedFd}};
+///
+/// let fd = OwnedFd::from(MemFdOptions::new().create(c"lent").unwrap());
+/// let file = BorrowedMemFd::try_from(fd.as_fd()).unwrap();
+/// drop(fd);
+/// file.len().unwrap();
+/// ```
+///
+/// nor does the reference to which it dereferences:
+///
+/// ```compile_fail,E0505
+/// use owned_memfd::{BorrowedMemFd, MemFdOptions, OwnedMemFd};
+///
+/// let file = MemFdOptions::new().create(c"lent").unwrap();
+/// let borrowed = BorrowedMemFd::from(&file);
+/// let reference: &OwnedMemFd = &borrowed;
+/// drop(file);
+/// reference.len().unwrap();
+/// ```
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct BorrowedMemFd<'fd>(BorrowedFd<'fd>);
+
+impl<'fd> BorrowedMemFd<'fd> {
+    /// Takes a descriptor that may be no memory file's. Methods then return errors.
+    pub(crate) const fn from_fd_unchecked(fd: BorrowedFd<'fd>) -> Self {
+        Self(fd)
+    }
+}
+
+impl Deref for BorrowedMemFd<'_> {
+    type Target = OwnedMemFd;
+
+    #[inline]
+    fn deref(&self) -> &OwnedMemFd {
+        // SAFETY: both types are transparent: `BorrowedFd` and `OwnedFd` have the representation of
+        // a descriptor's number, never -1, as std documents of its own and as `fd` defines those
+        // of this crate. The reference is shared, so that nobody can move the owner out of it or
+        // drop it, and ends before `'fd` does.
+        unsafe { &*ptr::from_ref(self).cast::<OwnedMemFd>() }
+    }
+}
+
+impl<'fd> From<&'fd OwnedMemFd> for BorrowedMemFd<'fd> {
+    #[inline]
+    fn from(file: &'fd OwnedMemFd) -> Self {
+        Self(file.as_fd())
+    }
+}
+
+impl<'fd> From<BorrowedMemFd<'fd>> for BorrowedFd<'fd> {
+    #[inline]
+    fn from(file: BorrowedMemFd<'fd>) -> Self {
+        file.0
+    }
+}
+
+impl AsFd for BorrowedMemFd<'_> {
+    #[inline(always)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0
+    }
+}
+
+impl AsRawFd for BorrowedMemFd<'_> {
+    #[inline(always)]
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl fmt::Debug for BorrowedMemFd<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fd = self.as_raw_fd();
+        f.debug_struct("BorrowedMemFd").field("fd", &fd).finish()
+    }
+}
 
 /// Making one.
 impl OwnedMemFd {
@@ -334,7 +433,7 @@ impl OwnedMemFd {
     #[doc(alias = "F_DUPFD_CLOEXEC")]
     #[inline]
     pub fn try_clone(&self) -> Result<Self, Errno> {
-        sys::memfd::duplicate(self.as_fd(), 3).map(Self)
+        fd::duplicate(self.as_fd()).map(Self)
     }
 
     /// Opens the same file again, read-only and close-on-exec, with an offset of its own.

@@ -10,7 +10,7 @@ use crate::{
     errno::Errno,
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::{HugePageSize, MemFdFlags, Seals},
-    memfd::OwnedMemFd,
+    memfd::{BorrowedMemFd, OwnedMemFd},
     region::{MapMode, Region, SMALLEST_PAGE, Source},
     sys,
 };
@@ -356,6 +356,23 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
             Ok(()) => Ok(Self::from_fd_unchecked(fd)),
             Err(kind) => Err(VerifyError::new(fd, kind)),
         }
+    }
+}
+
+impl<'fd> TryFrom<BorrowedFd<'fd>> for BorrowedMemFd<'fd> {
+    type Error = VerifyErrorKind;
+
+    /// Borrows a descriptor if it is one of a memory file, as
+    /// [`OwnedMemFd`](OwnedMemFd#impl-TryFrom<OwnedFd>-for-OwnedMemFd) takes one.
+    ///
+    /// # Errors
+    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
+    ///   file, or a file of a tmpfs, which has a seal too.
+    /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
+    /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
+    fn try_from(fd: BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
+        check_memfd(fd)?;
+        Ok(Self::from_fd_unchecked(fd))
     }
 }
 

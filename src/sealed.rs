@@ -276,8 +276,21 @@ impl SealedMemFd {
         self.proof.try_clone().map(Self::new)
     }
 
-    /// The memory file, for what this crate does with it.
-    pub(crate) const fn as_memfd(&self) -> &OwnedMemFd {
+    /// The memory file, for what can be done with it besides: its name in `/proc`, its mode, its
+    /// offset.
+    ///
+    /// Nothing that is done with it touches the proven bytes.
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    ///
+    /// let sealed = SealedMemFd::copy_from_slice(c"greeting", b"hello")?;
+    /// assert!(sealed.as_memfd().close_on_exec()?);
+    /// assert!(sealed.as_memfd().write_all_at(b"j", 0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn as_memfd(&self) -> &OwnedMemFd {
         self.proof.file()
     }
 
@@ -294,7 +307,15 @@ impl SealedMemFd {
     }
 }
 
+impl From<SealedMemFd> for OwnedMemFd {
+    /// The memory file, without the proof.
+    fn from(sealed: SealedMemFd) -> Self {
+        sealed.into_memfd()
+    }
+}
+
 impl From<SealedMemFd> for OwnedFd {
+    /// The descriptor, without the proof.
     fn from(sealed: SealedMemFd) -> Self {
         sealed.into_memfd().into()
     }

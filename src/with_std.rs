@@ -11,6 +11,7 @@ use crate::{
     memfd::{OwnedMemFd, SealError},
     options::CreateError,
     proof::{MapError, VerifyError, VerifyErrorKind},
+    sealed::SealedMemFd,
     shared::AccessError,
     socket::ReceiveError,
     stream::{Reader, Writer},
@@ -239,6 +240,48 @@ impl From<OwnedMemFd> for File {
 impl From<OwnedMemFd> for Stdio {
     fn from(file: OwnedMemFd) -> Self {
         OwnedFd::from(file).into()
+    }
+}
+
+impl From<SealedMemFd> for File {
+    /// The file, without the proof. It is read from the offset that the descriptor has.
+    fn from(sealed: SealedMemFd) -> Self {
+        OwnedFd::from(sealed).into()
+    }
+}
+
+impl From<SealedMemFd> for Stdio {
+    /// The file for a child process, which reads it from its start.
+    ///
+    /// This moves the offset to the start: whoever filled the file by `write` left it at the end,
+    /// where a child would find nothing. Who shares the descriptor, such as the sender of a file
+    /// that was received, can move it again at any moment. For a child that such a sender must not
+    /// confuse, give it [`reopen_read_only`](OwnedMemFd::reopen_read_only) instead, which has an
+    /// offset of its own. To keep the offset, give it the [`OwnedFd`].
+    ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    /// use std::process::Command;
+    ///
+    /// let file = MemFdOptions::new().create("input")?;
+    /// file.write_all(b"hello")?;
+    /// let output = Command::new("cat").stdin(file.seal()?).output()?;
+    /// assert_eq!(output.stdout, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn from(sealed: SealedMemFd) -> Self {
+        // A memory file has no reason to refuse.
+        let _ = sealed.as_memfd().seek(SeekFrom::Start(0));
+        OwnedFd::from(sealed).into()
+    }
+}
+
+impl TryFrom<File> for SealedMemFd {
+    type Error = VerifyError<File>;
+
+    /// As [`SealedMemFd::verify`], without a limit of the caller's. An error gives the file back.
+    fn try_from(file: File) -> Result<Self, VerifyError<File>> {
+        Self::try_from(OwnedFd::from(file)).map_err(|error| error.map(File::from))
     }
 }
 

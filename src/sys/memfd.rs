@@ -71,13 +71,6 @@ pub(crate) fn set_status_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<(), Err
     Errno::decode_unit(fcntl_with(fd, raw::F_SETFL, flags))
 }
 
-/// A close-on-exec duplicate with a number of at least `lowest`.
-#[inline(always)]
-pub(crate) fn duplicate(fd: BorrowedFd<'_>, lowest: u32) -> Result<OwnedFd, Errno> {
-    // SAFETY: `F_DUPFD_CLOEXEC` makes a descriptor.
-    unsafe { take(fcntl_with(fd, raw::F_DUPFD_CLOEXEC, lowest)) }
-}
-
 /// Makes `onto` a duplicate that an executed program inherits.
 ///
 /// # Safety

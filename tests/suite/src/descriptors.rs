@@ -12,9 +12,9 @@ use crate::{
 };
 use core::ffi::CStr;
 use owned_memfd::{
-    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
-    VerifyErrorKind,
-    fd::{AsRawFd, IntoRawFd, OwnedFd},
+    BorrowedMemFd, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
+    SeekFrom, VerifyErrorKind,
+    fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
     fs::OFlags,
@@ -70,6 +70,8 @@ claims!(
     shared_memory_without_a_descriptor_is_taken_and_never_sealed,
     the_descriptor_that_is_not_taken_is_handed_back,
     taking_a_descriptor_leaves_it_as_it_was,
+    a_memory_file_is_borrowed_and_stays_its_owners,
+    what_is_no_memory_file_is_not_borrowed,
     a_kernel_that_answers_nothing_is_not_taken_for_a_yes,
     where_nothing_can_be_created_seals_are_the_proof,
 );
@@ -844,6 +846,62 @@ fn taking_a_descriptor_leaves_it_as_it_was(_: &World) -> Verdict {
     same!(file.close_on_exec(), Ok(false));
     same!(kernel::holds_exactly(&file, b"0123456789"), Ok(true));
     Ok(())
+}
+
+fn a_memory_file_is_borrowed_and_stays_its_owners(_: &World) -> Verdict {
+    let file = ok!(kernel::sealable());
+    let number = file.as_raw_fd();
+    let fd = OwnedFd::from(file);
+    let borrowed = ok!(BorrowedMemFd::try_from(fd.as_fd()));
+    let copy = borrowed;
+    same!(borrowed.as_raw_fd(), number);
+    ok!(copy.write_all(b"0123"));
+    same!(borrowed.len(), Ok(4));
+    // As a reference to the owner, for whatever takes one.
+    let reference: &OwnedMemFd = &borrowed;
+    same!(reference.as_raw_fd(), number);
+    same!(kernel::holds_exactly(reference, b"0123"), Ok(true));
+    let clone = ok!(reference.try_clone());
+    holds!(clone.as_raw_fd() != number);
+    // Neither a borrow nor its copy closes anything.
+    let lent: BorrowedFd<'_> = borrowed.into();
+    same!(lent.as_raw_fd(), number);
+    same!(copy.as_fd().as_raw_fd(), number);
+    holds!(raw::is_open(number));
+    // From an owner, nothing is asked.
+    let owner = raw::disguise(fd);
+    let again = BorrowedMemFd::from(&owner);
+    same!(again.as_raw_fd(), number);
+    same!(again.len(), Ok(4));
+    let said = Text::of(format_args!("{again:?}"));
+    same!(
+        said.as_str(),
+        Text::of(format_args!("BorrowedMemFd {{ fd: {number} }}")).as_str()
+    );
+    same!(size_of::<Option<BorrowedMemFd<'_>>>(), 4);
+    drop(owner);
+    holds!(!raw::is_open(number));
+    Ok(())
+}
+
+fn what_is_no_memory_file_is_not_borrowed(world: &World) -> Verdict {
+    let is_not_borrowed = |fd: OwnedFd| {
+        let number = fd.as_raw_fd();
+        same!(
+            BorrowedMemFd::try_from(fd.as_fd()).err(),
+            Some(VerifyErrorKind::NotMemFd)
+        );
+        holds!(raw::is_open(number));
+        Ok(())
+    };
+    strangers::no_regular_files(is_not_borrowed)?;
+    let path_only = ok!(kernel::open(c"/", OFlags::PATH));
+    same!(
+        BorrowedMemFd::try_from(path_only.as_fd()).err(),
+        Some(VerifyErrorKind::PathOnly)
+    );
+    strangers::ordinary_files(world, is_not_borrowed)?;
+    strangers::files_of_a_tmpfs(world, is_not_borrowed)
 }
 
 fn a_kernel_that_answers_nothing_is_not_taken_for_a_yes(world: &World) -> Verdict {

@@ -3,7 +3,7 @@
 
 use crate::{Verdict, World, children, kernel, raw};
 use owned_memfd::{
-    MemFdFlags, OwnedMemFd,
+    MemFdFlags, OwnedMemFd, SealedMemFd,
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
@@ -14,6 +14,7 @@ claims!(
     lending_closes_nothing_and_shows_the_same_number,
     a_memory_file_keeps_its_number_through_every_conversion,
     descriptors_print_their_number,
+    a_descriptor_is_duplicated_as_with_std,
     descriptor_0_works,
 );
 
@@ -105,6 +106,11 @@ fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict
     // The proof goes, the descriptor stays.
     let sealed = ok!(file.seal());
     same!(sealed.as_raw_fd(), number);
+    same!(sealed.as_memfd().as_raw_fd(), number);
+    let file = OwnedMemFd::from(sealed);
+    same!(file.as_raw_fd(), number);
+    let sealed = ok!(SealedMemFd::try_from(OwnedFd::from(file)));
+    same!(sealed.as_raw_fd(), number);
     let fd = raw::take(sealed.into_raw_fd());
     same!(fd.as_raw_fd(), number);
     same!(kernel::holds_exactly(&fd, b"x"), Ok(true));
@@ -116,6 +122,36 @@ fn descriptors_print_their_number(_: &World) -> Verdict {
     let digits = crate::claim::Text::of(file.as_raw_fd());
     let said = crate::claim::Text::of(format_args!("{file:?} {:?}", file.as_fd()));
     same!(said.as_str().matches(digits.as_str()).count(), 2);
+    Ok(())
+}
+
+fn a_descriptor_is_duplicated_as_with_std(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.set_close_on_exec(false));
+    let fd = OwnedFd::from(file);
+    let clones = || [fd.try_clone(), fd.as_fd().try_clone_to_owned()];
+    for clone in clones() {
+        let clone = ok!(clone);
+        holds!(clone.as_raw_fd() != fd.as_raw_fd());
+        same!(kernel::identity(&clone), kernel::identity(&fd));
+        same!(kernel::close_on_exec(&clone), Ok(true));
+        let number = clone.as_raw_fd();
+        drop(clone);
+        holds!(!raw::is_open(number));
+    }
+    children::apart(|| {
+        for number in 0..3 {
+            raw::close(number);
+        }
+        for clone in clones() {
+            holds!(ok!(clone).as_raw_fd() >= 3);
+        }
+        Ok(())
+    })?;
+    ok!(kernel::fill_the_table());
+    for clone in clones() {
+        holds!(clone.is_err());
+    }
     Ok(())
 }
 

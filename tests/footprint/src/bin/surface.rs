@@ -8,8 +8,9 @@
 
 use core::{fmt::Write, hint::black_box, sync::atomic::Ordering, time::Duration};
 use owned_memfd::{
-    AccessError, CreateError, Errno, HugePageSize, MapError, MemFdFlags, MemFdOptions, OwnedMemFd,
-    SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut, VerifyError, VerifyErrorKind, boot,
+    AccessError, BorrowedMemFd, CreateError, Errno, HugePageSize, MapError, MemFdFlags,
+    MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut, VerifyError,
+    VerifyErrorKind, boot,
     exec::{Arg, Args},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
@@ -162,6 +163,18 @@ fn descriptors(tally: &mut Tally) {
     };
     tally.is(file.into_raw_fd() == 0);
     tally.is(closed::<OwnedMemFd>().into_raw_fd() == 0);
+
+    let fd: OwnedFd = closed();
+    tally.ok(fd.try_clone());
+    tally.ok(fd.as_fd().try_clone_to_owned());
+    if let Some(file) = tally.ok(BorrowedMemFd::try_from(fd.as_fd())) {
+        tally.is(file.as_raw_fd() == 0);
+        tally.is(file.as_fd().as_raw_fd() == 0);
+        tally.ok(file.len());
+        tally.is(BorrowedFd::from(file).as_raw_fd() == 0);
+    }
+    let file: OwnedMemFd = closed();
+    tally.ok(BorrowedMemFd::from(&file).len());
 }
 
 fn sealed(tally: &mut Tally) {
@@ -208,7 +221,11 @@ fn sealed(tally: &mut Tally) {
         tally.is(other.into_raw_fd() == 0);
     }
     if let Some(other) = tally.ok(sealed.try_clone()) {
+        tally.ok(other.as_memfd().len());
         tally.ok(other.into_memfd().close());
+    }
+    if let Some(other) = tally.ok(sealed.try_clone()) {
+        tally.ok(OwnedMemFd::from(other).close());
     }
     tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
     tally.ok(owned_memfd::has_cve_2026_63952());
