@@ -26,7 +26,8 @@ const NAME_MAX: usize = 249;
 ///   [`Seals::EXEC`] is added if the kernel knows that seal.
 /// - Newer kernels make every file sealable that is not executable. `sealable(false)` then adds
 ///   [`Seals::SEAL`].
-/// - If `vm.memfd_noexec` makes an executable file impossible, creating one is `EACCES`.
+/// - If `vm.memfd_noexec` makes an executable file impossible, or one without
+///   [`exec_seal`](Self::exec_seal), creating one is `EACCES`.
 ///
 /// ```
 /// use owned_memfd::{MemFdOptions, Seals};
@@ -42,6 +43,7 @@ const NAME_MAX: usize = 249;
 pub struct MemFdOptions {
     flags: MemFdFlags,
     collapse: bool,
+    exec_seal: bool,
 }
 
 impl MemFdOptions {
@@ -52,13 +54,15 @@ impl MemFdOptions {
                 .union(MemFdFlags::ALLOW_SEALING)
                 .union(MemFdFlags::NOEXEC_SEAL),
             collapse: true,
+            exec_seal: true,
         }
     }
 
     /// Whether the file may be executed: its mode is 0777, or else 0666.
     ///
-    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`]. That is
-    /// hygiene, not a boundary: the file's owner can still make it executable, as is said there.
+    /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`], unless
+    /// [`exec_seal`](Self::exec_seal) declines. That is hygiene, not a boundary: the file's owner
+    /// can still make it executable, as is said there.
     pub const fn executable(self, yes: bool) -> Self {
         let flags = self
             .flags
@@ -69,6 +73,35 @@ impl MemFdOptions {
             } else {
                 MemFdFlags::NOEXEC_SEAL
             }),
+            ..self
+        }
+    }
+
+    /// Whether a file that may not be executed has [`Seals::EXEC`], on kernels that know it. By
+    /// default, it has.
+    ///
+    /// Some receivers compare the seals of a file with exactly `0xf`, those that
+    /// [`OwnedMemFd::seal`] adds: systemd-journald before version 254 is one. For them, say no: the
+    /// mode is 0666 all the same. It has no effect on a file that may be executed.
+    ///
+    /// Before Linux 6.3 no file has the seal. Since then `vm.memfd_noexec=2` makes a file without
+    /// it impossible, and creating one is `EACCES`; so does 1, where a seccomp filter hides the
+    /// execute flags.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, Seals};
+    ///
+    /// let options = MemFdOptions::new().exec_seal(false);
+    /// # if options.create(c"entry").err() == Some(owned_memfd::Errno::EACCES.into()) { return Ok(()) }
+    /// let sealed = options.copy_from_slice(c"entry", b"MESSAGE=hello\n")?;
+    /// assert_eq!(sealed.seals()?.bits(), 0xf);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "F_SEAL_EXEC")]
+    #[doc(alias = "MFD_NOEXEC_SEAL")]
+    pub const fn exec_seal(self, yes: bool) -> Self {
+        Self {
+            exec_seal: yes,
             ..self
         }
     }
@@ -161,8 +194,9 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call is made.
-    /// - `EACCES`: an executable file, which `vm.memfd_noexec=2` forbids, or 1 if a seccomp filter
-    ///   does not know the execute flags; or a security module forbids it.
+    /// - `EACCES`: an executable file, or one without [`exec_seal`](Self::exec_seal), which
+    ///   `vm.memfd_noexec=2` forbids, or 1 if a seccomp filter does not know the execute flags; or
+    ///   a security module forbids it.
     /// - `EINVAL`: huge pages before Linux 4.16.
     /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
     /// - `ENODEV`: this machine has no huge pages of that size.
@@ -181,10 +215,14 @@ impl MemFdOptions {
 
     #[inline(always)]
     fn create_named(self, name: &CStr) -> Result<OwnedMemFd, CreateError> {
-        let file = match OwnedMemFd::create(name, self.flags) {
-            Ok(file) => file,
-            Err(Errno::EINVAL) => create_without_exec_flags(name, self.flags)?,
-            Err(errno) => return Err(errno.into()),
+        let file = if self.exec_seal || self.flags.contains(MemFdFlags::EXEC) {
+            match OwnedMemFd::create(name, self.flags) {
+                Ok(file) => file,
+                Err(Errno::EINVAL) => create_without_exec_flags(name, self.flags)?,
+                Err(errno) => return Err(errno.into()),
+            }
+        } else {
+            create_without_exec_seal(name, self.flags)?
         };
         // Without ALLOW_SEALING the kernel creates the file with F_SEAL_SEAL, unless NOEXEC_SEAL,
         // or a sysctl that implies it, has allowed sealing after all.
@@ -222,6 +260,25 @@ fn create_without_exec_flags(name: &CStr, flags: MemFdFlags) -> Result<OwnedMemF
         Ok(()) | Err(Errno::EINVAL) => Ok(file),
         Err(errno) => Err(errno),
     }
+}
+
+/// Creates a file that is not executable, and does not have the seal about that: an executable one
+/// of which the mode is changed. Nobody else has it meanwhile.
+#[cold]
+#[inline(never)]
+fn create_without_exec_seal(name: &CStr, flags: MemFdFlags) -> Result<OwnedMemFd, Errno> {
+    let plain = flags.difference(MemFdFlags::NOEXEC_SEAL);
+    let file = match OwnedMemFd::create(name, plain.union(MemFdFlags::EXEC)) {
+        // The flags may be unknown, as above.
+        Err(Errno::EINVAL) => OwnedMemFd::create(name, plain),
+        result => result,
+    }?;
+    // Without a flag, `vm.memfd_noexec` may imply the seal.
+    if file.seals()?.contains(Seals::EXEC) {
+        return Err(Errno::EACCES);
+    }
+    file.set_mode(0o666)?;
+    Ok(file)
 }
 
 impl Default for MemFdOptions {

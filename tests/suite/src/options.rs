@@ -5,11 +5,11 @@ use crate::{
     Verdict, World,
     children::{self, Supervisor},
     flags::NAMED,
-    kernel,
+    kernel::{self, PAGE},
     raw::{self, Response, Which},
     world,
 };
-use owned_memfd::{CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, Seals};
+use owned_memfd::{CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, SealedMemFd, Seals};
 use rustix::thread::UnshareFlags;
 
 claims!(
@@ -28,6 +28,10 @@ claims!(
     the_exec_setting_refuses_and_the_refusal_comes_back,
     a_filter_that_does_not_know_the_exec_flags_changes_no_file,
     not_sealable_is_true_where_the_exec_setting_allows_sealing,
+    a_file_without_the_exec_seal_has_exactly_the_seals_of_sealing,
+    a_file_without_the_exec_seal_is_made_where_the_setting_allows_it,
+    a_file_without_the_exec_seal_is_made_on_every_kernel,
+    a_file_without_the_exec_seal_is_not_executable_or_not_made,
     the_exec_setting_of_a_running_child_is_the_tightest_above_it,
     the_exec_setting_of_the_machine_applies_to_what_runs_below,
     a_size_of_huge_pages_that_is_not_there_is_enodev,
@@ -423,6 +427,118 @@ fn not_sealable_is_true_where_the_exec_setting_allows_sealing(world: &World) -> 
         })?;
     }
     Ok(())
+}
+
+/// Without the seal about execution.
+fn without() -> MemFdOptions {
+    MemFdOptions::new().exec_seal(false)
+}
+
+/// What a file has that this crate has sealed, and nothing else.
+const FINAL: Seals = Seals::SEAL
+    .union(Seals::SHRINK)
+    .union(Seals::GROW)
+    .union(Seals::WRITE);
+
+/// The file is sealed, and neither its mode nor its seals say more.
+fn is_final(sealed: &SealedMemFd) -> Verdict {
+    same!(FINAL.bits(), 0xf);
+    same!(raw::seals(sealed), Ok(0xf));
+    same!(kernel::mode(sealed), Ok(0o666));
+    Ok(())
+}
+
+fn every_way_of_filling_is_final() -> Verdict {
+    let Ok(sealed) = ok!(without().create("x")).seal() else {
+        fail!("it is not sealed");
+    };
+    is_final(&sealed)?;
+    is_final(&ok!(without().copy_from_slice("x", b"x")))?;
+    is_final(&ok!(without().create_with("x", 1, |_| {})))?;
+    is_final(&ok!(without().create_with("x", PAGE, |_| {})))?;
+    let mut buffer = [0; 8];
+    is_final(&ok!(ok!(without().writer("x", &mut buffer)).finish()))?;
+    // What the other options say is true too.
+    let none = Seals::empty();
+    same!(seen(without()), Ok((0o666, none, true)));
+    same!(
+        seen(without().close_on_exec(false)),
+        Ok((0o666, none, false))
+    );
+    same!(
+        seen(without().sealable(false)),
+        Ok((0o666, Seals::SEAL, true))
+    );
+    let executable = without().executable(true);
+    same!(seen(executable), Ok((0o777, none, true)));
+    same!(
+        seen(executable.sealable(false)),
+        Ok((0o777, Seals::SEAL, true))
+    );
+    Ok(())
+}
+
+fn a_file_without_the_exec_seal_has_exactly_the_seals_of_sealing(world: &World) -> Verdict {
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    every_way_of_filling_is_final()?;
+    // The last call counts.
+    same!(without().exec_seal(true), MemFdOptions::new());
+    let usual = ok!(without().exec_seal(true).copy_from_slice("x", b"x"));
+    same!(usual.seals(), Ok(FINAL | exec_seal(world)));
+    Ok(())
+}
+
+/// No way of filling makes a file, and none leaves one open.
+fn no_way_of_filling_makes_one(error: Errno) -> Verdict {
+    let refused = Some(CreateError::Kernel(error));
+    let before = kernel::open_descriptors();
+    same!(without().create("x").err(), refused);
+    same!(without().sealable(false).create("x").err(), refused);
+    same!(without().copy_from_slice("x", b"x").err(), refused);
+    same!(without().create_with("x", 1, |_| {}).err(), refused);
+    same!(without().writer("x", &mut [0; 8]).err(), refused);
+    same!(kernel::open_descriptors(), before);
+    Ok(())
+}
+
+fn a_file_without_the_exec_seal_is_made_where_the_setting_allows_it(world: &World) -> Verdict {
+    for setting in [0, 1] {
+        with_exec_setting(world, setting, every_way_of_filling_is_final)?;
+    }
+    with_exec_setting(world, 2, || {
+        no_way_of_filling_makes_one(Errno::EACCES)?;
+        // It says nothing about an executable file.
+        same!(
+            seen(without().executable(true)),
+            Err(CreateError::Kernel(Errno::EACCES))
+        );
+        Ok(())
+    })
+}
+
+/// Before Linux 6.3, or where a filter says that this were so.
+fn a_file_without_the_exec_seal_is_made_on_every_kernel(world: &World) -> Verdict {
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    if world.exec_flags {
+        needs!(world.filters, world::NO_FILTERS);
+        ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
+    }
+    every_way_of_filling_is_final()
+}
+
+fn a_file_without_the_exec_seal_is_not_executable_or_not_made(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    // Where a filter hides the flags, 1 and 2 make every file with the seal.
+    for setting in [1, 2] {
+        with_exec_setting(world, setting, || {
+            ok!(raw::refuse(NEW_FLAGS, Errno::EINVAL));
+            no_way_of_filling_makes_one(Errno::EACCES)
+        })?;
+    }
+    // The file is executable until its mode is set.
+    ok!(raw::refuse(Which::All(sc::nr::FCHMOD), Errno::EIO));
+    needs!(world.exec_is_free, world::NOEXEC_SET);
+    no_way_of_filling_makes_one(Errno::EIO)
 }
 
 /// The effect of `vm.memfd_noexec` at this value on this process.

@@ -94,6 +94,7 @@ fn create(tally: &mut Tally) {
         .executable(black_box(true))
         .sealable(black_box(true))
         .close_on_exec(black_box(true))
+        .exec_seal(black_box(false))
         .collapse(black_box(true));
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create(black_box("x")));
