@@ -212,6 +212,8 @@ cfg_if! {
             fn nanosleep = NANOSLEEP(time: *const __kernel_timespec, rest: *mut __kernel_timespec) -> usize;
             /// `futex(2)`, for waiting and waking
             fn futex = FUTEX(word: *const u32, operation: u32, value: u32, timeout: *const __kernel_timespec) -> usize;
+            /// `socket(2)`
+            fn socket = SOCKET(family: u32, kind: u32, protocol: u32) -> usize;
             /// `socketpair(2)`
             fn socketpair = SOCKETPAIR(family: u32, kind: u32, protocol: u32, pair: *mut u32) -> usize;
             /// `getsockopt(2)`

@@ -1,4 +1,4 @@
-//! Sending and receiving descriptors over connected Unix sockets.
+//! Sending and receiving descriptors over Unix sockets.
 //!
 //! Control data is built and parsed only here, on the stack. Every descriptor that a message
 //! brings is owned from the moment it is found, so that none leaks.
@@ -36,6 +36,38 @@ impl<const N: usize> Rights<N> {
     /// `CMSG_LEN`: without the padding after an odd number of descriptors, which has room for one
     /// more.
     const LEN: usize = size_of::<net::cmsghdr>() + N * size_of::<i32>();
+
+    // Filled where it stays. Moved, it would be a call of `memcpy`.
+    #[inline(always)]
+    const fn new() -> Self {
+        Self {
+            header: MaybeUninit::uninit(),
+            numbers: [const { MaybeUninit::uninit() }; N],
+        }
+    }
+
+    /// Makes it the message that sends these descriptors, as the kernel takes it. Without
+    /// descriptors there is none.
+    #[inline(always)]
+    fn fill(&mut self, descriptors: &[BorrowedFd<'_>; N]) -> &[MaybeUninit<u8>] {
+        const {
+            assert!(
+                N <= MAX_DESCRIPTORS,
+                "the kernel takes 253 descriptors at most"
+            );
+        };
+        self.header.write(net::cmsghdr {
+            cmsg_len: Self::LEN,
+            cmsg_level: net::SOL_SOCKET as i32,
+            cmsg_type: net::SCM_RIGHTS as i32,
+        });
+        for (number, descriptor) in self.numbers.iter_mut().zip(descriptors) {
+            number.write(descriptor.as_raw_fd());
+        }
+        let len = if N == 0 { 0 } else { Self::LEN };
+        // SAFETY: this has at least that many bytes, and any byte is a `MaybeUninit<u8>`.
+        unsafe { slice::from_raw_parts(ptr::from_ref(self).cast(), len) }
+    }
 }
 
 /// The type of a pair of sockets.
@@ -79,6 +111,144 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
     })
 }
 
+/// Makes a datagram socket that has no name and no peer, close-on-exec: for [`send_to`].
+///
+/// # Errors
+/// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
+///
+/// See [`socket(2)`](https://man7.org/linux/man-pages/man2/socket.2.html).
+#[doc(alias = "SOCK_DGRAM")]
+pub fn datagram_socket() -> Result<OwnedFd, Errno> {
+    sys::socket::socket(net::SOCK_DGRAM)
+}
+
+/// The address of a Unix socket, for [`send_to`]: a path or an abstract name.
+///
+/// `Display` prints an abstract name with an `@` before it.
+///
+/// ```
+/// use owned_memfd::socket::{AddressError, SocketAddr};
+///
+/// let journal = SocketAddr::from_pathname("/run/systemd/journal/socket")?;
+/// assert_eq!(journal.to_string(), "/run/systemd/journal/socket");
+/// assert_eq!(SocketAddr::from_abstract_name("service")?.to_string(), "@service");
+/// assert_eq!(SocketAddr::from_pathname("a\0b"), Err(AddressError::HasNul { at: 1 }));
+/// # Ok::<(), AddressError>(())
+/// ```
+#[doc(alias = "sockaddr_un")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SocketAddr<'a> {
+    // At most `LONGEST` bytes.
+    name: &'a [u8],
+    is_abstract: bool,
+}
+
+/// The longest path or abstract name of a socket. The address has one byte more, for a NUL.
+const LONGEST: usize = net::UNIX_PATH_MAX as usize - 1;
+
+impl<'a> SocketAddr<'a> {
+    /// The address of a socket that is bound to this path.
+    ///
+    /// # Errors
+    /// Nothing is asked of the kernel: whether there is such a socket, sending shows.
+    /// - [`AddressError::Empty`]: the path has no byte.
+    /// - [`AddressError::TooLong`]: it has more than 107 bytes.
+    /// - [`AddressError::HasNul`]: there is a NUL in it, at which the kernel would cut it.
+    pub fn from_pathname(path: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, AddressError> {
+        let address = Self::new(path.as_ref(), false)?;
+        if address.name.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        match address.name.iter().position(|&byte| byte == 0) {
+            Some(at) => Err(AddressError::HasNul { at }),
+            None => Ok(address),
+        }
+    }
+
+    /// The address of a socket with this abstract name: any bytes, also none.
+    ///
+    /// It belongs to no file system, but to the network namespace. Anybody there may take it.
+    ///
+    /// # Errors
+    /// - [`AddressError::TooLong`]: the name has more than 107 bytes.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    pub fn from_abstract_name(name: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, AddressError> {
+        Self::new(name.as_ref(), true)
+    }
+
+    fn new(name: &'a [u8], is_abstract: bool) -> Result<Self, AddressError> {
+        let (len, max_len) = (name.len(), LONGEST);
+        if len > max_len {
+            return Err(AddressError::TooLong { len, max_len });
+        }
+        Ok(Self { name, is_abstract })
+    }
+}
+
+impl fmt::Display for SocketAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = if self.is_abstract { "@" } else { "" };
+        write!(f, "{at}{}", self.name.escape_ascii())
+    }
+}
+
+impl fmt::Debug for SocketAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_abstract {
+            "abstract"
+        } else {
+            "pathname"
+        };
+        write!(f, "\"{}\" ({kind})", self.name.escape_ascii())
+    }
+}
+
+/// Why a path or a name is no address of a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The path is empty.
+    Empty,
+    /// The path or the name is longer than an address.
+    TooLong {
+        /// Its length, in bytes.
+        len: usize,
+        /// The most bytes that it may have.
+        max_len: usize,
+    },
+    /// There is a NUL in the path.
+    HasNul {
+        /// How many bytes stand before it.
+        at: usize,
+    },
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the path of the socket is empty"),
+            Self::TooLong { len, max_len } => write!(
+                f,
+                "the address of the socket has {len} bytes, and {max_len} are allowed"
+            ),
+            Self::HasNul { at } => write!(f, "the path of the socket has a NUL at byte {at}"),
+        }
+    }
+}
+
+impl core::error::Error for AddressError {}
+
+impl From<AddressError> for Errno {
+    /// `TooLong` is `ENAMETOOLONG`, the others are `EINVAL`.
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::TooLong { .. } => Self::ENAMETOOLONG,
+            AddressError::Empty | AddressError::HasNul { .. } => Self::EINVAL,
+        }
+    }
+}
+
 /// Sends bytes and descriptors over a connected Unix socket, and returns how many bytes were sent.
 ///
 /// A stream may accept only part of `bytes`. The descriptors travel with the first byte, so send
@@ -119,31 +289,80 @@ pub fn send<const N: usize>(
     bytes: &[u8],
     descriptors: &[BorrowedFd<'_>; N],
 ) -> Result<usize, Errno> {
-    const {
-        assert!(
-            N <= MAX_DESCRIPTORS,
-            "the kernel takes 253 descriptors at most"
-        );
-    };
-    if N != 0 && sys::socket::family(socket.as_fd())? != net::AF_UNIX {
-        return Err(Errno::EAFNOSUPPORT);
+    let socket = socket.as_fd();
+    if N != 0 {
+        check_unix(socket)?;
     }
-    let mut rights = Rights::<N> {
-        header: MaybeUninit::new(net::cmsghdr {
-            cmsg_len: Rights::<N>::LEN,
-            cmsg_level: net::SOL_SOCKET as i32,
-            cmsg_type: net::SCM_RIGHTS as i32,
-        }),
-        numbers: [const { MaybeUninit::uninit() }; N],
-    };
-    for (number, descriptor) in rights.numbers.iter_mut().zip(descriptors) {
-        number.write(descriptor.as_raw_fd());
+    let mut rights = Rights::new();
+    sys::socket::send_message(socket, bytes, rights.fill(descriptors))
+}
+
+/// Sends bytes and descriptors over a datagram socket to the socket of this address, and returns
+/// how many bytes were sent.
+///
+/// The socket need not be connected or have a name: [`datagram_socket`] makes one that suffices.
+/// `bytes` may be empty, also with descriptors. If the receiver's queue is full, this waits until
+/// there is room, unless the socket is non-blocking or has an `SO_SNDTIMEO`.
+///
+/// This first asks for the socket's family and type (`SO_DOMAIN`, `SO_TYPE`): of other sockets, some
+/// would ignore the address and send to their peer.
+///
+/// More than [`MAX_DESCRIPTORS`] do not compile.
+///
+/// ```no_run
+/// use owned_memfd::{SealedMemFd, fd::AsFd, socket};
+///
+/// let file = SealedMemFd::copy_from_slice("request", b"what is to be done")?;
+/// let service = socket::SocketAddr::from_pathname("/run/service/socket")?;
+/// socket::send_to(socket::datagram_socket()?, b"please", &[file.as_fd()], service)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// - `EACCES`: no permission to write to the path's socket, or to search its directories.
+/// - `EAFNOSUPPORT`: the socket is not a Unix socket. Nothing was sent. If the family or the type
+///   cannot be asked for, as in a sandbox, that is the error, and nothing was sent either.
+/// - `EAGAIN`: the socket is non-blocking, and the receiver's queue is full.
+/// - `ECONNREFUSED`: no socket is bound to the address any more, or has this abstract name, or the
+///   path is not one of a socket.
+/// - `EINTR`: a signal came before anything was sent.
+/// - `EMSGSIZE`: the message is longer than the socket allows.
+/// - `ENOENT`, `ENOTDIR`, `ELOOP`: there is no such path.
+/// - `ENOTSOCK`: `socket` is no socket.
+/// - `EOPNOTSUPP`: it is a socket, but not for datagrams. Nothing was sent.
+/// - `EPERM`: the receiver is connected to somebody else, or takes no descriptors: its
+///   `SO_PASSRIGHTS` is off, since Linux 6.16.
+/// - `EPIPE`: the receiver has ended its receiving. No `SIGPIPE` is raised.
+/// - `EPROTOTYPE`: the socket of this address is not for datagrams.
+/// - `ETOOMANYREFS`: this user has too many descriptors in flight.
+///
+/// See [`sendmsg(2)`](https://man7.org/linux/man-pages/man2/sendmsg.2.html) and
+/// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+#[doc(alias = "sendto")]
+#[doc(alias = "sendmsg")]
+#[doc(alias = "SCM_RIGHTS")]
+pub fn send_to<const N: usize>(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>; N],
+    to: SocketAddr<'_>,
+) -> Result<usize, Errno> {
+    let socket = socket.as_fd();
+    check_unix(socket)?;
+    if sys::socket::kind(socket)? != net::SOCK_DGRAM {
+        return Err(Errno::EOPNOTSUPP);
     }
-    // Without descriptors there is no control message.
-    let len = if N == 0 { 0 } else { Rights::<N>::LEN };
-    // SAFETY: `rights` has at least that many bytes, and any byte is a `MaybeUninit<u8>`.
-    let control = unsafe { slice::from_raw_parts(ptr::from_ref(&rights).cast(), len) };
-    sys::socket::send_message(socket.as_fd(), bytes, control)
+    let mut rights = Rights::new();
+    let control = rights.fill(descriptors);
+    sys::socket::send_message_to(socket, bytes, control, to.name, to.is_abstract)
+}
+
+/// Only a Unix socket passes descriptors on. Others lose them without an error.
+fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    match sys::socket::family(socket)? {
+        net::AF_UNIX => Ok(()),
+        _ => Err(Errno::EAFNOSUPPORT),
+    }
 }
 
 /// Receives bytes and descriptors over a connected Unix socket, and returns how many bytes came.
@@ -409,6 +628,44 @@ impl SealedMemFd {
             match send(socket.as_fd(), b"\0", &[self.as_fd()]) {
                 Err(Errno::EINTR) => {}
                 // One byte is sent or not.
+                result => return result.map(|_| ()),
+            }
+        }
+    }
+
+    /// Sends the descriptor over a datagram socket to the socket of this address, without a byte.
+    /// It tries again after `EINTR`.
+    ///
+    /// It is what systemd's journal takes for an entry that is longer than a message. Before
+    /// systemd 254, the journal takes a file only with exactly the seals [`Seals::SEAL`],
+    /// [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::WRITE`].
+    ///
+    /// ```no_run
+    /// use owned_memfd::{SealedMemFd, socket};
+    ///
+    /// let entry = SealedMemFd::copy_from_slice("entry", b"MESSAGE=hello\nPRIORITY=6\n")?;
+    /// let journal = socket::SocketAddr::from_pathname("/run/systemd/journal/socket")?;
+    /// entry.send_to(socket::datagram_socket()?, journal)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_to`], without `EINTR`.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    ///
+    /// [`Seals::SEAL`]: crate::Seals::SEAL
+    /// [`Seals::SHRINK`]: crate::Seals::SHRINK
+    /// [`Seals::GROW`]: crate::Seals::GROW
+    /// [`Seals::WRITE`]: crate::Seals::WRITE
+    #[doc(alias = "sendmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    #[doc(alias = "journald")]
+    pub fn send_to(&self, socket: impl AsFd, to: SocketAddr<'_>) -> Result<(), Errno> {
+        let socket = socket.as_fd();
+        loop {
+            match send_to(socket, b"", &[self.as_fd()], to) {
+                Err(Errno::EINTR) => {}
                 result => return result.map(|_| ()),
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     proof::{MapError, VerifyError, VerifyErrorKind},
     sealed::SealedMemFd,
     shared::AccessError,
-    socket::ReceiveError,
+    socket::{AddressError, ReceiveError},
     stream::{Reader, Writer},
     transfer::TransferError,
 };
@@ -114,6 +114,13 @@ impl From<ReceiveError> for io::Error {
             _ => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)
+    }
+}
+
+impl From<AddressError> for io::Error {
+    /// `InvalidInput`.
+    fn from(error: AddressError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
     }
 }
 

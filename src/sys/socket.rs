@@ -1,13 +1,25 @@
-//! Sockets: a pair of them, and messages with control data.
+//! Sockets: one, a pair of them, and messages with control data.
 
-use super::number;
+use super::{number, take};
 use crate::{
     arch,
     errno::Errno,
     fd::{self, BorrowedFd, OwnedFd},
 };
-use core::{mem::MaybeUninit, ptr};
+use core::{
+    mem::{MaybeUninit, offset_of},
+    ptr,
+};
 use linux_raw_sys::{general as raw, net};
+
+/// Makes a Unix socket of this type (such as `SOCK_DGRAM`), close-on-exec.
+#[inline(always)]
+pub(crate) fn socket(kind: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: no pointers.
+    let returned = unsafe { arch::socket(net::AF_UNIX, kind | raw::O_CLOEXEC, 0) };
+    // SAFETY: `socket` makes a descriptor.
+    unsafe { take(returned) }
+}
 
 /// Makes two connected Unix sockets of this type (such as `SOCK_STREAM`), close-on-exec.
 #[inline(always)]
@@ -27,13 +39,23 @@ pub(crate) fn socket_pair(kind: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
 /// The address family of a socket: `AF_UNIX` and the like.
 #[inline]
 pub(crate) fn family(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let (level, option) = (net::SOL_SOCKET, net::SO_DOMAIN);
-    let (mut family, mut len) = (0_u32, size_of::<u32>() as u32);
-    let value = (&raw mut family).cast();
-    // SAFETY: `family` has as much room as `len` says. The kernel writes to both at most.
+    option(socket, net::SO_DOMAIN)
+}
+
+/// The type of a socket: `SOCK_STREAM` and the like.
+#[inline]
+pub(crate) fn kind(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    option(socket, net::SO_TYPE)
+}
+
+/// An option that is a number.
+fn option(socket: BorrowedFd<'_>, option: u32) -> Result<u32, Errno> {
+    let (mut found, mut len) = (0_u32, size_of::<u32>() as u32);
+    let (level, value) = (net::SOL_SOCKET, (&raw mut found).cast());
+    // SAFETY: `found` has as much room as `len` says. The kernel writes to both at most.
     let returned = unsafe { arch::getsockopt(number(socket), level, option, value, &raw mut len) };
     Errno::decode_unit(returned)?;
-    Ok(family)
+    Ok(found)
 }
 
 /// Sends bytes with control data. A socket without a reader is an error, not a signal.
@@ -43,13 +65,55 @@ pub(crate) fn send_message(
     bytes: &[u8],
     control: &[MaybeUninit<u8>],
 ) -> Result<usize, Errno> {
-    let mut part = raw::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len() as _,
-    };
+    let mut part = part(bytes);
     let message = message(&mut part, control.as_ptr().cast_mut(), control.len());
     // SAFETY: the kernel reads the message, its one part and the control data, which all
     // outlive the call; `sendmsg` writes nothing.
+    Errno::decode(unsafe { arch::sendmsg(number(socket), &raw const message, net::MSG_NOSIGNAL) })
+}
+
+/// The length of the path in an address.
+const ADDRESS: usize = net::UNIX_PATH_MAX as usize;
+
+/// `struct sockaddr_un`, include/uapi/linux/un.h. Of the path only what is sent is written.
+#[repr(C)]
+struct Address {
+    family: u16,
+    path: [MaybeUninit<u8>; ADDRESS],
+}
+
+/// Sends bytes with control data to the socket of this name: a path, or an abstract name.
+#[inline]
+pub(crate) fn send_message_to(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    control: &[MaybeUninit<u8>],
+    name: &[u8],
+    is_abstract: bool,
+) -> Result<usize, Errno> {
+    // Made where it stays. Moved, it would be a call of `memcpy`.
+    let mut address = Address {
+        family: net::AF_UNIX as u16,
+        path: [const { MaybeUninit::uninit() }; ADDRESS],
+    };
+    // A NUL stands before an abstract name, and after a path.
+    let (nul, start) = if is_abstract { (0, 1) } else { (name.len(), 0) };
+    let (Some(slot), true) = (address.path.get_mut(nul), name.len() < ADDRESS) else {
+        return Err(Errno::ENAMETOOLONG);
+    };
+    slot.write(0);
+    let room = address.path.get_mut(start..).unwrap_or_default();
+    // SAFETY: `room` is `ADDRESS` bytes long or one less, and `name` at least one less. No byte of
+    // one is part of the other.
+    unsafe { arch::copy(room.as_mut_ptr().cast(), name.as_ptr(), name.len()) };
+
+    let mut part = part(bytes);
+    let mut message = message(&mut part, control.as_ptr().cast_mut(), control.len());
+    message.msg_name = (&raw mut address).cast();
+    message.msg_namelen = (offset_of!(Address, path) + name.len() + 1) as i32;
+    // SAFETY: the kernel reads the message, its one part, the control data and so many bytes of
+    // the address, which have been written. All of them outlive the call; `sendmsg` writes
+    // nothing.
     Errno::decode(unsafe { arch::sendmsg(number(socket), &raw const message, net::MSG_NOSIGNAL) })
 }
 
@@ -83,6 +147,14 @@ pub(crate) fn receive_message(
         control,
         flags,
     })
+}
+
+/// Bytes that are sent, as the kernel describes them.
+fn part(bytes: &[u8]) -> raw::iovec {
+    raw::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len() as _,
+    }
 }
 
 fn message(

@@ -77,6 +77,7 @@ cfg_if! {
         mod copies;
         mod collapsing;
         mod passing;
+        mod addressing;
         mod executing;
         mod booting;
         mod kexec;

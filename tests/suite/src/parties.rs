@@ -71,6 +71,11 @@ pub(crate) fn kind(socket: &impl AsFd) -> Result<SocketType, Errno> {
     sockopt::socket_type(lend(socket)).map_err(errno)
 }
 
+/// Ends what comes from the peer.
+pub(crate) fn end_reading(socket: &impl AsFd) -> Result<(), Errno> {
+    rustix::net::shutdown(lend(socket), rustix::net::Shutdown::Read).map_err(errno)
+}
+
 /// Closes one direction of a connection.
 pub(crate) fn end_writing(socket: &impl AsFd) -> Result<(), Errno> {
     rustix::net::shutdown(lend(socket), rustix::net::Shutdown::Write).map_err(errno)
@@ -168,6 +173,53 @@ pub(crate) fn unconnected(kind: SocketType) -> Result<OwnedFd, Errno> {
     rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
         .map(adopt)
         .map_err(errno)
+}
+
+/// Gives a Unix socket an abstract name.
+pub(crate) fn name(socket: &impl AsFd, name: &[u8]) -> Result<(), Errno> {
+    let address = rustix::net::SocketAddrUnix::new_abstract_name(name).map_err(errno)?;
+    rustix::net::bind(lend(socket), &address).map_err(errno)
+}
+
+/// Connects a Unix socket to the one of this abstract name.
+pub(crate) fn connect(socket: &impl AsFd, name: &[u8]) -> Result<(), Errno> {
+    let address = rustix::net::SocketAddrUnix::new_abstract_name(name).map_err(errno)?;
+    rustix::net::connect(lend(socket), &address).map_err(errno)
+}
+
+/// A Unix socket that is bound to a path, which goes with it.
+pub(crate) struct Bound {
+    pub(crate) socket: OwnedFd,
+    path: Text,
+}
+
+impl Bound {
+    /// The path has this name, in the tmpfs of the claims, and a number that only this process has.
+    pub(crate) fn new(kind: SocketType, name: &str) -> Result<Self, Errno> {
+        let number = rustix::process::getpid().as_raw_nonzero();
+        let path = Text::of(format_args!("/dev/shm/{number}-{name}\0"));
+        let socket = unconnected(kind)?;
+        let address = rustix::net::SocketAddrUnix::new(path.path()).map_err(errno)?;
+        rustix::net::bind(lend(&socket), &address).map_err(errno)?;
+        Ok(Self { socket, path })
+    }
+
+    pub(crate) fn path(&self) -> &CStr {
+        self.path.path()
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // A claim may have removed it.
+        let _ = kernel::unlink(self.path());
+    }
+}
+
+/// Whether a Unix socket has no name.
+pub(crate) fn is_unnamed(socket: &impl AsFd) -> Result<bool, Errno> {
+    let address = rustix::net::getsockname(lend(socket)).map_err(errno)?;
+    Ok(address.addr_len() as usize == size_of::<net::__kernel_sa_family_t>())
 }
 
 /// A Unix socket that waits for connections.

@@ -76,7 +76,7 @@ claims!(
     every_refusal_says_what_it_is,
 );
 
-const KINDS: [SocketType; 3] = [
+pub(crate) const KINDS: [SocketType; 3] = [
     SocketType::Stream,
     SocketType::Datagram,
     SocketType::SeqPacket,
@@ -86,26 +86,26 @@ const KINDS: [SocketType; 3] = [
 const MESSAGES: [SocketType; 2] = [SocketType::Datagram, SocketType::SeqPacket];
 
 /// The kinds of sockets that show when the other end is closed.
-const CONNECTIONS: [SocketType; 2] = [SocketType::Stream, SocketType::SeqPacket];
+pub(crate) const CONNECTIONS: [SocketType; 2] = [SocketType::Stream, SocketType::SeqPacket];
 
-fn do_not_wait(socket: &OwnedFd) -> Verdict {
+pub(crate) fn do_not_wait(socket: &OwnedFd) -> Verdict {
     ok!(kernel::set_status_flags(socket, OFlags::NONBLOCK));
     Ok(())
 }
 
 /// Both descriptors refer to the same file.
-fn same_file(one: &impl AsFd, other: &impl AsFd) -> Verdict {
+pub(crate) fn same_file(one: &impl AsFd, other: &impl AsFd) -> Verdict {
     same!(kernel::identity(one), kernel::identity(other));
     Ok(())
 }
 
-fn sealed(content: &[u8]) -> Result<SealedMemFd, Errno> {
+pub(crate) fn sealed(content: &[u8]) -> Result<SealedMemFd, Errno> {
     let file = kernel::holding(content)?;
     file.seal().map_err(|_| Errno::EIO)
 }
 
 /// Nothing is left in the socket.
-fn is_drained(socket: &OwnedFd) -> Verdict {
+pub(crate) fn is_drained(socket: &OwnedFd) -> Verdict {
     do_not_wait(socket)?;
     let mut none = ReceivedFds::<1>::new();
     refused!(
@@ -934,7 +934,7 @@ fn a_message_longer_than_the_socket_allows_is_refused(_: &World) -> Verdict {
 
 // Signals.
 
-const OFTEN: Duration = Duration::from_millis(10);
+pub(crate) const OFTEN: Duration = Duration::from_millis(10);
 
 fn a_signal_interrupts_what_is_bare(_: &World) -> Verdict {
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));

@@ -336,6 +336,20 @@ fn sockets(tally: &mut Tally) {
     if let Some(sealed) = tally.ok(SealedMemFd::copy_from_slice(c"x", b"x")) {
         tally.ok(sealed.send(&here));
         tally.ok(SealedMemFd::receive(&there, black_box(1)));
+        addresses(tally, &sealed);
+    }
+}
+
+fn addresses(tally: &mut Tally, sealed: &SealedMemFd) {
+    let Some(socket) = tally.ok(socket::datagram_socket()) else {
+        return;
+    };
+    if let Some(path) = tally.ok(socket::SocketAddr::from_pathname(black_box("/x"))) {
+        tally.ok(socket::send_to(&socket, b"x", &[sealed.as_fd()], path));
+        tally.ok(sealed.send_to(&socket, path));
+    }
+    if let Some(name) = tally.ok(socket::SocketAddr::from_abstract_name(black_box("x"))) {
+        tally.ok(socket::send_to(&socket, b"", &[sealed.as_fd(); 9], name));
     }
 }
 
