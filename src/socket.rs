@@ -252,7 +252,8 @@ impl From<AddressError> for Errno {
 /// Sends bytes and descriptors over a connected Unix socket, and returns how many bytes were sent.
 ///
 /// A stream may accept only part of `bytes`. The descriptors travel with the first byte, so send
-/// the rest without them. If `bytes` is empty, a stream sends nothing and this returns `Ok(0)`.
+/// the rest without them. Messages can carry descriptors without a byte. A stream cannot: that is
+/// an error here. Without descriptors, sending no byte over a stream does nothing.
 ///
 /// More than [`MAX_DESCRIPTORS`] do not compile:
 ///
@@ -264,7 +265,8 @@ impl From<AddressError> for Errno {
 /// ```
 ///
 /// A socket that is not a Unix socket would lose the descriptors without an error. So with
-/// descriptors, this first asks for the socket's family (`SO_DOMAIN`).
+/// descriptors, this first asks for the socket's family (`SO_DOMAIN`) and, with descriptors and no
+/// byte, for its type (`SO_TYPE`).
 ///
 /// # Errors
 /// - `EAFNOSUPPORT`: with descriptors, and the socket is not a Unix socket. Nothing was sent. If
@@ -272,6 +274,7 @@ impl From<AddressError> for Errno {
 ///   either.
 /// - `EAGAIN`: the socket is non-blocking and full.
 /// - `EINTR`: a signal came before anything was sent.
+/// - `EINVAL`: with descriptors but no byte, and the socket is a stream. Nothing was sent.
 /// - `EMSGSIZE`: a message is longer than the socket allows.
 /// - `ENOTCONN`: the socket is not connected.
 /// - `ENOTSOCK`: it is no socket.
@@ -292,6 +295,9 @@ pub fn send<const N: usize>(
     let socket = socket.as_fd();
     if N != 0 {
         check_unix(socket)?;
+        if bytes.is_empty() && sys::socket::kind(socket)? == net::SOCK_STREAM {
+            return Err(Errno::EINVAL);
+        }
     }
     let mut rights = Rights::new();
     sys::socket::send_message(socket, bytes, rights.fill(descriptors))

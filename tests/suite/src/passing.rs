@@ -700,7 +700,10 @@ fn an_empty_message_alone_looks_like_the_end(_: &World) -> Verdict {
 fn a_stream_needs_a_byte_for_descriptors(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
-    same!(socket::send(&one, b"", &[file.as_fd()]), Ok(0));
+    same!(socket::send(&one, b"", &[file.as_fd()]), Err(Errno::EINVAL));
+    // The kernel would lose it without an error, and say so of no byte without a descriptor.
+    same!(parties::send(&one, b"", &[file.as_fd()]), Ok(0));
+    same!(socket::send(&one, b"", &[]), Ok(0));
     is_drained(&other)?;
     same!(socket::send(&one, b"x", &[file.as_fd()]), Ok(1));
     let mut descriptors = ReceivedFds::<2>::new();
