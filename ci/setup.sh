@@ -2,7 +2,7 @@
 # Sets up what the tests need, and prints what it installed.
 #
 # These are Debian packages, and components and targets of the active Rust toolchain. With the
-# argument `boot`, what ci/boot.sh needs too.
+# arguments `boot` and `partners`, what ci/boot.sh and ci/partners.sh need too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -37,13 +37,16 @@ $name-objdump binutils-$name
 /usr/$name/lib/libc.a libc6-dev-${debian[$cpu]}-cross
 END
     done
-    [ "${1-}" != boot ] || cat <<'END'
+    [[ " $* " != *' boot '* ]] || cat <<'END'
 qemu-system-x86_64 qemu-system-x86
 qemu-system-aarch64 qemu-system-arm
 qemu-system-riscv64 qemu-system-misc
 mksquashfs squashfs-tools
 xz xz-utils
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+END
+    [[ " $* " != *' partners '* ]] || cat <<'END'
+bwrap bubblewrap
 END
 }
 

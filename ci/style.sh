@@ -33,7 +33,7 @@ for manifest in "${manifests[@]:1}"; do
         # From inside: a package may have a configuration of its own.
         cd "$(dirname "$manifest")"
         case $manifest in
-        tests/bench/* | tests/boundaries/* | tests/kernels/*)
+        tests/bench/* | tests/boundaries/* | tests/kernels/* | tests/partners/*)
             quietly cargo clippy --locked --all-targets -- --deny warnings
             exit
             ;;

@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 
 # The checks, in the order in which they run. Each is the script of that name.
 # These pass or fail as a whole.
-checks=(style boundaries targets footprint clobbers access handoff examples init)
+checks=(style boundaries targets footprint clobbers access handoff examples init partners)
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
@@ -113,9 +113,11 @@ esac
 wanted+=("${more[@]}")
 
 setup=()
-! is boot "${wanted[@]}" || setup=(boot)
+for name in boot partners; do
+    ! is "$name" "${wanted[@]}" || setup+=("$name")
+done
 ci/setup.sh "${setup[@]}"
-if [ "${#setup[@]}" -gt 0 ]; then
+if is boot "${wanted[@]}"; then
     # Downloads the kernels in the background. ci/boot.sh reports those that cannot be had.
     ci/kernels.sh $kernels >/dev/null 2>&1 &
     downloads=$!

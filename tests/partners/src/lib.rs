@@ -1,0 +1,67 @@
+//! What the programs that meet a partner share: content, and children that are given files.
+//!
+//! `ci/partners.sh` runs the programs. Each ends with an error that says what did not hold.
+
+use command_fds::{CommandFdExt, FdMapping};
+use std::{
+    error::Error,
+    io,
+    os::fd::OwnedFd,
+    process::{Command, Output, Stdio},
+};
+
+/// What a program ends with.
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// Fails with the message if it does not hold.
+///
+/// # Errors
+/// The message.
+pub fn holds(yes: bool, message: impl Into<String>) -> Outcome {
+    if yes {
+        Ok(())
+    } else {
+        Err(message.into().into())
+    }
+}
+
+/// Bytes that repeat nowhere nearby, each call the same: every byte value, and no text.
+#[must_use]
+pub fn content(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let step = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[7]
+    };
+    (0..len).map(step).collect()
+}
+
+/// Runs the command to its end with these descriptors under these numbers, and an empty standard
+/// input unless the command has one of its own.
+///
+/// # Errors
+/// What the command printed, if it failed or could not be started.
+pub fn run(command: &mut Command, files: Vec<(i32, OwnedFd)>) -> Result<Output, Box<dyn Error>> {
+    let mappings = files
+        .into_iter()
+        .map(|(child_fd, parent_fd)| FdMapping {
+            parent_fd,
+            child_fd,
+        })
+        .collect();
+    command
+        .fd_mappings(mappings)?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = command
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .map_err(|error: io::Error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}\n{said}", output.status).into());
+    }
+    Ok(output)
+}
