@@ -118,7 +118,7 @@ fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<(usize, u32), VerifyError
 /// if anything is.
 #[cold]
 fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), VerifyErrorKind> {
-    let seals = seals.map_err(|errno| explain_no_seals(fd, errno))?;
+    let seals = seals.map_err(|errno| explain_no_proof(fd, errno))?;
     if !seals.contains(PROOF_SEALS) {
         return if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
             Err(VerifyErrorKind::FutureWriteOnly)
@@ -235,7 +235,8 @@ pub(crate) fn limit(max_len: usize) -> u64 {
 #[inline(always)]
 pub(crate) fn check_len(len: u64, max_len: usize) -> Result<usize, VerifyErrorKind> {
     if len > limit(max_len) {
-        return Err(VerifyErrorKind::TooLarge { len });
+        let max_len = limit(max_len) as usize;
+        return Err(VerifyErrorKind::TooLarge { len, max_len });
     }
     Ok(len as usize)
 }
@@ -297,6 +298,20 @@ fn explain_no_seals(fd: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
             VerifyErrorKind::PathOnly
         }
         errno => errno.into(),
+    }
+}
+
+/// Why a descriptor has no seals, and which kind of file could be copied instead.
+#[cold]
+fn explain_no_proof(fd: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
+    match explain_no_seals(fd, errno) {
+        VerifyErrorKind::NotMemFd => match sys::memfd::kind(fd) {
+            Ok(raw::S_IFREG) => VerifyErrorKind::CanChange,
+            // The kernel's own files, such as those of epoll, have no kind.
+            Ok(0 | raw::S_IFIFO | raw::S_IFSOCK | raw::S_IFCHR) => VerifyErrorKind::CanBlock,
+            _ => VerifyErrorKind::NotMemFd,
+        },
+        kind => kind,
     }
 }
 
@@ -434,11 +449,23 @@ pub enum VerifyErrorKind {
     /// The kernel returned this error: one that the method lists, or one of a seccomp filter's,
     /// which may refuse any call.
     Kernel(Errno),
-    /// It is not a memory file, and has no seals: not a regular file, or a file of a mounted file
-    /// system. A file of a tmpfs has seals, but never those of a proof.
+    /// It is not a memory file, and none of what [`CanChange`](Self::CanChange) and
+    /// [`CanBlock`](Self::CanBlock) name: a directory or a block device. Where only a memory file
+    /// will do, it is every file that is none.
     NotMemFd,
+    /// It is a regular file that has no seals, as on a disk or in `/proc`. It can change, and no
+    /// seal can prevent that. [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) copies it. A
+    /// file of a tmpfs has seals, but never those of a proof: that is
+    /// [`MissingSeals`](Self::MissingSeals).
+    CanChange,
+    /// It is a pipe, a socket, a terminal or another character device, or one of the kernel's own
+    /// files, such as those of `eventfd` and `epoll`. Reading it can wait for ever, so it is never
+    /// copied.
+    CanBlock,
     /// It is open with `O_PATH`, which allows no operation on the file itself.
     PathOnly,
+    /// It is open only for writing, and so cannot be copied.
+    WriteOnly,
     /// It lacks these seals, without which its content could change or disappear. The sender may
     /// still add them. [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) copies such a file.
     MissingSeals(Seals),
@@ -458,6 +485,15 @@ pub enum VerifyErrorKind {
     TooLarge {
         /// The length of the file, in bytes.
         len: u64,
+        /// The limit, in bytes.
+        max_len: usize,
+    },
+    /// It does not have the length that the caller requires.
+    WrongLen {
+        /// The length of the file, in bytes.
+        len: usize,
+        /// The length that it should have, in bytes.
+        required: usize,
     },
 }
 
@@ -465,20 +501,36 @@ impl fmt::Display for VerifyErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kernel(errno) => errno.fmt(f),
-            Self::NotMemFd => f.write_str("not an anonymous memory file"),
+            Self::NotMemFd => f.write_str("the descriptor is not that of a memory file"),
+            Self::CanChange => f.write_str(
+                "the descriptor is that of a regular file, not of a memory file: no seal can keep it from changing",
+            ),
+            Self::CanBlock => f.write_str(
+                "the descriptor is that of a pipe, a socket, a device or the like, not of a memory file",
+            ),
             Self::PathOnly => f.write_str("the descriptor is open with O_PATH"),
-            Self::MissingSeals(seals) => write!(f, "not sealed with {seals}"),
-            Self::FutureWriteOnly => {
-                f.write_str("sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE")
-            }
+            Self::WriteOnly => f.write_str("the descriptor is not open for reading"),
+            Self::MissingSeals(seals) => write!(
+                f,
+                "the file is not sealed with {seals}, without which its content could change or disappear"
+            ),
+            Self::FutureWriteOnly => f.write_str(
+                "the file is sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE: older mappings can still write",
+            ),
             Self::ForgeableSeals => f.write_str(
-                "sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, which CVE-2026-63952 forges, and this kernel has it",
+                "the file is sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, which CVE-2026-63952 forges, and this kernel has it",
             ),
             Self::ProbeFailed(errno) => write!(
                 f,
                 "cannot tell whether this kernel has CVE-2026-63952, which forges these seals: {errno}"
             ),
-            Self::TooLarge { len } => write!(f, "{len} bytes long, more than allowed"),
+            Self::TooLarge { len, max_len } => write!(
+                f,
+                "the file is {len} bytes long, more than the {max_len} that are allowed"
+            ),
+            Self::WrongLen { len, required } => {
+                write!(f, "the file is {len} bytes long, and must be {required}")
+            }
         }
     }
 }
@@ -492,13 +544,16 @@ impl From<Errno> for VerifyErrorKind {
 }
 
 impl From<VerifyErrorKind> for Errno {
-    /// The kernel's error, also for `ProbeFailed`. `NotMemFd` is `EINVAL`, `PathOnly` is `EBADF`,
-    /// `TooLarge` is `EFBIG`, and those about seals are `EPERM`.
+    /// The kernel's error, also for `ProbeFailed`. `PathOnly` and `WriteOnly` are `EBADF`,
+    /// `TooLarge` is `EFBIG`, those about seals are `EPERM`, and the others `EINVAL`.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,
-            VerifyErrorKind::NotMemFd => Self::EINVAL,
-            VerifyErrorKind::PathOnly => Self::EBADF,
+            VerifyErrorKind::NotMemFd
+            | VerifyErrorKind::CanChange
+            | VerifyErrorKind::CanBlock
+            | VerifyErrorKind::WrongLen { .. } => Self::EINVAL,
+            VerifyErrorKind::PathOnly | VerifyErrorKind::WriteOnly => Self::EBADF,
             VerifyErrorKind::MissingSeals(_)
             | VerifyErrorKind::FutureWriteOnly
             | VerifyErrorKind::ForgeableSeals => Self::EPERM,

@@ -19,6 +19,7 @@ use crate::{
     transfer::{copy_by_position, write_on},
 };
 use core::{mem::MaybeUninit, ptr, slice};
+use linux_raw_sys::general as raw;
 
 /// The seals that make a file final: the proof, a fixed length, and no more seals. On huge pages
 /// some kernels still let a private mapping lengthen the file.
@@ -199,7 +200,8 @@ impl SealedMemFd {
     /// mapped. Once this returns, nothing that the sender does can change the bytes.
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
-    /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; and for a file with the seals that
+    /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and
+    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file with the seals that
     /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
     /// that has succeeded once in this process. Where those calls kill, call it beforehand.
     /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
@@ -211,8 +213,11 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.
-    /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, or an ordinary
-    ///   file.
+    /// - [`VerifyErrorKind::CanChange`]: it is a regular file, but no memory file.
+    /// - [`VerifyErrorKind::CanBlock`]: it is a pipe, a socket, a character device, or one of the
+    ///   kernel's own files, such as that of `eventfd`.
+    /// - [`VerifyErrorKind::NotMemFd`]: it is a directory or a block device; or before Linux 4.11,
+    ///   any file that has no seals.
     /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::WRITE`] or
     ///   [`Seals::SHRINK`]. A file of a tmpfs always does.
@@ -233,19 +238,26 @@ impl SealedMemFd {
         }
     }
 
-    /// Verifies a descriptor, and if its file is in memory but its seals are no proof, makes a
+    /// Verifies a descriptor, and if it is one of a regular file whose seals are no proof, makes a
     /// sealed copy of it, of at most `max_len` bytes. For senders that do not seal, or send a file
-    /// of a tmpfs.
+    /// of a tmpfs or a disk.
     ///
-    /// That is so for [`MissingSeals`](VerifyErrorKind::MissingSeals),
+    /// That is so for [`CanChange`](VerifyErrorKind::CanChange),
+    /// [`MissingSeals`](VerifyErrorKind::MissingSeals),
     /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
     /// [`ForgeableSeals`](VerifyErrorKind::ForgeableSeals) and
     /// [`ProbeFailed`](VerifyErrorKind::ProbeFailed). A sender can thus make this create a file.
     ///
     /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
-    /// bytes. It reads from position 0 to the end of the file, and does not use the offset,
-    /// which the sender may share. It continues after `EINTR`. On success the sender's descriptor
-    /// is closed.
+    /// bytes. It reads from position 0 to the end of the file that reading finds, whatever length
+    /// the file says it has, and does not use the offset, which the sender may share. It continues
+    /// after `EINTR`. On success the sender's descriptor is closed.
+    ///
+    /// Copying can wait, and as long as the sender likes: a file of FUSE or a network file system
+    /// is read from whoever serves it, and the kernel has a few regular files that wait, such as
+    /// `/proc/kmsg`. Only for a memory file or one of a tmpfs it waits for nobody. To take nothing
+    /// else, call [`verify`](Self::verify) first, and this only for what it rejects with
+    /// [`MissingSeals`](VerifyErrorKind::MissingSeals).
     ///
     /// The copy is filled on huge pages where that is possible, as
     /// [`MemFdOptions::collapse`] says. To forbid that, [`verify`](Self::verify), and copy what is
@@ -260,12 +272,15 @@ impl SealedMemFd {
     /// [`verify`](Self::verify), except for those about seals, and those of
     /// [`MemFdOptions::create`]. If the file turns out longer than it said,
     /// [`VerifyErrorKind::TooLarge`] says how much had been read by then. And:
-    /// - `EBADF`: the descriptor is open only for writing.
+    /// - [`VerifyErrorKind::WriteOnly`]: the descriptor is open only for writing.
     /// - `EBUSY`: a child that was forked meanwhile holds the copy for a quarter of a second, or
     ///   one of its pages is in use for about 2 s.
     /// - `EFBIG`: the copy is above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless
     ///   it is ignored.
+    /// - `EINVAL`, `ESPIPE`: it cannot be read by position, as memory of `memfd_secret`, or a file
+    ///   that is open with `O_DIRECT`.
     /// - `ENOSPC`: no memory for the copy.
+    /// - Any other error of reading the file.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
@@ -275,8 +290,9 @@ impl SealedMemFd {
             verified => return verified,
         };
         match error.kind() {
-            // The file is in memory: only such a file has seals.
-            VerifyErrorKind::MissingSeals(_)
+            // A regular file: no other has seals.
+            VerifyErrorKind::CanChange
+            | VerifyErrorKind::MissingSeals(_)
             | VerifyErrorKind::FutureWriteOnly
             | VerifyErrorKind::ForgeableSeals
             | VerifyErrorKind::ProbeFailed(_) => copy_of_theirs(error.get_ref().as_fd(), max_len)
@@ -309,10 +325,22 @@ fn sealed_copy(
     // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
     let file = options.sealable(true).close_on_exec(true).create(name)?;
     let mut extents = Extents::new(options.collapses(), expected);
-    let len = copy_by_position(source, &file, limit(max_len), &mut extents)?;
+    let len = copy_by_position(source, &file, limit(max_len), &mut extents)
+        .map_err(|errno| explain_no_copy(source, errno))?;
     check_len(len, max_len)?;
     extents.end(&file, len)?;
     seal_own(file, len, options.is_inherited())
+}
+
+/// Why a file could not be copied.
+#[cold]
+fn explain_no_copy(source: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
+    let is_write_only = |flags| flags & raw::O_ACCMODE == raw::O_WRONLY;
+    if errno == Errno::EBADF && sys::memfd::get_status_flags(source).is_ok_and(is_write_only) {
+        VerifyErrorKind::WriteOnly
+    } else {
+        errno.into()
+    }
 }
 
 /// Seals a file of our own, which has `len` bytes unless another process has changed that. Until

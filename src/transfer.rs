@@ -369,7 +369,12 @@ pub(crate) fn copy_by_position(
             // Not always the end. Only the loop below decides.
             Ok(0)
             | Err(
-                Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM | Errno::EXDEV,
+                Errno::EINVAL
+                | Errno::ENOSYS
+                | Errno::EOPNOTSUPP
+                | Errno::EPERM
+                | Errno::ETXTBSY
+                | Errno::EXDEV,
             ) => break,
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),

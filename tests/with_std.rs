@@ -74,13 +74,20 @@ fn a_refused_name_becomes_invalid_input_with_its_cause() {
 }
 
 /// Every reason of this crate's own for rejecting a file.
-const REJECTED: [VerifyErrorKind; 6] = [
+const REJECTED: [VerifyErrorKind; 10] = [
     VerifyErrorKind::NotMemFd,
+    VerifyErrorKind::CanChange,
+    VerifyErrorKind::CanBlock,
     VerifyErrorKind::PathOnly,
+    VerifyErrorKind::WriteOnly,
     VerifyErrorKind::MissingSeals(Seals::WRITE),
     VerifyErrorKind::FutureWriteOnly,
     VerifyErrorKind::ForgeableSeals,
-    VerifyErrorKind::TooLarge { len: 1 },
+    VerifyErrorKind::TooLarge { len: 2, max_len: 1 },
+    VerifyErrorKind::WrongLen {
+        len: 2,
+        required: 1,
+    },
 ];
 
 /// An errno by which no error of the crate's own is known.
@@ -141,11 +148,8 @@ fn an_explanation_is_the_error_that_it_explains() {
 fn an_error_that_gives_a_value_back_becomes_that_of_its_kind() -> Outcome {
     let (here, there) = socket::socket_pair(SocketType::SeqPacket)?;
     let no_memfd = |error: io::Error| {
-        is_our_own::<VerifyErrorKind>(
-            error,
-            ErrorKind::InvalidInput,
-            "not an anonymous memory file",
-        );
+        let said = VerifyErrorKind::CanBlock.to_string();
+        is_our_own::<VerifyErrorKind>(error, ErrorKind::InvalidInput, &said);
     };
     no_memfd(
         SealedMemFd::verify(here.try_clone()?, 1)
@@ -162,9 +166,10 @@ fn an_error_that_gives_a_value_back_becomes_that_of_its_kind() -> Outcome {
         let file = File::options().write(true).open(path)?;
         Ok(SealedMemFd::verify_or_copy(file.into(), 1).unwrap_err())
     };
-    assert_eq!(io::Error::from(unreadable()?).raw_os_error(), Some(9));
+    let said = VerifyErrorKind::WriteOnly.to_string();
+    is_our_own::<VerifyErrorKind>(unreadable()?, ErrorKind::InvalidInput, &said);
     let received = ReceiveError::Verify(unreadable()?);
-    assert_eq!(io::Error::from(received).raw_os_error(), Some(9));
+    is_our_own::<VerifyErrorKind>(received, ErrorKind::InvalidInput, &said);
     Ok(())
 }
 

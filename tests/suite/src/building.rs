@@ -6,6 +6,7 @@ use crate::{
     children::{self, Child, PATIENCE, Steps, Supervisor},
     kernel::{self, PAGE, READ, WRITE},
     raw::{self, Buffer, Descriptors, Mapping, Response, Stores, Which},
+    strangers,
     world::{self, EXTENT},
 };
 use core::{
@@ -68,7 +69,16 @@ claims!(
     a_copy_that_is_held_for_too_long_is_refused,
     a_copy_of_a_file_on_huge_pages_is_an_ordinary_one,
     what_is_sealed_and_too_long_is_not_copied,
-    what_is_no_memory_file_is_not_copied_and_not_waited_for,
+    what_can_block_is_not_copied_and_not_waited_for,
+    a_directory_or_a_block_device_is_not_copied,
+    a_descriptor_without_access_is_not_copied,
+    secret_memory_cannot_be_read_and_is_not_copied,
+    a_regular_file_that_cannot_be_read_is_not_copied,
+    an_ordinary_file_is_copied,
+    a_file_that_says_it_is_empty_is_copied_whole,
+    a_copy_of_an_ordinary_file_that_changes_meanwhile_is_what_was_read,
+    an_ordinary_giant_is_not_read,
+    a_file_of_an_unknown_kind_is_not_copied,
     a_file_of_a_tmpfs_is_copied,
     a_copy_of_a_file_is_sealed_and_exact,
     a_copy_of_a_file_has_the_options_that_it_is_made_with,
@@ -913,7 +923,7 @@ fn a_copy_is_as_long_as_allowed_and_no_longer(_: &World) -> Verdict {
         };
         same!(refused.get_ref().as_raw_fd(), number);
         match refused.kind() {
-            VerifyErrorKind::TooLarge { len } => same!(len, 5000),
+            VerifyErrorKind::TooLarge { len, max_len } => same!((len, max_len), (5000, limit)),
             reason => fail!("{reason:?}"),
         }
         fd = refused.into_inner();
@@ -984,7 +994,8 @@ fn is_not_copied_if_it_grows_before(number: usize, at: u32) -> Verdict {
         fail!("a part of the file is taken for all of it");
     };
     let len = PAGE as u64 + 1;
-    same!(refused.kind(), VerifyErrorKind::TooLarge { len });
+    let reason = VerifyErrorKind::TooLarge { len, max_len: PAGE };
+    same!(refused.kind(), reason);
     drop(growing);
     Ok(())
 }
@@ -1012,6 +1023,8 @@ fn a_copy_is_the_same_without_the_kernels_help(world: &World) -> Verdict {
         Errno::EXDEV,
         Errno::EINVAL,
         Errno::EOPNOTSUPP,
+        // A file that the kernel swaps to.
+        Errno::ETXTBSY,
     ] {
         children::apart(|| {
             let sender = ok!(kernel::holding(&[7; 5000]));
@@ -1109,36 +1122,240 @@ fn what_is_sealed_and_too_long_is_not_copied(world: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify_or_copy(sealed.into(), 99) else {
         fail!("100 bytes are copied within 99");
     };
-    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 100 });
+    let reason = VerifyErrorKind::TooLarge {
+        len: 100,
+        max_len: 99,
+    };
+    same!(refused.kind(), reason);
     Ok(())
 }
 
-fn what_is_no_memory_file_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
-    // An empty pipe that has a writer: a read of it would never end.
-    let (read_end, write_end) = ok!(kernel::pipe());
-    let (socket, _other_end) = ok!(kernel::socket_pair());
-    let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
-    for fd in [read_end, socket, root, ok!(kernel::event_counter())] {
-        let number = fd.as_raw_fd();
-        let Err(refused) = SealedMemFd::verify_or_copy(fd, 100) else {
+/// The descriptor is not copied for this reason, and comes back. An empty pipe whose other end is
+/// open, and much else that is shown here, would be waited for without end.
+fn is_not_copied(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
+    let number = fd.as_raw_fd();
+    let Err(refused) = SealedMemFd::verify_or_copy(fd, 100) else {
+        fail!("copied, and not refused with {reason:?}");
+    };
+    same!(refused.kind(), reason);
+    same!(refused.get_ref().as_raw_fd(), number);
+    Ok(())
+}
+
+fn what_can_block_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
+    strangers::blocking_files(world, |fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_directory_or_a_block_device_is_not_copied(_: &World) -> Verdict {
+    strangers::no_bytes(|fd| is_not_copied(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn a_descriptor_without_access_is_not_copied(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let path = ok!(kernel::reopen(&ok!(kernel::sealable()), OFlags::PATH));
+    is_not_copied(path, VerifyErrorKind::PathOnly)?;
+    let program = ok!(kernel::reopen(&ok!(kernel::program()), OFlags::PATH));
+    is_not_copied(program, VerifyErrorKind::PathOnly)
+}
+
+fn secret_memory_cannot_be_read_and_is_not_copied(_: &World) -> Verdict {
+    strangers::secret_memory(|fd| {
+        ok!(kernel::truncate(&fd, PAGE as u64));
+        let Err(refused) = SealedMemFd::verify_or_copy(fd, PAGE) else {
             fail!("copied");
         };
-        same!(refused.kind(), VerifyErrorKind::NotMemFd);
-        same!(refused.get_ref().as_raw_fd(), number);
-    }
-    drop(write_end);
+        // There is nothing to read, or on some kernels no position.
+        holds!(
+            matches!(
+                refused.kind(),
+                VerifyErrorKind::Kernel(Errno::EINVAL | Errno::ESPIPE)
+            ),
+            "{:?}",
+            refused.kind()
+        );
+        Ok(())
+    })
+}
+
+/// A regular file that cannot be read: what was copied so far is gone.
+fn a_regular_file_that_cannot_be_read_is_not_copied(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    let file = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
-    let Err(refused) = SealedMemFd::verify_or_copy(file, 100) else {
-        fail!("a file of proc is copied");
-    };
-    same!(refused.kind(), VerifyErrorKind::NotMemFd);
-    let path = ok!(kernel::reopen(&ok!(kernel::sealable()), OFlags::PATH));
-    let Err(refused) = SealedMemFd::verify_or_copy(path, 100) else {
-        fail!("what cannot be read is copied");
-    };
-    same!(refused.kind(), VerifyErrorKind::PathOnly);
+    let namespace = ok!(kernel::open(c"/proc/self/ns/mnt", OFlags::RDONLY));
+    let before = kernel::open_descriptors();
+    let number = namespace.as_raw_fd();
+    is_not_copied(namespace, VerifyErrorKind::Kernel(Errno::EINVAL))?;
+    holds!(!raw::is_open(number));
+    let namespace = ok!(kernel::open(c"/proc/self/ns/mnt", OFlags::RDONLY));
+    same!(kernel::open_descriptors(), before);
+    drop(namespace);
     Ok(())
+}
+
+/// Copies a file whose descriptor has an offset and appends, and compares. The offset stays.
+fn is_copied_by_position(fd: OwnedFd) -> Verdict {
+    let (mut first, mut found) = ([0; 7], [0; PAGE]);
+    ok!(kernel::set_status_flags(&fd, OFlags::APPEND));
+    same!(kernel::read(&fd, &mut first), Ok(7));
+    let sender = raw::disguise(ok!(kernel::dup(&fd)));
+    let reason = match raw::seals(&fd) {
+        Ok(_) => VerifyErrorKind::MissingSeals(Seals::WRITE | Seals::SHRINK),
+        Err(_) => VerifyErrorKind::CanChange,
+    };
+    let Err(refused) = SealedMemFd::verify(fd, usize::MAX) else {
+        fail!("proven");
+    };
+    same!(refused.kind(), reason);
+    let sealed = ok!(SealedMemFd::verify_or_copy(
+        refused.into_inner(),
+        usize::MAX
+    ));
+    same!(sender.seek(SeekFrom::Current(0)), Ok(7));
+    holds!(ok!(sealed.seals()).contains(ALL));
+    let bytes = ok!(sealed.map());
+    let mut at = 0;
+    loop {
+        let count = ok!(kernel::pread(&sender, &mut found, at as u64));
+        same!(bytes.get(at..at + count), Some(&found[..count]));
+        at += count;
+        if count == 0 {
+            break;
+        }
+    }
+    same!(at, bytes.len());
+    holds!(at >= 7);
+    // All of that is needed, and no more.
+    let Err(refused) = SealedMemFd::verify_or_copy(ok!(kernel::dup(&sender)), at - 1) else {
+        fail!("{at} bytes are copied within one less");
+    };
+    let reason = VerifyErrorKind::TooLarge {
+        len: at as u64,
+        max_len: at - 1,
+    };
+    same!(refused.kind(), reason);
+    same!(
+        ok!(SealedMemFd::verify_or_copy(refused.into_inner(), at)).len(),
+        at
+    );
+    same!(sender.seek(SeekFrom::Current(0)), Ok(7));
+    Ok(())
+}
+
+fn an_ordinary_file_is_copied(world: &World) -> Verdict {
+    strangers::ordinary_files(world, |fd| {
+        if raw::disguise(ok!(kernel::dup(&fd))).len() == Ok(0) {
+            // A new one. One of `/proc` says the same, and is not empty.
+            let _ = kernel::write(&fd, b"0123456789");
+        }
+        same!(
+            raw::disguise(ok!(kernel::dup(&fd))).seek(SeekFrom::Start(0)),
+            Ok(0)
+        );
+        is_copied_by_position(fd)
+    })
+}
+
+/// The kernel says of each of these that it is empty, and that it is a regular file.
+fn a_file_that_says_it_is_empty_is_copied_whole(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    for path in [c"/proc/version", c"/proc/filesystems", c"/proc/devices"] {
+        let file = ok!(kernel::open(path, OFlags::RDONLY));
+        same!(raw::disguise(ok!(kernel::dup(&file))).len(), Ok(0));
+        is_copied_by_position(file)?;
+    }
+    Ok(())
+}
+
+/// A file without a name, on the file system of `/tmp`.
+fn a_file_on_a_disk() -> Result<OwnedFd, Errno> {
+    kernel::open(c"/tmp", OFlags::TMPFILE | OFlags::RDWR)
+}
+
+fn a_copy_of_an_ordinary_file_that_changes_meanwhile_is_what_was_read(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let copy_while = |len: u64, limit| {
+        let sender = match a_file_on_a_disk() {
+            Ok(file) => raw::disguise(file),
+            Err(_) => ok!(kernel::sealable()),
+        };
+        ok!(sender.write_all(&[7; PAGE]));
+        let descriptor = ok!(kernel::dup(&sender));
+        // Through the buffer, of which one read does not take the whole file.
+        let error = Errno::EXDEV;
+        ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), error));
+        let held = ok!(raw::hold(Which::All(sc::nr::PREAD64)));
+        let changing = ok!(Child::start(Descriptors::Copied, || {
+            for call in 0.. {
+                ok!(held.respond(|| {
+                    if call == 1 {
+                        // The copy shows whether this has worked.
+                        let _ = sender.set_len(len);
+                    }
+                    Response::LetThrough
+                }));
+            }
+            Ok(())
+        }));
+        let copied = SealedMemFd::verify_or_copy(descriptor, limit).map_err(|error| error.kind());
+        drop(changing);
+        Ok(copied)
+    };
+    children::apart(|| {
+        // It is cut.
+        let sealed = ok!(copy_while(1, 2 * PAGE)?);
+        holds!(sealed.len() > 1 && sealed.len() < PAGE);
+        same!(*ok!(sealed.map()), [7; PAGE][..sealed.len()]);
+        Ok(())
+    })?;
+    children::apart(|| {
+        // It grows, within the limit.
+        let sealed = ok!(copy_while(PAGE as u64 + 5, 2 * PAGE)?);
+        let mut grown = [7; PAGE + 5];
+        grown[PAGE..].fill(0);
+        holds!(*ok!(sealed.map()) == grown);
+        Ok(())
+    })?;
+    children::apart(|| {
+        // It grows beyond the limit.
+        let reason = VerifyErrorKind::TooLarge {
+            len: PAGE as u64 + 1,
+            max_len: PAGE,
+        };
+        same!(copy_while(1 << 20, PAGE)?.err(), Some(reason));
+        Ok(())
+    })
+}
+
+fn an_ordinary_giant_is_not_read(world: &World) -> Verdict {
+    needs!(world.tmpfs, world::NO_TMPFS);
+    ok!(kernel::allow_any_length());
+    let most = i64::MAX as u64;
+    let giant = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    ok!(kernel::truncate(&giant, most));
+    if world.filters {
+        // Not even an attempt is made to create a file.
+        ok!(raw::refuse(Which::All(sc::nr::MEMFD_CREATE), Errno::EIO));
+    }
+    let Err(refused) = SealedMemFd::verify_or_copy(giant, PAGE) else {
+        fail!("2^63 bytes are copied");
+    };
+    let reason = VerifyErrorKind::TooLarge {
+        len: most,
+        max_len: PAGE,
+    };
+    same!(refused.kind(), reason);
+    Ok(())
+}
+
+/// Where the kernel does not tell what kind of file it is, it is not copied.
+fn a_file_of_an_unknown_kind_is_not_copied(world: &World) -> Verdict {
+    needs!(world.filters, world::NO_FILTERS);
+    needs!(world.proc, world::NO_PROC);
+    let version = ok!(kernel::open(c"/proc/version", OFlags::RDONLY));
+    let (pipe, _other_end) = ok!(kernel::pipe());
+    // As before Linux 4.11.
+    ok!(raw::refuse(Which::All(sc::nr::NEWFSTATAT), Errno::EINVAL));
+    is_not_copied(version, VerifyErrorKind::NotMemFd)?;
+    is_not_copied(pipe, VerifyErrorKind::NotMemFd)
 }
 
 fn a_file_of_a_tmpfs_is_copied(world: &World) -> Verdict {
@@ -1148,7 +1365,8 @@ fn a_file_of_a_tmpfs_is_copied(world: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify_or_copy(ok!(kernel::dup(&file)), 3) else {
         fail!("4 bytes are copied within 3");
     };
-    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 4 });
+    let reason = VerifyErrorKind::TooLarge { len: 4, max_len: 3 };
+    same!(refused.kind(), reason);
     let copy = ok!(SealedMemFd::verify_or_copy(ok!(kernel::dup(&file)), 4));
     ok!(kernel::truncate(&file, 0));
     same!(*ok!(copy.map()), *b"0123");
@@ -1255,7 +1473,7 @@ fn what_cannot_be_read_is_not_copied(world: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify_or_copy(writer, 100) else {
         fail!("what cannot be read is copied");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBADF));
+    same!(refused.kind(), VerifyErrorKind::WriteOnly);
     same!(refused.get_ref().as_raw_fd(), number);
     Ok(())
 }

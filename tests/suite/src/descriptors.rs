@@ -64,7 +64,6 @@ claims!(
     what_is_an_ordinary_file_is_not_taken,
     a_file_of_a_tmpfs_is_not_taken,
     a_file_of_a_hugetlbfs_is_not_taken,
-    a_device_is_not_taken,
     a_descriptor_without_access_is_not_taken,
     secret_memory_is_not_taken,
     shared_memory_without_a_descriptor_is_taken_and_never_sealed,
@@ -763,8 +762,9 @@ fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     Ok(())
 }
 
-fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
-    strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+fn what_is_no_regular_file_is_not_taken(world: &World) -> Verdict {
+    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))?;
+    strangers::blocking_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
@@ -777,10 +777,6 @@ fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
 
 fn a_file_of_a_hugetlbfs_is_not_taken(world: &World) -> Verdict {
     strangers::files_of_a_hugetlbfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
-}
-
-fn a_device_is_not_taken(world: &World) -> Verdict {
-    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn a_descriptor_without_access_is_not_taken(world: &World) -> Verdict {
@@ -894,7 +890,8 @@ fn what_is_no_memory_file_is_not_borrowed(world: &World) -> Verdict {
         holds!(raw::is_open(number));
         Ok(())
     };
-    strangers::no_regular_files(is_not_borrowed)?;
+    strangers::blocking_files(world, is_not_borrowed)?;
+    strangers::no_bytes(is_not_borrowed)?;
     let path_only = ok!(kernel::open(c"/", OFlags::PATH));
     same!(
         BorrowedMemFd::try_from(path_only.as_fd()).err(),

@@ -157,6 +157,16 @@ fn the_kernels_answer_becomes_the_error_of_that_number(_: &World) -> Verdict {
     Ok(())
 }
 
+const TOO_LARGE: VerifyErrorKind = VerifyErrorKind::TooLarge {
+    len: 123,
+    max_len: 45,
+};
+
+const WRONG_LEN: VerifyErrorKind = VerifyErrorKind::WrongLen {
+    len: 67,
+    required: 89,
+};
+
 /// What `?` makes of an error in a function that returns an errno.
 fn passed_on<E>(error: E) -> Errno
 where
@@ -175,11 +185,15 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     let kinds = [
         (VerifyErrorKind::Kernel(KERNEL), KERNEL),
         (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::CanChange, Errno::EINVAL),
+        (VerifyErrorKind::CanBlock, Errno::EINVAL),
         (VerifyErrorKind::PathOnly, Errno::EBADF),
+        (VerifyErrorKind::WriteOnly, Errno::EBADF),
         (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
         (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
         (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
-        (VerifyErrorKind::TooLarge { len: 1 }, Errno::EFBIG),
+        (TOO_LARGE, Errno::EFBIG),
+        (WRONG_LEN, Errno::EINVAL),
     ];
     for (kind, errno) in kinds {
         same!(passed_on(kind), errno);
@@ -276,7 +290,20 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
     );
     same!(Errno::from(refused), Errno::EINVAL);
     let mut reasons = Text::default();
-    for reason in [VerifyErrorKind::NotMemFd, VerifyErrorKind::PathOnly] {
+    for (reason, numbers) in [(TOO_LARGE, ["123", "45"]), (WRONG_LEN, ["67", "89"])] {
+        let said = Text::of(reason);
+        holds!(
+            numbers.iter().all(|number| said.as_str().contains(number)),
+            "{said:?}"
+        );
+    }
+    for reason in [
+        VerifyErrorKind::NotMemFd,
+        VerifyErrorKind::CanChange,
+        VerifyErrorKind::CanBlock,
+        VerifyErrorKind::PathOnly,
+        VerifyErrorKind::WriteOnly,
+    ] {
         holds!(reason.source().is_none());
         let said = Text::of(reason);
         holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
@@ -314,11 +341,15 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
     let kinds = [
         (VerifyErrorKind::Kernel(Errno::EXDEV), Errno::EXDEV),
         (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::CanChange, Errno::EINVAL),
+        (VerifyErrorKind::CanBlock, Errno::EINVAL),
         (VerifyErrorKind::PathOnly, Errno::EBADF),
+        (VerifyErrorKind::WriteOnly, Errno::EBADF),
         (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
         (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
         (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
-        (VerifyErrorKind::TooLarge { len: 1 }, Errno::EFBIG),
+        (TOO_LARGE, Errno::EFBIG),
+        (WRONG_LEN, Errno::EINVAL),
     ];
     for (kind, errno) in kinds {
         same!(Errno::from(kind), errno);

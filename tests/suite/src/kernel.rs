@@ -22,7 +22,7 @@ use rustix::{
         SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
     },
     pipe::{PipeFlags, SpliceFlags},
-    process::{Resource, Rlimit},
+    process::{PidfdFlags, Resource, Rlimit},
     thread::{CapabilitySet, CapabilitySets, Timespec},
 };
 
@@ -111,6 +111,27 @@ pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
 
 pub(crate) fn event_counter() -> Result<OwnedFd, Errno> {
     rustix::event::eventfd(0, EventfdFlags::CLOEXEC)
+        .map(adopt)
+        .map_err(errno)
+}
+
+/// A set of events to wait for, of `epoll`.
+pub(crate) fn event_set() -> Result<OwnedFd, Errno> {
+    rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)
+        .map(adopt)
+        .map_err(errno)
+}
+
+/// A list of watched files, of `inotify`.
+pub(crate) fn watch_list() -> Result<OwnedFd, Errno> {
+    rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC)
+        .map(adopt)
+        .map_err(errno)
+}
+
+/// A descriptor of this process.
+pub(crate) fn this_process() -> Result<OwnedFd, Errno> {
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map(adopt)
         .map_err(errno)
 }

@@ -1172,10 +1172,10 @@ fn data_without_a_descriptor_is_no_file(_: &World) -> Verdict {
 
 fn what_is_no_memory_file_is_refused_and_given_back(world: &World) -> Verdict {
     let (read, write) = ok!(kernel::pipe());
-    is_refused(read.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
-    is_refused(write.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
+    is_refused(read.as_fd(), usize::MAX, VerifyErrorKind::CanBlock)?;
+    is_refused(write.as_fd(), usize::MAX, VerifyErrorKind::CanBlock)?;
     let counter = ok!(kernel::event_counter());
-    is_refused(counter.as_fd(), usize::MAX, VerifyErrorKind::NotMemFd)?;
+    is_refused(counter.as_fd(), usize::MAX, VerifyErrorKind::CanBlock)?;
     needs!(world.proc, world::NO_PROC);
     let path_only = ok!(kernel::reopen(&ok!(sealed(b"x")), OFlags::PATH));
     is_refused(path_only.as_fd(), usize::MAX, VerifyErrorKind::PathOnly)?;
@@ -1206,7 +1206,10 @@ fn an_unsealed_file_is_refused_and_given_back(world: &World) -> Verdict {
 fn a_longer_file_than_wanted_is_refused_and_given_back(_: &World) -> Verdict {
     let file = ok!(sealed(b"content"));
     for limit in [0, 6] {
-        let reason = VerifyErrorKind::TooLarge { len: 7 };
+        let reason = VerifyErrorKind::TooLarge {
+            len: 7,
+            max_len: limit,
+        };
         is_refused(file.as_fd(), limit, reason)?;
     }
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
@@ -1246,7 +1249,8 @@ fn every_refusal_says_what_it_is(_: &World) -> Verdict {
     let Err(refused) = SealedMemFd::receive(&other, 1) else {
         fail!("a pipe is accepted");
     };
-    same!(Text::of(&refused).as_str(), "not an anonymous memory file");
+    let said = Text::of(VerifyErrorKind::CanBlock);
+    same!(Text::of(&refused).as_str(), said.as_str());
     holds!(refused.source().is_none());
     let kernel = ReceiveError::from(Errno::EAGAIN);
     same!(

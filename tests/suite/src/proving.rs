@@ -28,12 +28,12 @@ claims!(
     a_memory_file_is_proven_without_adding_seals,
     a_proof_leaves_the_descriptor_as_it_was,
     a_clone_has_the_same_proof,
-    what_is_no_regular_file_is_refused,
+    what_is_a_directory_or_a_block_device_is_refused,
+    what_can_block_is_refused,
     what_is_an_ordinary_file_is_refused,
     a_file_of_a_tmpfs_is_refused,
     a_file_of_a_hugetlbfs_is_refused,
     a_file_of_an_initramfs_is_refused,
-    a_device_is_refused,
     secret_memory_is_refused,
     a_descriptor_without_access_is_refused,
     a_descriptor_that_is_not_open_is_refused,
@@ -247,8 +247,12 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
     Ok(())
 }
 
-fn what_is_no_regular_file_is_refused(_: &World) -> Verdict {
-    strangers::no_regular_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+fn what_is_a_directory_or_a_block_device_is_refused(_: &World) -> Verdict {
+    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn what_can_block_is_refused(world: &World) -> Verdict {
+    strangers::blocking_files(world, |fd| is_refused(fd, VerifyErrorKind::CanBlock))
 }
 
 fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
@@ -260,7 +264,7 @@ fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
 fn a_strangers_file_is_refused(fd: OwnedFd) -> Verdict {
     let reason = match raw::seals(&fd) {
         Ok(_) => VerifyErrorKind::MissingSeals(PROOF),
-        Err(_) => VerifyErrorKind::NotMemFd,
+        Err(_) => VerifyErrorKind::CanChange,
     };
     is_refused(fd, reason)
 }
@@ -279,12 +283,8 @@ fn a_file_of_an_initramfs_is_refused(_: &World) -> Verdict {
     a_strangers_file_is_refused(ok!(init))
 }
 
-fn a_device_is_refused(world: &World) -> Verdict {
-    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
-}
-
 fn secret_memory_is_refused(_: &World) -> Verdict {
-    strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+    strangers::secret_memory(|fd| is_refused(fd, VerifyErrorKind::CanChange))
 }
 
 fn a_descriptor_without_access_is_refused(world: &World) -> Verdict {
@@ -316,7 +316,10 @@ fn a_file_that_is_too_long_is_refused(_: &World) -> Verdict {
         let Err(refused) = SealedMemFd::verify(fd, limit) else {
             fail!("4 bytes are proven to be at most {limit}");
         };
-        let reason = VerifyErrorKind::TooLarge { len: 4 };
+        let reason = VerifyErrorKind::TooLarge {
+            len: 4,
+            max_len: limit,
+        };
         same!(refused.kind(), reason);
         same!(refused.get_ref().as_raw_fd(), number);
         fd = refused.into_inner();
@@ -335,7 +338,11 @@ fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify(file.into(), PAGE) else {
         fail!("the largest file is proven to be a page");
     };
-    same!(refused.kind(), VerifyErrorKind::TooLarge { len: most });
+    let reason = VerifyErrorKind::TooLarge {
+        len: most,
+        max_len: PAGE,
+    };
+    same!(refused.kind(), reason);
     let sealed = ok!(SealedMemFd::try_from(refused.into_inner()));
     same!(sealed.len(), isize::MAX as usize);
     refused!(sealed.map(), Errno::ENOMEM);
@@ -453,7 +460,10 @@ fn the_length_is_that_of_the_proof_whatever_the_file_becomes(_: &World) -> Verdi
     let Err(refused) = SealedMemFd::verify(sealed.into(), 2 * PAGE) else {
         fail!("4 GiB are proven to be two pages");
     };
-    let reason = VerifyErrorKind::TooLarge { len: GIGABYTES };
+    let reason = VerifyErrorKind::TooLarge {
+        len: GIGABYTES,
+        max_len: 2 * PAGE,
+    };
     same!(refused.kind(), reason);
     Ok(())
 }
@@ -530,7 +540,11 @@ fn a_file_that_grows_between_two_questions_is_proven_at_one_length(world: &World
     let Err(refused) = SealedMemFd::verify(again.into(), 20) else {
         fail!("30 bytes are proven to be 20");
     };
-    same!(refused.kind(), VerifyErrorKind::TooLarge { len: 30 });
+    let reason = VerifyErrorKind::TooLarge {
+        len: 30,
+        max_len: 20,
+    };
+    same!(refused.kind(), reason);
     // On some kernels this compares two descriptors, and the file grows again.
     same!(*ok!(sealed.map()), *b"0123\0\0\0\0\0\0");
     Ok(())
@@ -852,7 +866,7 @@ fn a_verification_makes_only_the_calls_that_it_says(world: &World) -> Verdict {
     let mut strangers = [
         Some((ok!(proof()).into(), None)),
         Some((ok!(kernel::holding(b"x")).into(), Some(missing(PROOF)))),
-        Some((pipe, Some(VerifyErrorKind::NotMemFd))),
+        Some((pipe, Some(VerifyErrorKind::CanBlock))),
         Some((
             ok!(kernel::open(c"/", OFlags::PATH)),
             Some(VerifyErrorKind::PathOnly),
@@ -874,6 +888,7 @@ fn a_verification_makes_only_the_calls_that_it_says(world: &World) -> Verdict {
         ok!(raw::allow_only(&[
             sc::nr::FCNTL,
             sc::nr::FSTAT,
+            sc::nr::NEWFSTATAT,
             // What was proven is dropped.
             sc::nr::CLOSE,
             sc::nr::EXIT_GROUP,
