@@ -65,6 +65,15 @@ cfg_if! {
         // std's errors, traits and types.
         #[cfg(feature = "std")]
         mod with_std;
+        // embedded-io's traits.
+        #[cfg(feature = "embedded-io-07")]
+        mod with_embedded_io;
+        // rustix's descriptors and error numbers.
+        #[cfg(feature = "rustix-1")]
+        mod with_rustix;
+        // stable_deref_trait's marker of maps.
+        #[cfg(feature = "stable-deref-1")]
+        mod with_stable_deref;
 
         pub use errno::Errno;
         pub use flags::{HugePageSize, MemFdFlags, Seals};

@@ -320,7 +320,7 @@ fn code(len: usize) -> Result<SealedMemFd, Stop> {
 }
 
 /// The code of such a file, if code can be mapped here without the library.
-fn mapped(sealed: &SealedMemFd) -> Result<ExecMap, Stop> {
+pub(crate) fn mapped(sealed: &SealedMemFd) -> Result<ExecMap, Stop> {
     may_be_mapped(sealed)?;
     Ok(ok!(sealed.map_exec()))
 }

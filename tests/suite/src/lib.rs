@@ -83,6 +83,7 @@ cfg_if! {
         mod kexec;
         mod descriptors;
         mod vectors;
+        mod traits;
     }
 }
 
