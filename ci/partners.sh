@@ -11,11 +11,34 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-partners=(bubblewrap)
+partners=(bubblewrap wayland)
 
 # bubblewrap reads its arguments and its sandbox's files from descriptors.
 meets_bubblewrap() {
     "$programs/bubblewrap"
+}
+
+# A Wayland compositor maps a pool of pixels that grows, and gives its clients a keymap. This one
+# draws without a GPU, on a screen that is not there.
+meets_wayland() {
+    local user=() socket=$PWD/run/wayland-1
+    mkdir -m 700 run
+    cat >sway.conf <<'END'
+xwayland disable
+swaybg_command -
+default_border none
+output HEADLESS-1 resolution 320x240
+END
+    if [ "$(id -u)" -eq 0 ]; then
+        # It refuses to run as root.
+        chown nobody run
+        user=(setpriv --reuid nobody --regid nogroup --clear-groups)
+    fi
+    env -i PATH="$PATH" XDG_RUNTIME_DIR="$PWD/run" WLR_BACKENDS=headless WLR_RENDERER=pixman \
+        "${user[@]}" sway --config sway.conf >&2 &
+    timeout 10 bash -c 'until [ -S "$1" ]; do sleep 0.05; done' bash "$socket" || wrong 'no compositor'
+    WAYLAND_DISPLAY=$socket "$programs/wayland" pool
+    WAYLAND_DISPLAY=$socket "$programs/wayland" keymap
 }
 
 # Says what is wrong with a partner, and ends its function.

@@ -47,6 +47,7 @@ xz xz-utils
 END
     [[ " $* " != *' partners '* ]] || cat <<'END'
 bwrap bubblewrap
+sway sway
 END
 }
 

@@ -1,0 +1,526 @@
+//! A Wayland client, without libwayland, of a compositor that runs without screen and input
+//! devices: `wayland COMMAND`, with the compositor's socket in `WAYLAND_DISPLAY`.
+//!
+//! `pool` draws into a memory file that the compositor maps, lets it grow, and compares what the
+//! compositor then shows. `keymap` gives the compositor a keymap, and starts clients that read
+//! the compositor's own, each a process: `by-position` and `by-offset`.
+
+use owned_memfd::{MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SharedMapMut};
+use partners::{Outcome, holds};
+use std::{
+    collections::HashSet,
+    env,
+    error::Error,
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::{AsFd, OwnedFd},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+use wayland_client::{
+    Connection, Dispatch, EventQueue, QueueHandle, WEnum,
+    globals::{GlobalList, GlobalListContents, registry_queue_init},
+    protocol::{
+        wl_buffer::{self, WlBuffer},
+        wl_compositor::{self, WlCompositor},
+        wl_keyboard::{self, WlKeyboard},
+        wl_output::{self, WlOutput},
+        wl_registry::{self, WlRegistry},
+        wl_seat::{self, WlSeat},
+        wl_shm::{self, WlShm},
+        wl_shm_pool::{self, WlShmPool},
+        wl_surface::{self, WlSurface},
+    },
+};
+use wayland_protocols::xdg::shell::client::{
+    xdg_surface::{self, XdgSurface},
+    xdg_toplevel::{self, XdgToplevel},
+    xdg_wm_base::{self, XdgWmBase},
+};
+use wayland_protocols_misc::zwp_virtual_keyboard_v1::client::{
+    zwp_virtual_keyboard_manager_v1::{self, ZwpVirtualKeyboardManagerV1},
+    zwp_virtual_keyboard_v1::{self, ZwpVirtualKeyboardV1},
+};
+use wayland_protocols_wlr::screencopy::v1::client::{
+    zwlr_screencopy_frame_v1::{self, ZwlrScreencopyFrameV1},
+    zwlr_screencopy_manager_v1::{self, ZwlrScreencopyManagerV1},
+};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// For everything that a compositor does once.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than any keymap has.
+const MAX_KEYMAP: usize = 1 << 20;
+
+/// In the keymap, so that a client sees whose it is.
+const NAME: &str = "a keymap in a memory file";
+
+/// A keymap of one key.
+const KEYMAP: &str = r#"xkb_keymap {
+xkb_keycodes "ours" { minimum = 8; maximum = 255; <AC01> = 38; };
+xkb_types "ours" { type "ONE_LEVEL" { modifiers = none; level_name[Level1] = "Any"; }; };
+xkb_compatibility "ours" { interpret.repeat = False; };
+xkb_symbols "ours" { name[group1] = "a keymap in a memory file"; key <AC01> { [ a ] }; };
+};"#;
+
+/// What the compositor has said.
+#[derive(Default)]
+struct State {
+    /// The size of the screen, which the window fills.
+    size: Option<(i32, i32)>,
+    is_configured: bool,
+    released: HashSet<u32>,
+    screen: Screen,
+    has_keyboard: bool,
+    keymap: Option<(OwnedFd, u32)>,
+}
+
+/// A picture of the screen that the compositor takes.
+#[derive(Default)]
+struct Screen {
+    /// Format, width, height and bytes of a line.
+    shape: Option<(wl_shm::Format, u32, u32, u32)>,
+    is_described: bool,
+    is_upside_down: bool,
+    is_ready: Option<bool>,
+}
+
+struct Client {
+    queue: EventQueue<State>,
+    handle: QueueHandle<State>,
+    globals: GlobalList,
+    state: State,
+}
+
+impl Client {
+    fn connect() -> Result<Self> {
+        let connection = Connection::connect_to_env()?;
+        let (globals, queue) = registry_queue_init(&connection)?;
+        Ok(Self {
+            handle: queue.handle(),
+            queue,
+            globals,
+            state: State::default(),
+        })
+    }
+
+    /// Waits until the state is as it must be.
+    fn wait(&mut self, what: &str, mut is_so: impl FnMut(&State) -> bool) -> Outcome {
+        let start = Instant::now();
+        while !is_so(&self.state) {
+            if start.elapsed() > PATIENCE {
+                return Err(format!("the compositor has not {what}").into());
+            }
+            self.queue.roundtrip(&mut self.state)?;
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Takes a picture of the screen, into memory of ours: a pixel is 0xRRGGBB.
+    fn take_picture(&mut self) -> Result<Vec<u32>> {
+        let output: WlOutput = self.globals.bind(&self.handle, 1..=1, ())?;
+        let manager: ZwlrScreencopyManagerV1 = self.globals.bind(&self.handle, 3..=3, ())?;
+        self.state.screen = Screen::default();
+        let frame = manager.capture_output(0, &output, &self.handle, ());
+        self.wait("described its screen", |state| state.screen.is_described)?;
+        let shape = self.state.screen.shape;
+        let (format, width, height, stride) = shape.ok_or("the screen cannot be copied")?;
+        let file = MemFdOptions::new().create("picture")?;
+        file.set_len(u64::from(stride * height))?;
+        let map = file.map_shared_mut(..)?;
+        let pool = self.pool(&file)?;
+        let (wide, high) = (width.try_into()?, height.try_into()?);
+        let buffer = pool.create_buffer(0, wide, high, stride.try_into()?, format, &self.handle, 0);
+        frame.copy(&buffer);
+        self.wait("copied its screen", |state| state.screen.is_ready.is_some())?;
+        holds(
+            self.state.screen.is_ready == Some(true),
+            "the compositor fails to copy its screen",
+        )?;
+        frame.destroy();
+        buffer.destroy();
+        pool.destroy();
+        let mut picture = Vec::new();
+        let mut line = vec![0; stride as usize];
+        for row in 0..height {
+            let is_upside_down = self.state.screen.is_upside_down;
+            let row = if is_upside_down {
+                height - 1 - row
+            } else {
+                row
+            };
+            map.read_exact_at(&mut line, (row * stride) as usize)?;
+            for pixel in line.chunks_exact(4).take(width as usize) {
+                let [blue, green, red] = match format {
+                    wl_shm::Format::Xrgb8888 | wl_shm::Format::Argb8888 => [0, 1, 2],
+                    wl_shm::Format::Xbgr8888 | wl_shm::Format::Abgr8888 => [2, 1, 0],
+                    other => return Err(format!("pixels of the format {other:?}").into()),
+                }
+                .map(|at| u32::from(pixel[at]));
+                picture.push(red << 16 | green << 8 | blue);
+            }
+        }
+        Ok(picture)
+    }
+
+    /// Gives the whole file to the compositor.
+    fn pool(&self, file: &OwnedMemFd) -> Result<WlShmPool> {
+        let shm: WlShm = self.globals.bind(&self.handle, 1..=1, ())?;
+        let len = file.len()?.try_into()?;
+        Ok(shm.create_pool(file.as_fd(), len, &self.handle, ()))
+    }
+
+    /// Waits until the screen shows these pixels and no others.
+    fn expect(&mut self, pixels: &[u32]) -> Outcome {
+        let start = Instant::now();
+        loop {
+            let shown = self.take_picture()?;
+            if shown == pixels {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                let same = shown.iter().zip(pixels).filter(|(a, b)| a == b).count();
+                let all = pixels.len();
+                return Err(format!("{same} of {all} pixels are as they were drawn").into());
+            }
+        }
+    }
+}
+
+/// The pixels of a picture: in no two are they alike, nor in two lines of one.
+fn pixels(picture: u32, count: u32) -> Vec<u32> {
+    (0..count)
+        .map(|at| (at ^ (picture << 24)).wrapping_mul(0x9e37_79b1) >> 8)
+        .collect()
+}
+
+/// Draws the pixels into the pool from `offset` on.
+fn draw(map: &SharedMapMut, offset: usize, pixels: &[u32]) -> Outcome {
+    for (index, pixel) in pixels.iter().enumerate() {
+        map.write_all_at(&pixel.to_le_bytes(), offset + 4 * index)?;
+    }
+    Ok(())
+}
+
+/// Draws three times, at two places of a pool that grows between.
+fn pool() -> Outcome {
+    let mut client = Client::connect()?;
+    let handle = client.handle.clone();
+    let output: WlOutput = client.globals.bind(&handle, 1..=1, ())?;
+    let compositor: WlCompositor = client.globals.bind(&handle, 4..=4, ())?;
+    let shell: XdgWmBase = client.globals.bind(&handle, 1..=1, ())?;
+    let surface = compositor.create_surface(&handle, ());
+    let window = shell.get_xdg_surface(&surface, &handle, ());
+    let toplevel = window.get_toplevel(&handle, ());
+    toplevel.set_fullscreen(Some(&output));
+    surface.commit();
+    client.wait("made a window", |state| state.is_configured)?;
+    let (width, height) = client.state.size.ok_or("the screen has no size")?;
+    let count = u32::try_from(width * height)?;
+    let len = 4 * count as usize;
+
+    // Sealed against shrinking and against nothing else: the map sees to that.
+    let file = MemFdOptions::new().create("pool")?;
+    file.set_len(len as u64)?;
+    let mut map = file.map_shared_mut(..)?;
+    let pool = client.pool(&file)?;
+    let buffer = |id: u32, offset: usize| -> Result<WlBuffer> {
+        let format = wl_shm::Format::Xrgb8888;
+        let offset = offset.try_into()?;
+        Ok(pool.create_buffer(offset, width, height, 4 * width, format, &handle, id))
+    };
+    let show = |buffer: &WlBuffer| {
+        surface.attach(Some(buffer), 0, 0);
+        surface.damage_buffer(0, 0, width, height);
+        surface.commit();
+    };
+
+    let first = buffer(1, 0)?;
+    draw(&map, 0, &pixels(1, count))?;
+    show(&first);
+    client.expect(&pixels(1, count))?;
+
+    // A buffer that lies beyond the old end, in a pool of twice the length and a page.
+    let beyond = len + 4096;
+    let longer = beyond + len;
+    file.set_len(longer as u64)?;
+    map.grow(&file, longer)?;
+    pool.resize(longer.try_into()?);
+    let second = buffer(2, beyond)?;
+    draw(&map, beyond, &pixels(2, count))?;
+    client.state.released.clear();
+    show(&second);
+    client.expect(&pixels(2, count))?;
+    client.wait("released the first buffer", |state| {
+        state.released.contains(&1)
+    })?;
+
+    // The first one is ours again; the other one comes back for it.
+    draw(&map, 0, &pixels(3, count))?;
+    show(&first);
+    client.expect(&pixels(3, count))?;
+    client.wait("released the second buffer", |state| {
+        state.released.contains(&2)
+    })?;
+
+    // It is as the compositor wants it: nobody can cut what it has mapped, and it can grow.
+    let seals = file.seals()? & (Seals::SHRINK | Seals::GROW | Seals::WRITE | Seals::FUTURE_WRITE);
+    holds(
+        seals == Seals::SHRINK,
+        format!("the pool's seals are {seals:?}"),
+    )
+}
+
+/// Gives the compositor a keyboard, and lets clients read the keymap that it gives to them.
+fn keymap() -> Outcome {
+    let mut client = Client::connect()?;
+    let handle = client.handle.clone();
+    let seat: WlSeat = client.globals.bind(&handle, 1..=7, ())?;
+    let manager: ZwpVirtualKeyboardManagerV1 = client.globals.bind(&handle, 1..=1, ())?;
+    let keyboard = manager.create_virtual_keyboard(&seat, &handle, ());
+    let text = [KEYMAP.as_bytes(), b"\0"].concat();
+    let ours = SealedMemFd::copy_from_slice("keymap", &text)?;
+    let len = ours.len().try_into()?;
+    keyboard.keymap(wl_keyboard::KeymapFormat::XkbV1.into(), ours.as_fd(), len);
+    client.wait("got a keyboard", |state| state.has_keyboard)?;
+
+    let read = |how: &str| -> Result<Vec<u8>> {
+        let output = Command::new(env::current_exe()?).arg(how).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        holds(output.status.success(), format!("{how}: {said}"))?;
+        Ok(output.stdout)
+    };
+    let first = read("by-position")?;
+    let has_name = first
+        .windows(NAME.len())
+        .any(|part| part == NAME.as_bytes());
+    holds(
+        has_name && first.ends_with(b"};\n\0"),
+        "the first client has not got the keymap that the compositor was given",
+    )?;
+    holds(
+        read("by-position")? == first,
+        "the second client has got another keymap than the first",
+    )?;
+    // The trap. All clients get one open file, whose offset each read(2) moves for all of them.
+    holds(
+        read("by-offset")? == first,
+        "the first client that reads from the offset has not got the keymap",
+    )?;
+    holds(
+        read("by-offset")?.is_empty(),
+        "the offset of the keymap is not shared, so that this tries nothing",
+    )?;
+    holds(
+        read("by-position")? == first,
+        "a client has not got the keymap whose offset is at the end",
+    )
+}
+
+/// Prints the keymap that the compositor gives to this client.
+fn read_keymap(by_position: bool) -> Outcome {
+    let mut client = Client::connect()?;
+    let handle = client.handle.clone();
+    let seat: WlSeat = client.globals.bind(&handle, 1..=7, ())?;
+    client.wait("a keyboard", |state| state.has_keyboard)?;
+    seat.get_keyboard(&handle, ());
+    client.wait("sent a keymap", |state| state.keymap.is_some())?;
+    let (fd, len) = client.state.keymap.take().ok_or("no keymap")?;
+    let mut text = Vec::new();
+    if by_position {
+        let keymap = SealedMemFd::verify_or_copy(fd, MAX_KEYMAP)?;
+        text.extend_from_slice(&keymap.map()?);
+        holds(
+            text.len() == len as usize,
+            format!("{} bytes of a keymap of {len}", text.len()),
+        )?;
+    } else {
+        // What a client must not do.
+        File::from(fd).read_to_end(&mut text)?;
+    }
+    io::stdout().write_all(&text)?;
+    Ok(())
+}
+
+fn main() -> Outcome {
+    match env::args().nth(1).as_deref() {
+        Some("pool") => pool(),
+        Some("keymap") => keymap(),
+        Some("by-position") => read_keymap(true),
+        Some("by-offset") => read_keymap(false),
+        _ => Err("usage: wayland pool|keymap".into()),
+    }
+}
+
+/// What is told about these objects is of no interest.
+macro_rules! ignore {
+    ($($object:ident: $event:path),* $(,)?) => {$(
+        impl Dispatch<$object, ()> for State {
+            fn event(
+                _: &mut Self,
+                _: &$object,
+                _: $event,
+                (): &(),
+                _: &Connection,
+                _: &QueueHandle<Self>,
+            ) {
+            }
+        }
+    )*};
+}
+
+ignore! {
+    WlCompositor: wl_compositor::Event,
+    XdgToplevel: xdg_toplevel::Event,
+    WlShm: wl_shm::Event,
+    WlShmPool: wl_shm_pool::Event,
+    WlSurface: wl_surface::Event,
+    ZwlrScreencopyManagerV1: zwlr_screencopy_manager_v1::Event,
+    ZwpVirtualKeyboardManagerV1: zwp_virtual_keyboard_manager_v1::Event,
+    ZwpVirtualKeyboardV1: zwp_virtual_keyboard_v1::Event,
+}
+
+impl Dispatch<WlRegistry, GlobalListContents> for State {
+    fn event(
+        _: &mut Self,
+        _: &WlRegistry,
+        _: wl_registry::Event,
+        _: &GlobalListContents,
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+    }
+}
+
+impl Dispatch<WlBuffer, u32> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlBuffer,
+        event: wl_buffer::Event,
+        id: &u32,
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_buffer::Event::Release = event {
+            state.released.insert(*id);
+        }
+    }
+}
+
+impl Dispatch<XdgWmBase, ()> for State {
+    fn event(
+        _: &mut Self,
+        shell: &XdgWmBase,
+        event: xdg_wm_base::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let xdg_wm_base::Event::Ping { serial } = event {
+            shell.pong(serial);
+        }
+    }
+}
+
+impl Dispatch<XdgSurface, ()> for State {
+    fn event(
+        state: &mut Self,
+        surface: &XdgSurface,
+        event: xdg_surface::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let xdg_surface::Event::Configure { serial } = event {
+            surface.ack_configure(serial);
+            state.is_configured = true;
+        }
+    }
+}
+
+impl Dispatch<WlOutput, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlOutput,
+        event: wl_output::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_output::Event::Mode { width, height, .. } = event {
+            state.size = Some((width, height));
+        }
+    }
+}
+
+impl Dispatch<ZwlrScreencopyFrameV1, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &ZwlrScreencopyFrameV1,
+        event: zwlr_screencopy_frame_v1::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        use zwlr_screencopy_frame_v1::Event;
+        let screen = &mut state.screen;
+        match event {
+            Event::Buffer {
+                format: WEnum::Value(format),
+                width,
+                height,
+                stride,
+            } => screen.shape = Some((format, width, height, stride)),
+            Event::BufferDone => screen.is_described = true,
+            Event::Flags { flags } => {
+                let upside_down = zwlr_screencopy_frame_v1::Flags::YInvert;
+                screen.is_upside_down = flags == WEnum::Value(upside_down);
+            }
+            Event::Ready { .. } => screen.is_ready = Some(true),
+            Event::Failed => screen.is_ready = Some(false),
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WlSeat, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlSeat,
+        event: wl_seat::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_seat::Event::Capabilities {
+            capabilities: WEnum::Value(capabilities),
+        } = event
+        {
+            state.has_keyboard = capabilities.contains(wl_seat::Capability::Keyboard);
+        }
+    }
+}
+
+impl Dispatch<WlKeyboard, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlKeyboard,
+        event: wl_keyboard::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_keyboard::Event::Keymap {
+            format: WEnum::Value(wl_keyboard::KeymapFormat::XkbV1),
+            fd,
+            size,
+        } = event
+        {
+            state.keymap = Some((fd, size));
+        }
+    }
+}
