@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-partners=(bubblewrap wayland)
+partners=(bubblewrap wayland qemu)
 
 # bubblewrap reads its arguments and its sandbox's files from descriptors.
 meets_bubblewrap() {
@@ -39,6 +39,26 @@ END
     timeout 10 bash -c 'until [ -S "$1" ]; do sleep 0.05; done' bash "$socket" || wrong 'no compositor'
     WAYLAND_DISPLAY=$socket "$programs/wayland" pool
     WAYLAND_DISPLAY=$socket "$programs/wayland" keymap
+}
+
+# QEMU hands the memory of a virtual machine to the process that is the machine's disk.
+meets_qemu() {
+    local memory='memory-backend-memfd,share=on'
+    # machine RANGES OPTION…: a machine of 64 MiB.
+    machine() (
+        mkdir "$1"
+        cd "$1"
+        "$programs/qemu" "${@:2}" -m 64M
+    )
+    machine one 1 -object "$memory,id=ram,size=64M" -machine pc,memory-backend=ram
+    # Three ranges of two files: half of the second one lies beyond the devices, above 4 GiB.
+    machine several 3 -machine pc,max-ram-below-4g=48M \
+        -object "$memory,id=a,size=32M" -numa node,memdev=a \
+        -object "$memory,id=b,size=32M" -numa node,memdev=b
+    # Memory that QEMU could cut is not mapped.
+    ! machine unsealed 1 -object "$memory,id=ram,size=64M,seal=off" -machine pc,memory-backend=ram \
+        2>refusal || wrong 'memory without seals is mapped'
+    grep 'not sealed with F_SEAL_SHRINK' refusal || wrong "$(cat refusal)"
 }
 
 # Says what is wrong with a partner, and ends its function.

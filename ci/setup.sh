@@ -48,6 +48,7 @@ END
     [[ " $* " != *' partners '* ]] || cat <<'END'
 bwrap bubblewrap
 sway sway
+qemu-system-x86_64 qemu-system-x86
 END
 }
 
