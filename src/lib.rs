@@ -49,7 +49,7 @@ cfg_if! {
         mod options;
         // Memory that others write at the same time.
         mod shared;
-        // SealedMemFd, and maps of it.
+        // SealedMemFd, the same of a descriptor that somebody lends, and maps of it.
         mod sealed;
         // Making sealed files: sealing, copying, filling in place, verifying.
         mod sealing;
@@ -81,7 +81,7 @@ cfg_if! {
         pub use options::{CreateError, MemFdOptions, Name};
         pub use path::NumberedPath;
         pub use proof::{MapError, VerifyError, VerifyErrorKind, has_cve_2026_63952};
-        pub use sealed::{CopyMap, ExecMap, SealedMap, SealedMemFd};
+        pub use sealed::{BorrowedSealedMemFd, CopyMap, ExecMap, SealedMap, SealedMemFd};
         pub use shared::{AccessError, SharedMap, SharedMapMut};
         pub use shared::{SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt};
         pub use stream::{Reader, Writer};

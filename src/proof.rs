@@ -3,7 +3,8 @@
 //!
 //! [`Proof`] is the only thing from which a `SealedMemFd` is made. Only [`Proof::of`] makes one of
 //! a file, and [`Proof::try_clone`] one of another descriptor of the same open file. A proof owns
-//! the descriptor that was asked, so that it is never about another one.
+//! the descriptor that was asked, or is kept where that is lent, so that it is never about another
+//! one.
 #![forbid(unsafe_code)]
 
 use crate::{

@@ -5,14 +5,16 @@
 
 use crate::{
     errno::Errno,
-    fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
+    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
     memfd::OwnedMemFd,
-    proof::{MapError, Proof, range_within},
+    proof::{MapError, Proof, VerifyErrorKind, range_within},
     region::{MapMode, Region, Source},
 };
 use core::{
     fmt,
+    marker::PhantomData,
+    mem::{self, ManuallyDrop},
     ops::{Deref, DerefMut, RangeBounds},
     slice,
 };
@@ -342,6 +344,139 @@ impl IntoRawFd for SealedMemFd {
 impl fmt::Debug for SealedMemFd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedMemFd")
+            .field("file", self.as_memfd())
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+/// A memory file that somebody else keeps open for `'fd`, and whose contents are proven immutable.
+///
+/// All methods of [`SealedMemFd`] that borrow it work on it. Dropping it closes nothing. A map
+/// of it outlives both.
+///
+/// ```
+/// use owned_memfd::{BorrowedSealedMemFd, SealedMemFd, fd::OwnedFd};
+///
+/// let fd = OwnedFd::from(SealedMemFd::copy_from_slice(c"greeting", b"hello")?);
+/// let file = BorrowedSealedMemFd::verify(&fd, 1024)?;
+/// assert_eq!(&file.map()?[..], b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It does not outlive the descriptor:
+///
+/// ```compile_fail,E0505
+/// use owned_memfd::{BorrowedSealedMemFd, SealedMemFd, fd::OwnedFd};
+///
+/// let fd = OwnedFd::from(SealedMemFd::copy_from_slice(c"greeting", b"hello").unwrap());
+/// let file = BorrowedSealedMemFd::verify(&fd, 1024).unwrap();
+/// drop(fd);
+/// file.map().unwrap();
+/// ```
+///
+/// nor does the reference to which it dereferences, which nobody can own:
+///
+/// ```compile_fail,E0505
+/// use owned_memfd::{BorrowedSealedMemFd, SealedMemFd, fd::OwnedFd};
+///
+/// let fd = OwnedFd::from(SealedMemFd::copy_from_slice(c"greeting", b"hello").unwrap());
+/// let file = BorrowedSealedMemFd::verify(&fd, 1024).unwrap();
+/// let reference: &SealedMemFd = &file;
+/// drop(fd);
+/// reference.map().unwrap();
+/// ```
+///
+/// ```compile_fail,E0507
+/// use owned_memfd::{BorrowedSealedMemFd, SealedMemFd, fd::OwnedFd};
+///
+/// let fd = OwnedFd::from(SealedMemFd::copy_from_slice(c"greeting", b"hello").unwrap());
+/// let file = BorrowedSealedMemFd::verify(&fd, 1024).unwrap();
+/// let owned: SealedMemFd = *file;
+/// ```
+pub struct BorrowedSealedMemFd<'fd> {
+    /// Never dropped, which would close the descriptor of whoever lends it.
+    sealed: ManuallyDrop<SealedMemFd>,
+    lender: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl<'fd> BorrowedSealedMemFd<'fd> {
+    /// Verifies a descriptor that somebody lends: that its file is immutable and at most `max_len`
+    /// bytes long. Adds no seal, and makes the calls of [`SealedMemFd::verify`].
+    ///
+    /// `fd` is asked once for its descriptor, and that one is judged and kept. What a later
+    /// [`as_fd`](AsFd::as_fd) would return does not matter.
+    ///
+    /// From a [`BorrowedFd`], use `try_from` if the result is to live as long as it does.
+    ///
+    /// # Errors
+    /// As [`SealedMemFd::verify`].
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[doc(alias = "F_GET_SEALS")]
+    pub fn verify(fd: &'fd (impl AsFd + ?Sized), max_len: usize) -> Result<Self, VerifyErrorKind> {
+        Self::of(fd.as_fd(), max_len)
+    }
+
+    fn of(fd: BorrowedFd<'fd>, max_len: usize) -> Result<Self, VerifyErrorKind> {
+        // SAFETY: the descriptor is not -1, and open for `'fd`. What is made of its number here is
+        // no owner, since it is never dropped: it is forgotten with the error, or else kept in a
+        // `ManuallyDrop`, of which only references are given out, and none beyond `'fd`.
+        let file = unsafe { OwnedMemFd::from_raw_fd(fd.as_raw_fd()) };
+        match Proof::of(file, max_len) {
+            Ok(proof) => Ok(Self {
+                sealed: ManuallyDrop::new(SealedMemFd::new(proof)),
+                lender: PhantomData,
+            }),
+            Err(error) => {
+                let kind = error.kind();
+                mem::forget(error);
+                Err(kind)
+            }
+        }
+    }
+}
+
+impl Deref for BorrowedSealedMemFd<'_> {
+    type Target = SealedMemFd;
+
+    fn deref(&self) -> &SealedMemFd {
+        &self.sealed
+    }
+}
+
+impl<'fd> TryFrom<BorrowedFd<'fd>> for BorrowedSealedMemFd<'fd> {
+    type Error = VerifyErrorKind;
+
+    /// As [`BorrowedSealedMemFd::verify`], without a limit of the caller's.
+    fn try_from(fd: BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
+        Self::of(fd, usize::MAX)
+    }
+}
+
+impl<'fd> From<BorrowedSealedMemFd<'fd>> for BorrowedFd<'fd> {
+    fn from(file: BorrowedSealedMemFd<'fd>) -> Self {
+        // SAFETY: the number is that of a `BorrowedFd<'fd>`.
+        unsafe { Self::borrow_raw(file.as_raw_fd()) }
+    }
+}
+
+impl AsFd for BorrowedSealedMemFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sealed.as_fd()
+    }
+}
+
+impl AsRawFd for BorrowedSealedMemFd<'_> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.sealed.as_raw_fd()
+    }
+}
+
+impl fmt::Debug for BorrowedSealedMemFd<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BorrowedSealedMemFd")
             .field("file", self.as_memfd())
             .field("len", &self.len())
             .finish()

@@ -9,10 +9,12 @@ use crate::{
     raw::{self, Descriptors, Held, Mapping, Response, Stores, Which},
     strangers, world,
 };
+use core::cell::Cell;
 use owned_memfd::{
-    Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
+    BorrowedSealedMemFd, Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
+    VerifyErrorKind,
     exec::ExecError,
-    fd::{AsRawFd, IntoRawFd, OwnedFd},
+    fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
     has_cve_2026_63952,
 };
 use rustix::{fs::OFlags, thread::UnshareFlags};
@@ -30,6 +32,8 @@ claims!(
     a_clone_has_the_same_proof,
     what_is_a_directory_or_a_block_device_is_refused,
     what_can_block_is_refused,
+    a_proof_of_what_is_lent_closes_nothing,
+    who_lends_one_descriptor_after_the_other_is_asked_once,
     what_is_an_ordinary_file_is_refused,
     a_file_of_a_tmpfs_is_refused,
     a_file_of_a_hugetlbfs_is_refused,
@@ -77,6 +81,9 @@ const DOUBTFUL: Seals = PROOF
 /// The file is proven to be immutable, and has this content.
 fn is_proven(fd: OwnedFd, content: &[u8]) -> Verdict {
     let number = fd.as_raw_fd();
+    let borrowed = ok!(BorrowedSealedMemFd::verify(&fd, WHOLE));
+    same!(borrowed.as_raw_fd(), number);
+    holds!(*ok!(borrowed.map()) == *content);
     match SealedMemFd::verify(fd, WHOLE) {
         Ok(sealed) => {
             same!(sealed.as_raw_fd(), number);
@@ -98,6 +105,11 @@ fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
         kernel::status_flags(&fd),
         kernel::close_on_exec(&fd),
         raw::seals(&fd),
+    );
+    same!(BorrowedSealedMemFd::verify(&fd, WHOLE).err(), Some(reason));
+    same!(
+        BorrowedSealedMemFd::try_from(fd.as_fd()).err(),
+        Some(reason)
     );
     let Err(refused) = SealedMemFd::verify(fd, WHOLE) else {
         fail!("proven, and not refused with {reason:?}");
@@ -253,6 +265,104 @@ fn what_is_a_directory_or_a_block_device_is_refused(_: &World) -> Verdict {
 
 fn what_can_block_is_refused(world: &World) -> Verdict {
     strangers::blocking_files(world, |fd| is_refused(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_proof_of_what_is_lent_closes_nothing(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(PROOF));
+    let number = file.as_raw_fd();
+    let borrowed = ok!(BorrowedSealedMemFd::verify(&file, 4));
+    let lent: BorrowedFd<'_> = ok!(BorrowedSealedMemFd::try_from(file.as_fd())).into();
+    for fd in [lent, borrowed.as_fd()] {
+        same!(fd.as_raw_fd(), number);
+    }
+    // As a reference to the owner of a proof, for whatever takes one.
+    let proven: &SealedMemFd = &borrowed;
+    same!(proven.as_raw_fd(), number);
+    same!(proven.len(), 4);
+    let clone = ok!(proven.try_clone());
+    holds!(clone.as_raw_fd() != number);
+    let said = Text::of(format_args!("{borrowed:?}"));
+    holds!(
+        said.as_str().starts_with("BorrowedSealedMemFd"),
+        "{borrowed:?}"
+    );
+    let map = ok!(borrowed.map());
+    // It is still its owner's, whether the proof was found or not.
+    same!(
+        BorrowedSealedMemFd::verify(&file, 3).err(),
+        Some(VerifyErrorKind::TooLarge { len: 4, max_len: 3 })
+    );
+    same!(file.len(), Ok(4));
+    drop(file);
+    holds!(!raw::is_open(number));
+    same!(&map[..], b"0123");
+    same!(&ok!(clone.map())[..], b"0123");
+    Ok(())
+}
+
+/// Lends the one or the other descriptor, in turns.
+struct InTurns<'a> {
+    descriptors: [BorrowedFd<'a>; 2],
+    asked: Cell<usize>,
+}
+
+impl<'a> InTurns<'a> {
+    fn of(one: &'a OwnedMemFd, other: &'a OwnedMemFd) -> Self {
+        Self {
+            descriptors: [one.as_fd(), other.as_fd()],
+            asked: Cell::new(0),
+        }
+    }
+}
+
+impl AsFd for InTurns<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        self.descriptors[asked % 2]
+    }
+}
+
+fn who_lends_one_descriptor_after_the_other_is_asked_once(_: &World) -> Verdict {
+    let open = ok!(kernel::holding(b"this can change"));
+    let short = ok!(kernel::holding(b"short"));
+    let long = ok!(OwnedMemFd::create(c"long", MemFdFlags::ALLOW_SEALING));
+    ok!(long.set_len(8 * PAGE as u64));
+    for file in [&short, &long] {
+        ok!(file.add_seals(PROOF));
+    }
+    for (first, second) in [
+        (&short, &open),
+        (&short, &long),
+        (&long, &short),
+        (&long, &open),
+    ] {
+        let lender = InTurns::of(first, second);
+        let proven = ok!(BorrowedSealedMemFd::verify(&lender, WHOLE));
+        same!(lender.asked.get(), 1);
+        // The proof is about the one that it keeps, and stays so.
+        same!(proven.as_raw_fd(), first.as_raw_fd());
+        same!(Ok(proven.len() as u64), first.len());
+        let map = ok!(proven.map());
+        same!(kernel::holds_exactly(first, &map), Ok(true));
+        let mut found = [0; 5];
+        same!(proven.read_at(&mut found, 0), Ok(5));
+        same!(&found[..], &map[..5]);
+        same!(kernel::identity(&proven), kernel::identity(first));
+        let clone = ok!(proven.try_clone());
+        same!(kernel::identity(&clone), kernel::identity(first));
+        same!(lender.asked.get(), 1);
+    }
+    for second in [&short, &long] {
+        let lender = InTurns::of(&open, second);
+        let missing = VerifyErrorKind::MissingSeals(PROOF);
+        same!(
+            BorrowedSealedMemFd::verify(&lender, WHOLE).err(),
+            Some(missing)
+        );
+        same!(lender.asked.get(), 1);
+    }
+    Ok(())
 }
 
 fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {

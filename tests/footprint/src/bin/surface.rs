@@ -8,9 +8,9 @@
 
 use core::{fmt::Write, hint::black_box, sync::atomic::Ordering, time::Duration};
 use owned_memfd::{
-    AccessError, BorrowedMemFd, CreateError, Errno, HugePageSize, MapError, MemFdFlags,
-    MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut, VerifyError,
-    VerifyErrorKind, boot,
+    AccessError, BorrowedMemFd, BorrowedSealedMemFd, CreateError, Errno, HugePageSize, MapError,
+    MemFdFlags, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut,
+    VerifyError, VerifyErrorKind, boot,
     exec::{Arg, Args},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
@@ -228,6 +228,13 @@ fn sealed(tally: &mut Tally) {
     if let Some(other) = tally.ok(sealed.try_clone()) {
         tally.ok(OwnedMemFd::from(other).close());
     }
+    if let Some(file) = tally.ok(BorrowedSealedMemFd::verify(&sealed, black_box(1))) {
+        tally.is(file.len() == 1);
+        tally.is(file.as_raw_fd() == 0);
+        tally.is(file.as_fd().as_raw_fd() == 0);
+        tally.is(BorrowedFd::from(file).as_raw_fd() == 0);
+    }
+    tally.ok(BorrowedSealedMemFd::try_from(sealed.as_fd()));
     tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
     tally.ok(owned_memfd::has_cve_2026_63952());
 }
