@@ -489,11 +489,11 @@ pub enum VerifyErrorKind {
         /// The limit, in bytes.
         max_len: usize,
     },
-    /// It does not have the length that the caller requires.
+    /// It does not have the length that [`require_len`](crate::SealedMemFd::require_len) demands.
     WrongLen {
-        /// The length of the file, in bytes.
+        /// The length at which the content was proven, in bytes.
         len: usize,
-        /// The length that it should have, in bytes.
+        /// The length that was demanded, in bytes.
         required: usize,
     },
 }

@@ -75,6 +75,34 @@ impl SealedMemFd {
         self.len() == 0
     }
 
+    /// Demands exactly this length, in bytes, as where a protocol announces the size of what it
+    /// sends.
+    ///
+    /// ```
+    /// use owned_memfd::{SealedMemFd, VerifyErrorKind};
+    ///
+    /// let sealed = SealedMemFd::copy_from_slice(c"keymap", b"xkb_keymap {};")?;
+    /// sealed.require_len(14)?;
+    /// assert_eq!(
+    ///     sealed.require_len(4096).unwrap_err().to_string(),
+    ///     "14 bytes long instead of the 4096 required"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifyErrorKind::WrongLen`]: the content was proven at another length. No call is made.
+    pub fn require_len(&self, len: usize) -> Result<(), VerifyErrorKind> {
+        if self.len() == len {
+            Ok(())
+        } else {
+            Err(VerifyErrorKind::WrongLen {
+                len: self.len(),
+                required: len,
+            })
+        }
+    }
+
     /// Maps the whole content. Below 2 MiB this is one system call, except on the kernels that
     /// [`SealedMap`] names.
     ///

@@ -44,6 +44,7 @@ claims!(
     a_file_that_is_too_long_is_refused,
     a_file_of_the_largest_length_is_proven,
     an_empty_file_is_proven,
+    another_length_than_the_one_demanded_is_refused,
     a_file_on_huge_pages_is_proven_like_any_other,
     a_sender_that_keeps_a_writable_mapping_is_refused,
     a_sender_that_can_still_cut_is_refused,
@@ -462,6 +463,29 @@ fn a_file_of_the_largest_length_is_proven(_: &World) -> Verdict {
     let near = ok!(sealed.map_range(start..start + 10));
     same!(*near, [0; 10]);
     same!(sealed.read_at(&mut [9; 9], sealed.len() - 4), Ok(4));
+    Ok(())
+}
+
+fn another_length_than_the_one_demanded_is_refused(_: &World) -> Verdict {
+    // What is demanded is the length that was proven, and not what the file has become.
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(PROOF));
+    let sealed = ok!(SealedMemFd::verify(ok!(kernel::dup(&file)), WHOLE));
+    ok!(file.set_len(8));
+    same!(sealed.require_len(4), Ok(()));
+    for required in [0, 3, 5, 8, WHOLE] {
+        let wrong = VerifyErrorKind::WrongLen { len: 4, required };
+        same!(sealed.require_len(required), Err(wrong));
+        same!(Errno::from(wrong), Errno::EINVAL);
+    }
+    let wrong = VerifyErrorKind::WrongLen {
+        len: 1024,
+        required: 4096,
+    };
+    same!(
+        Text::of(wrong).as_str(),
+        "1024 bytes long instead of the 4096 required"
+    );
     Ok(())
 }
 

@@ -198,6 +198,7 @@ fn sealed(tally: &mut Tally) {
     };
     tally.is(sealed.len() == 1);
     tally.is(sealed.is_empty());
+    tally.ok(sealed.require_len(black_box(1)));
     if let Some(map) = tally.ok(sealed.map()) {
         tally.ok(map.populate());
         tally.ok(map.collapse());
