@@ -92,6 +92,16 @@ cfg_if! {
             store_u64, swap_u32, swap_u64,
         };
 
+        /// `e_machine` in the header of a program for this CPU: `EM_X86_64`, `EM_AARCH64` or
+        /// `EM_RISCV`, include/uapi/linux/elf-em.h.
+        pub(crate) const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
+            62
+        } else if cfg!(target_arch = "aarch64") {
+            183
+        } else {
+            243
+        };
+
         /// The ordering of a compare-exchange that has one for both of its ends, which is at
         /// least as strong as either. A failure stores nothing: what releases acts as `SeqCst`.
         #[cfg(any(miri, not(target_arch = "x86_64")))]
@@ -136,7 +146,7 @@ cfg_if! {
         use core::ffi::{c_char, c_void};
         #[cfg(any(miri, not(target_arch = "x86_64")))]
         use core::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
-        use linux_raw_sys::general::{__kernel_timespec, rlimit64, stat, statfs};
+        use linux_raw_sys::general::{__kernel_timespec, rlimit64, stat, statfs, statx};
         use linux_raw_sys::net::msghdr;
 
         // The names on the right are those of `sc`, which knows the calls up to Linux 5.12. A
@@ -222,6 +232,10 @@ cfg_if! {
             fn sendmsg = SENDMSG(socket: u32, message: *const msghdr, flags: u32) -> usize;
             /// `recvmsg(2)`
             fn recvmsg = RECVMSG(socket: u32, message: *mut msghdr, flags: u32) -> usize;
+            /// `statx(2)`
+            fn statx = STATX(directory: u32, path: *const c_char, flags: u32, mask: u32, stat: *mut statx) -> usize;
+            /// `readlinkat(2)`
+            fn readlinkat = READLINKAT(directory: u32, path: *const c_char, buffer: *mut u8, len: usize) -> usize;
             /// `execve(2)`
             fn execve = EXECVE(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> usize;
             /// `execveat(2)`

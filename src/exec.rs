@@ -1,10 +1,16 @@
 //! Executing a memory file: its arguments, the ways to do it, and what an error means.
+//!
+//! - [`SealedMemFd::exec`] executes a file in place of this program.
+//! - [`ensure_sealed`] goes on from a sealed copy of the running program.
 #![allow(unsafe_code)]
 
 use crate::{
     errno::Errno,
-    fd::{AsFd, BorrowedFd},
+    fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     memfd::OwnedMemFd,
+    options::MemFdOptions,
+    path::{NumberedPath, PathStart},
+    proof::VerifyErrorKind,
     sealed::SealedMemFd,
     sys,
 };
@@ -194,7 +200,7 @@ impl OwnedMemFd {
         match errno {
             Errno::EACCES => ExecError::NotExecutable,
             Errno::ETXTBSY => ExecError::ExecutableFileBusy,
-            Errno::ENOEXEC => ExecError::InvalidExecutable,
+            Errno::ENOEXEC => explain_no_program(self.as_fd()),
             Errno::ENOENT if self.is_closed_script() => ExecError::ScriptCloseOnExec,
             Errno::ENOENT => match sys::memfd::stat_path(c"/dev/fd") {
                 Err(Errno::ENOENT) => ExecError::NoDevFd,
@@ -206,6 +212,11 @@ impl OwnedMemFd {
 
     /// Whether the file is a script that its interpreter could not open.
     fn is_closed_script(&self) -> bool {
+        self.is_script() && self.close_on_exec() == Ok(true)
+    }
+
+    /// Whether the file is a script that names an interpreter.
+    fn is_script(&self) -> bool {
         // As much as the kernel looks at: `BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h.
         let mut room = [const { MaybeUninit::uninit() }; 256];
         let Ok([b'#', b'!', line @ ..]) = sys::transfer::read_at_uninit(self.as_fd(), &mut room, 0)
@@ -214,7 +225,7 @@ impl OwnedMemFd {
         };
         // Without the name of an interpreter it is not a script.
         let name = line.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-        name.is_some_and(|byte| !matches!(byte, b'\n' | 0)) && self.close_on_exec() == Ok(true)
+        name.is_some_and(|byte| !matches!(byte, b'\n' | 0))
     }
 }
 
@@ -281,6 +292,114 @@ impl SealedMemFd {
     }
 }
 
+/// The name of the copies that [`ensure_sealed`] executes.
+const COPY: &CStr = c"owned-memfd-sealed-exe";
+
+/// Goes on from a sealed copy of the running program, and proves that it does.
+///
+/// If the program runs from a sealed memory file already, this returns it. Otherwise it makes a
+/// sealed copy of the program and executes that in place of this process, with these arguments and
+/// this environment: the program starts again, calls this again, and is then given the proof. Call
+/// it first thing in `main`, before there are threads or temporary files.
+///
+/// From then on, nobody can change the program's file: not through `/proc/PID/exe` either, which
+/// a process in a container may open for writing (CVE-2019-5736). The libraries that a dynamic
+/// program loads are files like before.
+///
+/// # What the copy has and lacks
+/// It is the same process, with the descriptors that are not close-on-exec. It has no path:
+/// `/proc/self/exe` leads to `/memfd:owned-memfd-sealed-exe (deleted)`, so what the program looks
+/// for beside its own file is not found, such as libraries by `$ORIGIN`. Capabilities that the
+/// program's file gives are gone. A program that was started through a dynamic linker, as by
+/// `/lib/ld.so PROGRAM`, is a file that the linker reads: the copy is one of the linker, which then
+/// misses its own arguments. Likewise, the program of a script is its interpreter.
+///
+/// # Why this ends
+/// No variable says that this is the copy: others could set it. This asks `/proc` where the program
+/// runs from, and first makes sure that `/proc/self` is of a procfs and shows this very process,
+/// and that since Linux 5.8 nothing is mounted over what it asks. If not, it executes nothing.
+/// Whoever controls what is mounted there can make this fail, or execute another program, or change
+/// the mounts each time that it is asked: root, or the owner of this process's user namespace.
+///
+/// # Errors
+/// As [`ExecError`] says, and:
+/// - [`ExecError::NoProc`]: `/proc` is not mounted, or does not show this process.
+/// - [`ExecError::UnsealedCopy`]: the program runs from a memory file with the name of such a copy,
+///   which is not sealed: somebody else made it.
+/// - `EACCES`: the program's file cannot be read, or `vm.memfd_noexec` forbids the copy.
+/// - `EBUSY`, `EMFILE`, `ENFILE`, `ENOMEM`, `ENOSPC`: as [`MemFdOptions::copy_from_file`]. No memory
+///   is left for the copy, or too many files are open.
+/// - `EFBIG`: the program's file gets longer meanwhile, or is above `RLIMIT_FSIZE`.
+///
+/// Since Linux 3.17.
+/// See [`proc_pid_exe(5)`](https://man7.org/linux/man-pages/man5/proc_pid_exe.5.html).
+#[doc(alias = "CVE-2019-5736")]
+#[doc(alias = "/proc/self/exe")]
+pub fn ensure_sealed(args: Args<'_>, env: Args<'_>) -> Result<SealedMemFd, ExecError> {
+    let process = own_process()?;
+    let exe = sys::memfd::reopen_path(c"/proc/self/exe")?;
+    let exe = match SealedMemFd::verify(exe, usize::MAX) {
+        Ok(sealed) => return Ok(sealed),
+        Err(error) => match error.kind() {
+            // Nothing is known of the file, so a copy might not be known either.
+            VerifyErrorKind::Kernel(errno) => return Err(errno.into()),
+            _ => error.into_inner(),
+        },
+    };
+    if is_copy(process.as_fd(), exe.as_fd())? {
+        return Err(ExecError::UnsealedCopy);
+    }
+    // A file system that serves a file without an end keeps this no longer.
+    let len = sys::memfd::stat(exe.as_fd())?.len;
+    let copy = MemFdOptions::new()
+        .executable(true)
+        .copy_from_file(COPY, &exe, usize::try_from(len).unwrap_or(usize::MAX))
+        .map_err(Errno::from)?;
+    drop(exe);
+    let Err(error) = copy.exec(args, env);
+    Err(error)
+}
+
+/// The path of a descriptor, seen from the directory of its process in `/proc`.
+fn path_of(fd: BorrowedFd<'_>) -> NumberedPath {
+    const FD: PathStart =
+        PathStart::new(*b"fd/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
+    FD.with_number(fd.as_raw_fd().unsigned_abs())
+}
+
+/// The directory of this process in `/proc`, whatever else may be mounted there.
+fn own_process() -> Result<OwnedFd, ExecError> {
+    let process = match sys::exec::find_directory(c"/proc/self") {
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Err(ExecError::NoProc),
+        found => found?,
+    };
+    if sys::memfd::stat_fs(process.as_fd())?.magic != raw::PROC_SUPER_MAGIC {
+        return Err(ExecError::NoProc);
+    }
+    // What only this process has.
+    let own = MemFdOptions::new().create(COPY).map_err(Errno::from)?;
+    let path = path_of(own.as_fd());
+    let ours = sys::memfd::stat(own.as_fd())?;
+    let is_own = sys::exec::stat_at(process.as_fd(), &path).is_ok_and(|at| ours.is_same_file(&at));
+    let mount = sys::exec::mount_of(process.as_fd(), c"");
+    let has_nothing_on_it = |path| sys::exec::mount_of(process.as_fd(), path) == mount;
+    let is_link = sys::exec::is_link(process.as_fd(), c"exe") == Ok(true);
+    if is_own && is_link && has_nothing_on_it(&path) && has_nothing_on_it(c"exe") {
+        Ok(process)
+    } else {
+        Err(ExecError::NoProc)
+    }
+}
+
+/// Whether the descriptor's file has the name of the copies. `process` is this one.
+fn is_copy(process: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let mut room = [const { MaybeUninit::uninit() }; 64];
+    let name = sys::exec::read_link(process, &path_of(fd), &mut room)?;
+    let name = name.strip_prefix(b"/memfd:");
+    Ok(name.and_then(|name| name.strip_prefix(COPY.to_bytes())) == Some(b" (deleted)"))
+}
+
 /// Why a file was not executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -292,8 +411,19 @@ pub enum ExecError {
     /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one
     /// that created the file does not count.
     ExecutableFileBusy,
-    /// `ENOEXEC`: the file is empty, or nothing that this kernel can execute. A program whose end
-    /// is missing is executed, and crashes.
+    /// `ENOEXEC`: the file is empty.
+    Empty,
+    /// `ENOEXEC`: the file is the beginning of a program. Its headers are past its end. A program
+    /// of which more is there than the headers is executed, and crashes.
+    Truncated,
+    /// `ENOEXEC`: the file is a program for another CPU, or for another word size or byte order
+    /// of this one.
+    OtherMachine {
+        /// The CPU: `e_machine` in the file's header, an `EM_` constant of `elf.h`.
+        machine: u16,
+    },
+    /// `ENOEXEC`: the file is nothing that this kernel can execute, such as a text without `#!`.
+    /// Or it is a script, and that is true of its interpreter.
     InvalidExecutable,
     /// `ENOENT`: a script (`#!`) whose descriptor is close-on-exec. Its interpreter opens it by
     /// that descriptor, and would find it closed. Create the file with
@@ -311,6 +441,11 @@ pub enum ExecError {
     /// than it was when it was proven. The kernel would execute more than that.
     /// [`SealedMemFd::exec`] shows how to copy what was proven.
     UnprovenLength,
+    /// Of [`ensure_sealed`] only: `/proc` is not mounted, or does not show this process.
+    NoProc,
+    /// Of [`ensure_sealed`] only: this program runs from a memory file with the name of the copies
+    /// that the function makes, but it is not sealed.
+    UnsealedCopy,
     /// The kernel returned another error: `E2BIG` (too many arguments), `ENOSYS` (there is no
     /// `execveat`, and no path in `/proc` leads to the file), or what `execve(2)` lists.
     Kernel(Errno),
@@ -327,7 +462,20 @@ impl fmt::Display for ExecError {
         f.write_str(match self {
             Self::NotExecutable => "the file is not executable",
             Self::ExecutableFileBusy => "the file is open for writing elsewhere",
-            Self::InvalidExecutable => "not a program",
+            Self::Empty => "the file is empty, and not a program",
+            Self::Truncated => "the program's file is cut off within its headers",
+            Self::OtherMachine {
+                machine: sys::exec::MACHINE,
+            } => "the program is for another word size or byte order of this CPU",
+            Self::OtherMachine { machine } => {
+                return write!(
+                    f,
+                    "the program is for another CPU: its ELF machine is {machine}{}, this one {}",
+                    name_of_machine(*machine),
+                    sys::exec::MACHINE
+                );
+            }
+            Self::InvalidExecutable => "neither a program for this kernel nor a script (#!)",
             Self::ScriptCloseOnExec => "a script needs a descriptor that is not close-on-exec",
             Self::NoInterpreter => "the program's interpreter does not exist",
             Self::NoDevFd => "there is no /dev/fd, or the program's interpreter does not exist",
@@ -335,8 +483,23 @@ impl fmt::Display for ExecError {
             Self::UnprovenLength => {
                 "the file may be longer than what was proven: copy that into an executable file of your own"
             }
+            Self::NoProc => "/proc is not mounted, or does not show this process",
+            Self::UnsealedCopy => "the program runs from a copy of itself that is not sealed",
             Self::Kernel(errno) => return errno.fmt(f),
         })
+    }
+}
+
+/// The CPU of a program, in brackets, if people are likely to meet it.
+fn name_of_machine(machine: u16) -> &'static str {
+    // EM_386, EM_ARM, EM_X86_64, EM_AARCH64, EM_RISCV: include/uapi/linux/elf-em.h.
+    match machine {
+        3 => " (i386)",
+        40 => " (arm)",
+        62 => " (x86_64)",
+        183 => " (aarch64)",
+        243 => " (riscv)",
+        _ => "",
     }
 }
 
@@ -344,20 +507,80 @@ impl core::error::Error for ExecError {}
 
 impl From<ExecError> for Errno {
     /// The kernel's error, `EINVAL` for a file on huge pages, or `EFBIG` for one that may be
-    /// longer than was proven.
+    /// longer than was proven. Of [`ensure_sealed`], `ENOENT` for [`NoProc`](ExecError::NoProc),
+    /// and `ELOOP` for [`UnsealedCopy`](ExecError::UnsealedCopy).
     fn from(error: ExecError) -> Self {
         match error {
             ExecError::NotExecutable => Self::EACCES,
             ExecError::ExecutableFileBusy => Self::ETXTBSY,
-            ExecError::InvalidExecutable => Self::ENOEXEC,
-            ExecError::ScriptCloseOnExec | ExecError::NoInterpreter | ExecError::NoDevFd => {
-                Self::ENOENT
-            }
+            ExecError::Empty
+            | ExecError::Truncated
+            | ExecError::OtherMachine { .. }
+            | ExecError::InvalidExecutable => Self::ENOEXEC,
+            ExecError::ScriptCloseOnExec
+            | ExecError::NoInterpreter
+            | ExecError::NoDevFd
+            | ExecError::NoProc => Self::ENOENT,
+            ExecError::UnsealedCopy => Self::ELOOP,
             ExecError::HugePages => Self::EINVAL,
             ExecError::UnprovenLength => Self::EFBIG,
             ExecError::Kernel(errno) => errno,
         }
     }
+}
+
+/// What the kernel takes for no program.
+#[cold]
+fn explain_no_program(fd: BorrowedFd<'_>) -> ExecError {
+    // `Elf64_Ehdr`, include/uapi/linux/elf.h. Where its fields are, and what they are here.
+    const HEADER: usize = 64;
+    const CLASS: usize = 4;
+    const CLASS_64: u8 = 2;
+    const ORDER: usize = 5;
+    const LITTLE_ENDIAN: u8 = 1;
+    const BIG_ENDIAN: u8 = 2;
+    const MACHINE: usize = 18;
+    const PARTS_OFFSET: usize = 32;
+    const PART_SIZE: usize = 54;
+    const PARTS: usize = 56;
+
+    let mut room = [const { MaybeUninit::uninit() }; HEADER];
+    let (Ok(start), Ok(found)) = (
+        sys::transfer::read_at_uninit(fd, &mut room, 0),
+        sys::memfd::stat(fd),
+    ) else {
+        return ExecError::InvalidExecutable;
+    };
+    if start.is_empty() {
+        return ExecError::Empty;
+    }
+    if start
+        .iter()
+        .zip(b"\x7fELF")
+        .any(|(found, magic)| found != magic)
+    {
+        return ExecError::InvalidExecutable;
+    }
+    let byte = |at: usize| start.get(at).copied().unwrap_or_default();
+    let number = |at: usize, len: usize| {
+        let bytes = (at..at + len).rev().map(byte);
+        bytes.fold(0, |number, byte| number << 8 | u64::from(byte))
+    };
+    if start.len() >= MACHINE + 2 {
+        let machine = number(MACHINE, 2) as u16;
+        let machine = match byte(ORDER) {
+            BIG_ENDIAN => machine.swap_bytes(),
+            _ => machine,
+        };
+        if (machine, byte(CLASS), byte(ORDER)) != (sys::exec::MACHINE, CLASS_64, LITTLE_ENDIAN) {
+            return ExecError::OtherMachine { machine };
+        }
+    }
+    let parts_end = number(PARTS_OFFSET, 8).saturating_add(number(PART_SIZE, 2) * number(PARTS, 2));
+    if start.len() < HEADER || parts_end > found.len {
+        return ExecError::Truncated;
+    }
+    ExecError::InvalidExecutable
 }
 
 /// Whether the file is on huge pages. If that cannot be told, as in a sandbox, the kernel decides.

@@ -6,7 +6,7 @@
 
 use owned_memfd::{
     CreateError, Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
-    exec::{Arg, Args, ExecError},
+    exec::{Arg, Args, ExecError, ensure_sealed},
     fd::AsRawFd,
 };
 // With the feature `std`, it is the crate's own.
@@ -18,17 +18,33 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    os::unix::process::{CommandExt, ExitStatusExt},
-    process::{self, Command, Output},
+    os::unix::{
+        ffi::OsStringExt,
+        fs::MetadataExt,
+        process::{CommandExt, ExitStatusExt},
+    },
+    path::Path,
+    process::{self, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// `e_machine` of programs for the CPU that this was compiled for.
+const OWN_MACHINE: u16 = if cfg!(target_arch = "x86_64") {
+    62
+} else if cfg!(target_arch = "aarch64") {
+    183
+} else {
+    243
+};
+
 /// The errors, by the numbers with which a child reports them. No errno has these numbers.
-const REFUSALS: [ExecError; 8] = [
+const REFUSALS: [ExecError; 10] = [
     ExecError::NotExecutable,
     ExecError::ExecutableFileBusy,
+    ExecError::Empty,
+    ExecError::Truncated,
     ExecError::InvalidExecutable,
     ExecError::ScriptCloseOnExec,
     ExecError::NoInterpreter,
@@ -37,10 +53,13 @@ const REFUSALS: [ExecError; 8] = [
     ExecError::UnprovenLength,
 ];
 const FIRST: i32 = 10_000;
+/// The number of `OtherMachine`, to which the machine is added.
+const OTHER_MACHINE: i32 = 20_000;
 
 fn number(error: ExecError) -> i32 {
     match error {
         ExecError::Kernel(errno) => errno.raw_os_error(),
+        ExecError::OtherMachine { machine } => OTHER_MACHINE + i32::from(machine),
         error => (0..)
             .zip(REFUSALS)
             .find_map(|(at, refusal)| (refusal == error).then_some(FIRST + at))
@@ -49,10 +68,22 @@ fn number(error: ExecError) -> i32 {
 }
 
 fn refusal(number: i32) -> ExecError {
+    if let Ok(machine) = u16::try_from(number - OTHER_MACHINE) {
+        return ExecError::OtherMachine { machine };
+    }
     usize::try_from(number - FIRST)
         .ok()
         .and_then(|at| REFUSALS.get(at).copied())
         .unwrap_or(ExecError::Kernel(Errno::from_raw_os_error(number)))
+}
+
+/// The list in the kernel's form, for ever: a closure requires that what it refers to lives so long.
+fn ended(list: Vec<CString>) -> Vec<Option<Arg<'static>>> {
+    let list: &'static [CString] = list.leak();
+    list.iter()
+        .map(|text| Some(Arg::new(text)))
+        .chain([None])
+        .collect()
 }
 
 /// Executes the file in a child that std starts, between fork and exec. Returns what it prints, or
@@ -62,14 +93,6 @@ fn run(
     args: Vec<CString>,
     env: Vec<CString>,
 ) -> Result<Result<Output, ExecError>, Box<dyn Error>> {
-    fn ended(list: Vec<CString>) -> Vec<Option<Arg<'static>>> {
-        // The closure requires that what it refers to lives for ever.
-        let list: &'static [CString] = list.leak();
-        list.iter()
-            .map(|text| Some(Arg::new(text)))
-            .chain([None])
-            .collect()
-    }
     let (args, env) = (ended(args), ended(env));
     let inherited = !file.close_on_exec()?;
     // A duplicate that std makes is always close-on-exec.
@@ -107,9 +130,13 @@ fn strings(list: &[&str]) -> Result<Vec<CString>, std::ffi::NulError> {
 /// An executable memory file. Where `vm.memfd_noexec` forbids to create one, it is made executable
 /// by an access control list.
 fn empty_executable() -> Result<OwnedMemFd, Box<dyn Error>> {
-    match MemFdOptions::new().executable(true).create("program") {
+    executable_named("program")
+}
+
+fn executable_named(name: &str) -> Result<OwnedMemFd, Box<dyn Error>> {
+    match MemFdOptions::new().executable(true).create(name) {
         Err(CreateError::Kernel(Errno::EACCES)) => {
-            let file = MemFdOptions::new().create("program")?;
+            let file = MemFdOptions::new().create(name)?;
             suite::allow_execution(&file)?;
             Ok(file)
         }
@@ -253,17 +280,22 @@ fn what_is_not_executable_is_refused() -> Outcome {
 
 #[test]
 fn what_is_no_program_is_refused() -> Outcome {
-    for content in [&b""[..], b"text\n", b"#!\n"] {
+    for content in [&b"text\n"[..], b"#!\n"] {
         is_refused(&executable(content)?, ExecError::InvalidExecutable)?;
     }
-    Ok(())
+    is_refused(&executable(b"")?, ExecError::Empty)
 }
 
 #[test]
 fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
     let content = static_program()?;
     for len in [4, 16, 63, 64, 100] {
-        is_refused(&executable(&content[..len])?, ExecError::InvalidExecutable)?;
+        // An emulator's programs are for another CPU than the one that runs these.
+        let expected = match content[18..20].try_into().map(u16::from_le_bytes)? {
+            machine if len >= 20 && machine != OWN_MACHINE => ExecError::OtherMachine { machine },
+            _ => ExecError::Truncated,
+        };
+        is_refused(&executable(&content[..len])?, expected)?;
     }
     // The headers are complete, and the kernel checks nothing else.
     match run(&executable(&content[..8192])?, strings(&["cut"])?, vec![])? {
@@ -291,5 +323,99 @@ fn what_the_program_is_not_to_have_is_closed() -> Outcome {
     assert!(text.contains("/memfd:program"), "{text}");
     assert!(!text.contains("/memfd:secret"), "{text}");
     drop(secret);
+    Ok(())
+}
+
+// A sealed copy of the running program.
+
+/// The variable that tells a test that it runs in a process of its own, which another test started.
+const ROLE: &str = "OWNED_MEMFD_TEST_ROLE";
+
+/// The name of the copies.
+const COPY: &str = "owned-memfd-sealed-exe";
+
+/// Calls `ensure_sealed` with the arguments and the environment of this process.
+fn go_on() -> Result<Result<SealedMemFd, ExecError>, Box<dyn Error>> {
+    let args = env::args_os().map(|text| CString::new(text.into_vec()));
+    let variables = env::vars_os().map(|(name, value)| [name, value].join("=".as_ref()));
+    let variables = variables.map(|text| CString::new(text.into_vec()));
+    let (args, variables) = (
+        ended(args.collect::<Result<_, _>>()?),
+        ended(variables.collect::<Result<_, _>>()?),
+    );
+    let args = Args::new(&args).ok_or("no end")?;
+    Ok(ensure_sealed(args, Args::new(&variables).ok_or("no end")?))
+}
+
+/// Whether this kernel can execute the program again that runs the tests.
+fn can_go_on(test: &str) -> bool {
+    let yes = suite::has_execveat();
+    if !yes {
+        println!("\nskip {test}: the emulator has no execveat");
+    }
+    yes
+}
+
+#[test]
+fn a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it() -> Outcome {
+    const TEST: &str = "a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it";
+
+    if env::var_os(ROLE).is_some() {
+        println!("\nprocess {} begins", process::id());
+        let program = go_on()??;
+        let (exe, own) = (fs::metadata("/proc/self/exe")?, program.as_raw_fd());
+        assert_eq!(
+            fs::metadata(format!("/proc/self/fd/{own}"))?.ino(),
+            exe.ino()
+        );
+        let link = fs::read_link("/proc/self/exe")?;
+        assert_eq!(link, Path::new(&format!("/memfd:{COPY} (deleted)")));
+        assert!(File::options().write(true).open("/proc/self/exe").is_err());
+        assert!(go_on()?.is_ok());
+        println!("\nprocess {} goes on", process::id());
+        return Ok(());
+    }
+    if !can_go_on(TEST) {
+        return Ok(());
+    }
+    let child = Command::new(env::current_exe()?)
+        .args(["--exact", TEST, "--nocapture"])
+        .env(ROLE, "goes on")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let id = child.id();
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8(output.stdout.clone())?;
+    let begins = format!("process {id} begins");
+    let possible = MemFdOptions::new().executable(true).create(COPY);
+    if possible.err() == Some(CreateError::Kernel(Errno::EACCES)) {
+        // vm.memfd_noexec forbids it, and it ends at once.
+        assert_eq!(text.matches(&begins).count(), 1, "{output:?}");
+        assert!(!output.status.success(), "{output:?}");
+        return Ok(());
+    }
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text.matches(&begins).count(), 2, "{text}");
+    assert!(text.contains(&format!("process {id} goes on")), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
+    const TEST: &str = "a_program_does_not_go_on_from_an_unsealed_copy";
+
+    if env::var_os(ROLE).is_some() {
+        assert_eq!(go_on()?.err(), Some(ExecError::UnsealedCopy));
+        return Ok(());
+    }
+    if !can_go_on(TEST) {
+        return Ok(());
+    }
+    let copy = executable_named(COPY)?;
+    copy.write_all(&fs::read("/proc/self/exe")?)?;
+    let role = format!("{ROLE}=unsealed");
+    let text = printed(&copy, &["test", "--exact", TEST, "--nocapture"], &[&role])?;
+    assert!(text.contains("1 passed"), "{text}");
     Ok(())
 }

@@ -200,11 +200,17 @@ pub(crate) fn kind(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
 /// Asks what `path`, which is absolute, leads to. Nothing is opened.
 #[inline(always)]
 pub(crate) fn stat_path(path: &CStr) -> Result<Stat, Errno> {
-    let (directory, path) = (raw::AT_FDCWD as u32, path.as_ptr());
+    stat_from(raw::AT_FDCWD as u32, path, 0)
+}
+
+/// Asks what `path` from this directory leads to. Nothing is opened.
+#[inline(always)]
+pub(super) fn stat_from(directory: u32, path: &CStr, flags: u32) -> Result<Stat, Errno> {
+    let path = path.as_ptr();
     let mut room = MaybeUninit::<raw::stat>::uninit();
     // SAFETY: the path ends in NUL and outlives the call, which only reads it. `room` is large
     // enough for the structure that the kernel writes.
-    Errno::decode_unit(unsafe { arch::fstatat(directory, path, room.as_mut_ptr(), 0) })?;
+    Errno::decode_unit(unsafe { arch::fstatat(directory, path, room.as_mut_ptr(), flags) })?;
     // SAFETY: the kernel has said that it wrote the whole structure.
     Ok(Stat::of(unsafe { room.assume_init_ref() }))
 }

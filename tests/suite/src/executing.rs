@@ -13,7 +13,7 @@ use crate::{
 use core::{error::Error, ffi::CStr};
 use owned_memfd::{
     Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
-    exec::{Arg, Args, ExecError},
+    exec::{Arg, Args, ExecError, ensure_sealed},
 };
 use rustix::fs::OFlags;
 
@@ -41,7 +41,10 @@ claims!(
     a_file_that_is_not_executable_is_refused,
     a_file_that_is_not_executable_becomes_so_by_an_access_list,
     a_file_that_is_no_program_is_refused,
-    a_program_that_is_cut_in_its_headers_is_refused,
+    an_empty_file_is_named,
+    a_program_that_is_cut_in_its_headers_is_named,
+    a_program_for_another_cpu_is_named,
+    a_program_for_another_word_size_or_byte_order_is_named,
     a_file_that_is_open_for_writing_elsewhere_is_refused,
     a_script_runs_while_its_descriptor_stays_open,
     a_script_whose_descriptor_is_closed_is_refused,
@@ -61,6 +64,11 @@ claims!(
     a_check_looks_at_the_mode_and_not_at_the_content,
     a_check_is_refused_where_an_execution_would_be,
     a_check_that_the_kernel_does_not_know_says_so,
+    this_program_goes_on_from_a_sealed_copy,
+    this_program_does_not_go_on_without_proc,
+    this_program_does_not_go_on_by_a_false_proc,
+    this_program_does_not_go_on_as_another_process,
+    this_program_does_not_go_on_if_its_link_is_hidden,
     every_refusal_says_what_it_is,
 );
 
@@ -565,20 +573,64 @@ fn a_file_that_is_not_executable_becomes_so_by_an_access_list(world: &World) -> 
 
 fn a_file_that_is_no_program_is_refused(world: &World) -> Verdict {
     program(world)?;
-    for content in [&b""[..], b"x", b"\x7fELF", b"no program\n", &[0; 300]] {
+    for content in [&b"x"[..], b"\x7fELV", b"no program\n", &[0; 300]] {
         let file = ok!(parties::executable(content));
         is_refused(&file, ExecError::InvalidExecutable)?;
     }
-    Ok(())
+    // A whole ELF file for this CPU that is an object file: ET_REL.
+    let file = ok!(Program::of_this_cpu().file());
+    same!(file.write_at(&[1], 16), Ok(1));
+    is_refused(&file, ExecError::InvalidExecutable)
 }
 
-fn a_program_that_is_cut_in_its_headers_is_refused(world: &World) -> Verdict {
-    let program = program(world)?;
-    for len in [0, 1, 4, 16, 63, 64, 65, 119] {
-        let file = ok!(program.cut_to(len));
-        is_refused(&file, ExecError::InvalidExecutable)?;
+fn an_empty_file_is_named(world: &World) -> Verdict {
+    program(world)?;
+    is_refused(&ok!(parties::executable(b"")), ExecError::Empty)
+}
+
+fn a_program_that_is_cut_in_its_headers_is_named(world: &World) -> Verdict {
+    program(world)?;
+    for len in [1, 4, 16, 19, 20, 63, 64, 65, 119] {
+        let file = ok!(Program::of_this_cpu().cut_to(len));
+        is_refused(&file, ExecError::Truncated)?;
     }
-    Ok(())
+    // Program headers at an offset that no file has.
+    let file = ok!(Program::of_this_cpu().file());
+    same!(file.write_at(&[0xff; 8], 32), Ok(8));
+    is_refused(&file, ExecError::Truncated)
+}
+
+fn a_program_for_another_cpu_is_named(world: &World) -> Verdict {
+    // No CPU has this number, and no emulator runs its programs.
+    const NONE: u16 = 0xfedc;
+
+    program(world)?;
+    let expected = ExecError::OtherMachine { machine: NONE };
+    let file = ok!(Program::of_this_cpu().file());
+    same!(file.write_at(&NONE.to_le_bytes(), 18), Ok(2));
+    is_refused(&file, expected)?;
+    // That is so whether it is cut or not, and in either byte order.
+    ok!(file.set_len(20));
+    is_refused(&file, expected)?;
+    same!(file.write_at(&NONE.to_be_bytes(), 18), Ok(2));
+    same!(file.write_at(&[2], 5), Ok(1));
+    is_refused(&file, expected)
+}
+
+fn a_program_for_another_word_size_or_byte_order_is_named(world: &World) -> Verdict {
+    program(world)?;
+    let machine = Program::of_this_cpu().machine();
+    let expected = ExecError::OtherMachine { machine };
+    // ELFCLASS32, and program headers of its size.
+    let file = ok!(Program::of_this_cpu().file());
+    same!(file.write_at(&[1], 4), Ok(1));
+    same!(file.write_at(&32_u16.to_le_bytes(), 54), Ok(2));
+    is_refused(&file, expected)?;
+    // ELFDATA2MSB.
+    let file = ok!(Program::of_this_cpu().file());
+    same!(file.write_at(&[2], 5), Ok(1));
+    same!(file.write_at(&machine.to_be_bytes(), 18), Ok(2));
+    is_refused(&file, expected)
 }
 
 fn a_file_that_is_open_for_writing_elsewhere_is_refused(world: &World) -> Verdict {
@@ -906,11 +958,99 @@ fn a_check_that_the_kernel_does_not_know_says_so(world: &World) -> Verdict {
     Ok(())
 }
 
+// A sealed copy of this program.
+
+/// What happens if this program goes on from a copy that only lists the claims, and how much that
+/// prints. `prepare` is called in the process that does.
+fn going_on(prepare: impl FnOnce() -> Result<(), Errno>) -> Result<(Outcome, u64), Errno> {
+    let list = [Some(Arg::new(c"suite")), Some(Arg::new(c"--list")), None];
+    let output = kernel::sealable()?;
+    let args = Args::new(&list).ok_or(Errno::EINVAL)?;
+    let execution = Execution::start(&output, || {
+        prepare()?;
+        // No claim runs from a sealed file.
+        ensure_sealed(args, NOTHING).and(Err(ExecError::Kernel(Errno::EEXIST)))
+    })?;
+    Ok((execution.finish()?, output.len()?))
+}
+
+/// That it makes no copy of the copy, `tests/exec.rs` shows.
+fn this_program_goes_on_from_a_sealed_copy(world: &World) -> Verdict {
+    program(world)?;
+    needs!(parties::has_execveat(), parties::NO_EXECVEAT);
+    match ok!(going_on(|| Ok(()))) {
+        (Outcome::Ran(Ended::Exited(0)), len) if len > 0 => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+fn does_not_go_on(prepare: impl FnOnce() -> Result<(), Errno>) -> Verdict {
+    match ok!(going_on(prepare)) {
+        (Outcome::Refused(ExecError::NoProc), 0) => Ok(()),
+        other => fail!("{other:?}"),
+    }
+}
+
+fn this_program_does_not_go_on_without_proc(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    does_not_go_on(|| parties::hide(c"/proc"))
+}
+
+/// Whose `exe` would be this program for ever.
+fn this_program_does_not_go_on_by_a_false_proc(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    let falsify = || {
+        parties::falsify_proc()?;
+        parties::false_directories(&["self"])?;
+        kernel::link(c"/proc/real/self/exe", c"/proc/self/exe")
+    };
+    does_not_go_on(falsify)?;
+    // It shows the descriptors too.
+    does_not_go_on(|| {
+        falsify()?;
+        rustix::mount::mount_bind(c"/proc/real/self/fd", c"/proc/self/fd").map_err(raw::errno)
+    })
+}
+
+/// A procfs is there, but it shows another process, which might run the same program.
+fn this_program_does_not_go_on_as_another_process(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    does_not_go_on(|| {
+        parties::falsify_proc()?;
+        kernel::directory(c"/proc/self")?;
+        rustix::mount::mount_bind(c"/proc/real/1", c"/proc/self").map_err(raw::errno)
+    })
+}
+
+fn this_program_does_not_go_on_if_its_link_is_hidden(world: &World) -> Verdict {
+    needs!(world.own_mounts, world::NO_OWN_MOUNTS);
+    needs!(world.proc, world::NO_PROC);
+    // By a file, and by another process's link.
+    for source in [c"/proc/version", c"/proc/1/exe"] {
+        does_not_go_on(|| {
+            rustix::process::chdir(c"/proc/self").map_err(raw::errno)?;
+            parties::mount_over(source, c"exe")
+        })?;
+    }
+    Ok(())
+}
+
 fn every_refusal_says_what_it_is(_: &World) -> Verdict {
+    let machine = Program::of_this_cpu().machine();
     let own = [
         ExecError::NotExecutable,
         ExecError::ExecutableFileBusy,
+        ExecError::Empty,
+        ExecError::Truncated,
+        ExecError::OtherMachine { machine },
+        ExecError::OtherMachine { machine: 40 },
+        ExecError::OtherMachine { machine: 3 },
         ExecError::InvalidExecutable,
+        ExecError::NoProc,
+        ExecError::UnsealedCopy,
         ExecError::ScriptCloseOnExec,
         ExecError::NoInterpreter,
         ExecError::NoDevFd,
@@ -925,6 +1065,9 @@ fn every_refusal_says_what_it_is(_: &World) -> Verdict {
             holds!(Text::of(other).as_str() != text.as_str());
         }
     }
+    let other = Text::of(ExecError::OtherMachine { machine: 40 });
+    holds!(other.as_str().contains("40 (arm)"));
+    holds!(other.as_str().ends_with(Text::of(machine).as_str()));
     let kernel = ExecError::from(Errno::E2BIG);
     same!(Text::of(kernel).as_str(), "argument list too long");
     holds!(kernel.source().is_none());

@@ -93,6 +93,7 @@ pub mod skips;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
 pub use kernel::allow_execution;
+pub use parties::has_execveat;
 pub use world::World;
 
 /// Every claim of the suite.

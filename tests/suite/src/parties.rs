@@ -447,6 +447,23 @@ impl Program {
         })
     }
 
+    /// The program for the CPU that this was compiled for, whatever the kernel executes.
+    pub(crate) const fn of_this_cpu() -> Self {
+        let [x86_64, aarch64, riscv64] = PROGRAMS;
+        if cfg!(target_arch = "x86_64") {
+            x86_64
+        } else if cfg!(target_arch = "aarch64") {
+            aarch64
+        } else {
+            riscv64
+        }
+    }
+
+    /// The CPU, as its files name it.
+    pub(crate) const fn machine(self) -> u16 {
+        self.machine
+    }
+
     /// The program as an executable, sealable memory file.
     pub(crate) fn file(self) -> Result<OwnedMemFd, Errno> {
         let mut room = [0; PROGRAM];
@@ -565,8 +582,8 @@ fn execute(file: &impl AsFd) {
     };
 }
 
-/// Whether `execveat` exists.
-pub(crate) fn has_execveat() -> bool {
+/// Whether `execveat` exists: QEMU user-mode has none.
+pub fn has_execveat() -> bool {
     // No descriptor has this number.
     execveat(-1) != Errno::ENOSYS
 }
@@ -711,6 +728,24 @@ pub(crate) fn falsify_proc() -> Result<(), Errno> {
     kernel::directory(c"/proc/real")?;
     rustix::mount::mount_bind(c".", c"/proc/real").map_err(errno)?;
     rustix::process::chdir(c"/").map_err(errno)
+}
+
+/// Mounts what is at one path over what is at another one, for this process only: symbolic links
+/// themselves, and not what they lead to.
+pub(crate) fn mount_over(source: &CStr, target: &CStr) -> Result<(), Errno> {
+    use rustix::{
+        fs::OFlags,
+        mount::{MountPropagationFlags, mount_bind, mount_change},
+    };
+
+    raw::unshare(rustix::thread::UnshareFlags::NEWNS)?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).map_err(errno)?;
+    // In the new mounts, which `open` looks into from here on.
+    let [source, target] = [source, target].map(|path| kernel::open(path, OFlags::PATH | OFlags::NOFOLLOW));
+    let (source, target) = (source?, target?);
+    let path = |fd: &OwnedFd| Text::of(format_args!("/proc/self/fd/{}\0", number(fd)));
+    mount_bind(path(&source).path(), path(&target).path()).map_err(errno)
 }
 
 /// Makes the directories of a false `/proc`.
