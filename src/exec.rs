@@ -2,7 +2,18 @@
 //!
 //! - [`SealedMemFd::exec`] executes a file in place of this program.
 //! - [`ensure_sealed`] goes on from a sealed copy of the running program.
+#![cfg_attr(
+    feature = "std",
+    doc = "- [`SealedMemFd::command`] executes a file in a child process.",
+    doc = "- [`OwnedArgs`] makes the lists of arguments from any strings."
+)]
 #![allow(unsafe_code)]
+
+#[cfg(feature = "std")]
+mod owned;
+
+#[cfg(feature = "std")]
+pub use owned::OwnedArgs;
 
 use crate::{
     errno::Errno,
@@ -305,6 +316,20 @@ const COPY: &CStr = c"owned-memfd-sealed-exe";
 /// From then on, nobody can change the program's file: not through `/proc/PID/exe` either, which
 /// a process in a container may open for writing (CVE-2019-5736). The libraries that a dynamic
 /// program loads are files like before.
+///
+#[cfg_attr(
+    feature = "std",
+    doc = "```no_run",
+    doc = "use owned_memfd::exec::{OwnedArgs, ensure_sealed};",
+    doc = "",
+    doc = "fn main() -> Result<(), Box<dyn std::error::Error>> {",
+    doc = "    let (args, env) = (OwnedArgs::current(), OwnedArgs::environment());",
+    doc = "    let program = ensure_sealed(args.as_args(), env.as_args())?;",
+    doc = "    println!(\"{} bytes that nobody can change\", program.len());",
+    doc = "    Ok(())",
+    doc = "}",
+    doc = "```"
+)]
 ///
 /// # What the copy has and lacks
 /// It is the same process, with the descriptors that are not close-on-exec. It has no path:

@@ -419,3 +419,177 @@ fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
     assert!(text.contains("1 passed"), "{text}");
     Ok(())
 }
+
+/// What only std's strings and processes make possible.
+#[cfg(feature = "std")]
+mod with_std {
+    use super::{Outcome, ROLE, can_go_on, executable, static_program};
+    use owned_memfd::{
+        Errno, SealedMemFd, Seals,
+        exec::{ExecError, OwnedArgs},
+    };
+    use std::{
+        env,
+        error::Error,
+        ffi::{CString, OsString},
+        fs, io,
+        process::{Command, Output, Stdio},
+    };
+
+    fn sealed(content: &[u8]) -> Result<SealedMemFd, Box<dyn Error>> {
+        Ok(executable(content)?.seal()?)
+    }
+
+    fn output(file: &SealedMemFd, args: &[&str], env: &[&str]) -> Result<Output, Box<dyn Error>> {
+        let mut command = file.command(OwnedArgs::new(args)?, OwnedArgs::new(env)?)?;
+        Ok(command.output()?)
+    }
+
+    #[test]
+    fn owned_arguments_are_the_strings_that_they_are_made_of() -> Outcome {
+        fn is_for_all_threads<T: Send + Sync + 'static>(_: &T) {}
+
+        let args = OwnedArgs::new(["a", "", "b c"])?;
+        is_for_all_threads(&args);
+        assert_eq!(format!("{args:?}"), r#"["a", "", "b c"]"#);
+        assert_eq!(format!("{:?}", OwnedArgs::new([""; 0])?), "[]");
+        let strings: Vec<OsString> = vec!["own".into(), "ed".into()];
+        assert_eq!(
+            format!("{:?}", OwnedArgs::new(&strings)?),
+            r#"["own", "ed"]"#
+        );
+        let refused = OwnedArgs::new(["fine", "cut\0off"]).unwrap_err();
+        assert_eq!(refused.nul_position(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn the_arguments_and_the_environment_of_this_process_are_lists() -> Outcome {
+        let list = |strings: &[OsString]| -> Result<String, Box<dyn Error>> {
+            let strings = strings
+                .iter()
+                .map(|text| CString::new(text.as_encoded_bytes()));
+            Ok(format!("{:?}", strings.collect::<Result<Vec<_>, _>>()?))
+        };
+        let args: Vec<OsString> = env::args_os().collect();
+        assert!(!args.is_empty());
+        assert_eq!(format!("{:?}", OwnedArgs::current()), list(&args)?);
+        let variables: Vec<OsString> = env::vars_os()
+            .map(|(name, value)| [name, value].join("=".as_ref()))
+            .collect();
+        assert!(!variables.is_empty());
+        assert_eq!(format!("{:?}", OwnedArgs::environment()), list(&variables)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_runs_a_sealed_file_after_that_is_closed() -> Outcome {
+        let file = sealed(&static_program()?)?;
+        let args = OwnedArgs::new(["own name", "", "last"])?;
+        let mut command = file.command(args, OwnedArgs::new(["A=b"])?)?;
+        // Not used.
+        command.arg("other").env("OTHER", "other");
+        drop(file);
+        // It can be started more than once.
+        for _ in 0..2 {
+            let output = command.output()?;
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(output.stdout, b"own name\n\nlast\nA=b\n");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_has_the_directory_and_the_input_that_it_is_given() -> Outcome {
+        let file = sealed(b"#!/bin/sh\npwd\ncat\n")?;
+        let input = SealedMemFd::copy_from_slice("input", b"from memory\n")?.into_memfd();
+        input.seek(owned_memfd::SeekFrom::Start(0))?;
+        let mut command = file.command(OwnedArgs::new(["sh"])?, OwnedArgs::environment())?;
+        let output = command
+            .current_dir("/")
+            .stdin(Stdio::from(input))
+            .output()?;
+        assert_eq!(String::from_utf8(output.stdout)?, "/\nfrom memory\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_runs_a_script_and_changes_no_descriptor_of_this_process() -> Outcome {
+        let script = sealed(b"#!/bin/sh\necho \"$1 and $2, $HOME\"\n")?;
+        let output = output(&script, &["name", "one", "two"], &["HOME=here"])?;
+        assert_eq!(String::from_utf8(output.stdout)?, "one and two, here\n");
+        assert_eq!(script.into_memfd().close_on_exec(), Ok(true));
+        Ok(())
+    }
+
+    #[test]
+    fn a_commands_program_gets_no_descriptor_of_it() -> Outcome {
+        let file = sealed(&fs::read("/bin/ls")?)?;
+        let output = output(&file, &["ls", "-l", "/proc/self/fd"], &[])?;
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout)?;
+        assert!(!text.contains("/memfd:program"), "{text}");
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_command_cannot_execute_is_the_errno_that_the_parent_gets() -> Outcome {
+        let is = |file: &SealedMemFd, expected: Errno| -> Outcome {
+            let mut command = file.command(OwnedArgs::new(["name"])?, OwnedArgs::new([""; 0])?)?;
+            let error = command.spawn().map(drop).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(expected.raw_os_error()));
+            Ok(())
+        };
+        for content in [&b""[..], b"text\n", b"\x7fELF"] {
+            is(&sealed(content)?, Errno::ENOEXEC)?;
+        }
+        is(&sealed(b"#!/nowhere/interpreter\n")?, Errno::ENOENT)?;
+        let plain = SealedMemFd::copy_from_slice("plain", &fs::read("/bin/true")?)?;
+        is(&plain, Errno::EACCES)
+    }
+
+    #[test]
+    fn a_command_of_what_is_not_proven_is_not_made() -> Outcome {
+        let file = executable(b"#!/bin/sh\n")?;
+        file.add_seals(Seals::WRITE | Seals::SHRINK)?;
+        let file = SealedMemFd::try_from(file)?;
+        let refused = file.command(OwnedArgs::new(["name"])?, OwnedArgs::new([""; 0])?);
+        let error: io::Error = refused.unwrap_err();
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        assert_eq!(inner, Some(&ExecError::UnprovenLength));
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_runs_without_proc() -> Outcome {
+        const TEST: &str = "with_std::a_command_runs_without_proc";
+
+        if env::var_os(ROLE).is_some() {
+            assert!(fs::metadata("/proc/self").is_err());
+            let file = sealed(&static_program()?)?;
+            let output = output(&file, &["without", "proc"], &[])?;
+            assert_eq!(output.stdout, b"without\nproc\n");
+            return Ok(());
+        }
+        if !can_go_on(TEST) {
+            return Ok(());
+        }
+        let hide = "mount -t tmpfs none /proc && exec \"$@\"";
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c", hide, "sh"])
+            .arg(env::current_exe()?)
+            .args(["--exact", TEST, "--nocapture"])
+            .env(ROLE, "without proc")
+            .output()?;
+        let (text, errors) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        if errors.contains("unshare failed") || errors.contains("mount: ") {
+            println!("\nskip {TEST}: this process may not mount anything");
+            return Ok(());
+        }
+        assert!(text.contains("1 passed"), "{text}{errors}");
+        Ok(())
+    }
+}
