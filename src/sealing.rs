@@ -412,15 +412,16 @@ impl MemFdOptions {
     /// position 0 to its end, and its offset is neither used nor moved. This continues after
     /// `EINTR`. If somebody writes the file meanwhile, the copy may mix old and new bytes.
     /// Otherwise it is like [`copy_from_slice`](Self::copy_from_slice).
-    #[cfg_attr(feature = "std", doc = "```")]
-    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
-    /// use owned_memfd::MemFdOptions;
-    /// use std::fs::File;
     ///
-    /// let program = File::open("/proc/self/exe")?;
-    /// let options = MemFdOptions::new().executable(true);
-    /// let sealed = options.copy_from_file(c"program", &program, 1 << 30)?;
-    /// assert_eq!(sealed.len() as u64, program.metadata()?.len());
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let draft = MemFdOptions::new().create(c"draft")?;
+    /// draft.write_all(b"colour = blue")?;
+    /// // With the feature `std`, also a `std::fs::File`.
+    /// let sealed = MemFdOptions::new().copy_from_file(c"settings", &draft, 1 << 20)?;
+    /// draft.write_all(b" or red")?;
+    /// assert_eq!(&sealed.map()?[..], b"colour = blue");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
