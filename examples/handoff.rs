@@ -4,13 +4,13 @@
 //! cargo run --example handoff [FILE]
 //! ```
 //!
-//! It loads FILE (by default this crate's README) into a memory file, seals it, and starts
+//! It makes a sealed copy of FILE (by default this crate's README) in memory, and starts
 //! itself as a child, which gets the file in two ways. First, the child inherits the
 //! descriptor, opens its file again, checks the seals, tries to break them, and reads the
 //! content. Second, it receives the descriptor over a socket, as from a process that it does not
 //! trust, verifies that the file cannot change, and maps it.
 //!
-//! FILE may have 256 MiB. Without a limit, a device that never ends would fill all memory.
+//! FILE may have 256 MiB: a file that never ends would fill all memory.
 
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
@@ -62,16 +62,11 @@ fn parent() -> Result<ExitCode, Box<dyn Error>> {
     let about_path = |error: String| format!("{}: {error}", path.display());
 
     let source = File::open(&path).map_err(|error| about_path(error.to_string()))?;
-    let file = MemFdOptions::new().create("handoff")?;
-    let len = file
-        .copy_from(lend(&source), LIMIT as u64 + 1)
-        .map_err(|stopped| about_path(stopped.to_string()))?;
-    if len > LIMIT as u64 {
-        return Err(about_path(format!("more than {LIMIT} bytes")).into());
-    }
+    let sealed = MemFdOptions::new()
+        .copy_from_file("handoff", lend(&source), LIMIT)
+        .map_err(|error| about_path(error.to_string()))?;
+    let len = sealed.len();
     writeln!(out, "parent: loaded {len} bytes of {}", path.display())?;
-
-    let sealed = file.seal()?;
     writeln!(out, "parent: sealed with {}", sealed.seals()?)?;
     let digest = digest(&sealed.map()?);
     writeln!(out, "parent: its digest is {digest:016x}")?;
