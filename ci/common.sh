@@ -68,6 +68,32 @@ unheard() {
     [ "$status" -lt 101 ] || stop "status $status with a full output: $*"
 }
 
+# The compiler's message says what to do after the first mistake that anyone makes: mapping a file
+# that is not sealed.
+leads_on() {
+    local library text
+    cargo build --locked --message-format json >"$scratch/built" 2>"$log" || stop 'cargo build'
+    library=$(sed -n 's/.*"\([^"]*libowned_memfd\.rlib\)".*/\1/p' "$scratch/built")
+    rustc --edition 2024 --crate-type lib --emit metadata --out-dir "$scratch" \
+        --extern "owned_memfd=$library" -L "dependency=${library%/*}/deps" - >"$log" 2>&1 <<'END' &&
+use owned_memfd::{Errno, OwnedMemFd};
+pub fn first(file: OwnedMemFd) -> Result<u8, Errno> {
+    let bytes = file.map()?;
+    Ok(bytes[0])
+}
+// Something that lends one.
+pub fn second(file: &std::mem::ManuallyDrop<OwnedMemFd>) -> bool {
+    file.map().is_ok()
+}
+END
+        stop 'a file that is not sealed is mapped'
+    for text in 'is not sealed cannot be mapped' 'file.seal()?.map()?' '`map_shared`'; do
+        [ "$(grep -cF "$text" "$log")" -eq 2 ] || stop "the compiler does not say twice: $text"
+    done
+    # Nothing else distracts from it.
+    [ "$(grep -c '^error\[' "$log")" -eq 2 ] || stop 'other errors'
+}
+
 # Reads the features from Cargo.toml, so that no script names them:
 # - feature_sets: no feature, each alone, and all together, for what is built;
 # - without_std, with_std: all features that do not need `std`, and all, for what is run;

@@ -11,5 +11,6 @@ read_features
 driver 'host' cargo test --locked --no-fail-fast --features "$without_std"
 driver 'host, std' cargo test --locked --no-fail-fast --features "$with_std"
 bounds_their_number
+leads_on
 # It wants a machine of its own.
 bounds cargo test --locked --features "$with_std" --test suite -- kexec::what_is_no_kernel

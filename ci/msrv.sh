@@ -12,5 +12,6 @@ read_features
 for features in "${feature_sets[@]}"; do
     quietly cargo build --locked --features "$features"
 done
+leads_on
 driver "host, Rust $msrv" cargo test --locked --no-fail-fast --features "$without_std"
 driver "host, std, Rust $msrv" cargo test --locked --no-fail-fast --features "$with_std"

@@ -41,9 +41,9 @@ use core::{
 ///
 /// The crate's documentation says under Soundness what is guaranteed, and on what that rests.
 ///
-/// A file without the proof cannot be mapped:
+/// A file without the proof cannot be mapped, and the compiler says what to do instead:
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// let file = owned_memfd::MemFdOptions::new().create(c"open").unwrap();
 /// let bytes = file.map().unwrap();
 /// ```
@@ -334,6 +334,33 @@ impl SealedMemFd {
     #[must_use = "dropping it closes the file"]
     pub fn into_memfd(self) -> OwnedMemFd {
         self.proof.into_file()
+    }
+}
+
+/// What no memory file is before it is sealed, so that the compiler says what to do.
+///
+/// The lifetime makes that a question at each call. Without one it would be an error here.
+#[diagnostic::on_unimplemented(
+    message = "a memory file that is not sealed cannot be mapped as `&[u8]`: its bytes could change",
+    label = "seal it: `file.seal()?.map()?`",
+    note = "for memory that others go on writing, call `map_shared` or `map_shared_mut`",
+    note = "for a file from somebody else, `SealedMemFd::verify` shows that it is sealed"
+)]
+pub trait Proven<'file> {}
+
+impl OwnedMemFd {
+    /// [`SealedMemFd::map`] of a file that is not sealed: nobody can call this.
+    #[doc(hidden)]
+    #[allow(
+        clippy::missing_errors_doc,
+        clippy::unused_self,
+        reason = "nobody can call it"
+    )]
+    pub fn map<'file>(&'file self) -> Result<SealedMap, Errno>
+    where
+        Self: Proven<'file>,
+    {
+        Err(Errno::EPERM)
     }
 }
 

@@ -2,7 +2,7 @@
 //! there, so only of that it is known that it cannot panic.
 
 use crate::{Files, Violation, policy::is_punct};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::BTreeMap;
 
 /// The program that calls every function of the library.
@@ -58,16 +58,20 @@ fn count_calls(tokens: Vec<TokenTree>, called: &mut BTreeMap<String, usize>) {
     }
 }
 
-/// Finds each `pub fn`, and its line. A `pub(…)` is not public.
+/// Finds each `pub fn`, and its line. A `pub(…)` is not public, and what is hidden from the
+/// documentation nobody can call.
 fn find_functions(tokens: Vec<TokenTree>, found: &mut Vec<(String, usize)>) {
     const QUALIFIERS: [&str; 4] = ["const", "async", "unsafe", "extern"];
 
     // After `pub` and what may stand between that and `fn`; and after that `fn`.
     let (mut public, mut function) = (false, false);
+    let mut hidden = false;
     for token in tokens {
         (public, function) = match token {
             TokenTree::Ident(name) if function => {
-                found.push((name.to_string(), name.span().start().line));
+                if !hidden {
+                    found.push((name.to_string(), name.span().start().line));
+                }
                 (false, false)
             }
             TokenTree::Ident(word) if word == "pub" => (true, false),
@@ -79,6 +83,14 @@ fn find_functions(tokens: Vec<TokenTree>, found: &mut Vec<(String, usize)>) {
             // Of `extern "C"`.
             TokenTree::Literal(_) => (public, false),
             TokenTree::Group(group) => {
+                match group.delimiter() {
+                    Delimiter::Bracket if group.stream().to_string() == "doc (hidden)" => {
+                        hidden = true;
+                    }
+                    // A body ends what an attribute is about.
+                    Delimiter::Brace => hidden = false,
+                    _ => {}
+                }
                 find_functions(Vec::from_iter(group.stream()), found);
                 (false, false)
             }

@@ -135,7 +135,7 @@ macro_rules! calls {
     ),
     (
         "src/memfd.rs",
-        "use crate::{proof, fd::OwnedFd};\npub(crate) fn own() {} fn private() {} pub struct F(pub fn(u8));\nmacro_rules! m { () => { pub const fn bytes() {} } }",
+        "use crate::{proof, fd::OwnedFd};\npub(crate) fn own() {} fn private() {} #[doc(hidden)] #[cold] pub fn nobody() {} pub struct F(pub fn(u8));\nmacro_rules! m { () => { pub const fn bytes() {} } }",
     ),
     (
         "src/with_std.rs",
@@ -234,6 +234,7 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
     ("src/memfd.rs", "impl X { pub fn lost(&self) {} }", "`lost` is public, but not called"),
     ("src/memfd.rs", "mod inner { pub const unsafe extern \"C\" fn lost() {} }", "`lost` is public, but not called"),
     ("src/memfd.rs", "macro_rules! m { () => { pub async fn lost() {} } }", "`lost` is public, but not called"),
+    ("src/memfd.rs", "#[doc(hidden)] fn f() {} pub fn lost() {}", "`lost` is public, but not called"),
     ("src/memfd.rs", "pub fn more() {}", "`more` is public, but not called"),
     ("src/memfd.rs", "impl X { pub fn name(&self) {} }", "often enough for all that have this name"),
     // CPUs, symbols, tests.
