@@ -446,6 +446,9 @@ impl<T> From<VerifyError<T>> for Errno {
 /// Why a descriptor was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// Of whole words. What begins in the middle of one is moved by a call of `memcpy` on riscv64,
+// which a program without libc need not have.
+#[repr(u64)]
 pub enum VerifyErrorKind {
     /// The kernel returned this error: one that the method lists, or one of a seccomp filter's,
     /// which may refuse any call.
@@ -566,6 +569,8 @@ impl From<VerifyErrorKind> for Errno {
 /// Why a range was not mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// As `VerifyErrorKind`.
+#[repr(u64)]
 pub enum MapError {
     /// The range ends after the file does. Or it ends before its own start.
     OutOfBounds {
