@@ -28,7 +28,6 @@ impl MemFdOptions {
     /// place. What is in memory already is for [`copy_from_slice`](Self::copy_from_slice).
     ///
     /// ```
-    /// use core::fmt::Write;
     /// use owned_memfd::MemFdOptions;
     ///
     /// let mut buffer = [0; 4096];
@@ -93,10 +92,10 @@ impl MemFdOptions {
 /// file is gone.
 ///
 /// After an error the file lacks some of what was written. So every later call returns the same
-/// error and writes nothing more, and `finish` too. That is also how to learn the cause of a
-/// [`core::fmt::Error`], which has none.
+/// error and writes nothing more, and `finish` too.
 ///
-/// The methods of [`core::fmt::Write`], and of `std::io::Write` with the feature `std`, do the same
+/// `write!` and `writeln!` need no trait, and return the cause of an error: they call
+/// [`write_fmt`](Self::write_fmt). The methods of [`core::fmt::Write`], and of `std::io::Write` with the feature `std`, do the same
 /// as those here.
 ///
 /// # Trust
@@ -178,6 +177,18 @@ impl Writer<'_> {
             }
             _ => self.write_through(bytes),
         }
+    }
+
+    /// Writes formatted text. `write!` and `writeln!` call this, also where a trait with such a
+    /// method is in scope.
+    ///
+    /// # Errors
+    /// - Those of [`write_all`](Self::write_all).
+    /// - `EINVAL`: what was to be formatted returned an error of its own. It may have written a
+    ///   part. This is not final.
+    #[inline]
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Errno> {
+        fmt::write(self, text).map_err(|_| self.progress.get().err().unwrap_or(Errno::EINVAL))
     }
 
     /// Writes bytes that fill the buffer, or more.

@@ -353,7 +353,10 @@ fn close_on_exec_decides_what_a_started_program_inherits() -> Outcome {
 fn lines(buffer: &mut [u8]) -> Result<SealedMemFd, Box<dyn Error>> {
     let mut writer = MemFdOptions::new().writer("claim", buffer)?;
     for line in 0..100 {
-        Write::write_fmt(&mut writer, format_args!("line {line}\n"))?;
+        Write::write_fmt(&mut writer, format_args!("line {line}"))?;
+        // The trait is in scope, and not meant.
+        let cause: Result<(), Errno> = writeln!(writer, "{}", "");
+        cause?;
     }
     Write::flush(&mut writer)?;
     Ok(writer.finish()?)

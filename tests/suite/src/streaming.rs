@@ -7,7 +7,7 @@ use crate::{
     raw::{self, Response, Which},
     world::{self, EXTENT},
 };
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use owned_memfd::{
     CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
     TransferError, Writer,
@@ -25,6 +25,7 @@ claims!(
     the_first_error_is_the_last_one,
     an_error_of_what_was_buffered_is_that_of_finish,
     a_text_that_cannot_be_written_has_a_cause,
+    a_text_that_is_an_error_itself_ends_nothing,
     a_writer_stops_at_the_processs_limit,
     a_writer_that_is_dropped_leaves_nothing,
     a_file_on_huge_pages_has_no_writer,
@@ -262,8 +263,29 @@ fn a_text_that_cannot_be_written_has_a_cause(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     ok!(raw::refuse(PWRITE, Errno::ENOSPC));
     let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
-    holds!(write!(writer, "{text}").is_err());
+    same!(write!(writer, "{text}"), Err(Errno::ENOSPC));
+    same!(writeln!(writer), Err(Errno::ENOSPC));
     has_failed(writer, Errno::ENOSPC)
+}
+
+fn a_text_that_is_an_error_itself_ends_nothing(_: &World) -> Verdict {
+    struct Wrong;
+    impl fmt::Display for Wrong {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a part")?;
+            Err(fmt::Error)
+        }
+    }
+    let mut buffer = [0; 8];
+    let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
+    same!(write!(writer, "{Wrong}, not this"), Err(Errno::EINVAL));
+    ok!(writeln!(writer, " and more"));
+    let sealed = ok!(writer.finish());
+    same!(
+        kernel::holds_exactly(&sealed, b"a part and more\n"),
+        Ok(true)
+    );
+    Ok(())
 }
 
 fn a_writer_stops_at_the_processs_limit(_: &World) -> Verdict {

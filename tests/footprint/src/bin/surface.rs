@@ -253,6 +253,8 @@ fn streams(tally: &mut Tally) {
     };
     tally.ok(writer.write_all(black_box(b"x")));
     tally.is(writer.write_str(black_box("x")).is_ok());
+    tally.ok(write!(writer, "{}{}", black_box("x"), black_box(1)));
+    tally.ok(writer.write_fmt(format_args!("{:?}", black_box(Errno::EPERM))));
     tally.ok(writer.flush());
     tally.is(writer.len() == 1);
     tally.is(writer.is_empty());
