@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The library cannot panic, needs no C library, and makes five system calls in a lifecycle.
 #
-# tests/footprint/src/bin/surface.rs calls all of the library except the printing of values. It is
-# linked for each CPU and optimization without any mem* function, and with a panic handler that
-# no linker can resolve. Prints what the lifecycles cost on x86_64.
+# tests/footprint/src/bin/surface.rs calls all of the library except the printing of values, and
+# traits.rs there what it implements of other crates' traits. They are linked for each CPU and
+# optimization without any mem* function, and with a panic handler that no linker can resolve.
+# Prints what the lifecycles cost on x86_64.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

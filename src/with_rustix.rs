@@ -31,8 +31,8 @@ mod descriptors {
     use crate::boot::LoopDevice;
     use crate::{
         fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
-        memfd::OwnedMemFd,
-        proof::VerifyError,
+        memfd::{BorrowedMemFd, OwnedMemFd},
+        proof::{VerifyError, VerifyErrorKind},
         sealed::SealedMemFd,
     };
     use rustix::fd;
@@ -73,7 +73,11 @@ mod descriptors {
 
     impl AsFd for fd::OwnedFd {
         fn as_fd(&self) -> BorrowedFd<'_> {
-            fd::AsFd::as_fd(self).into()
+            // Through the number: rustix's `as_fd` has an assertion.
+            let number = fd::AsRawFd::as_raw_fd(self);
+            // SAFETY: rustix's `OwnedFd`, or std's, is open for as long as it is borrowed, and not
+            // -1.
+            unsafe { BorrowedFd::borrow_raw(number) }
         }
     }
 
@@ -109,6 +113,7 @@ mod descriptors {
 
     lend!(OwnedFd);
     lend!(BorrowedFd<'_>);
+    lend!(BorrowedMemFd<'_>);
     give!(OwnedMemFd);
     give!(SealedMemFd);
     #[cfg(feature = "boot")]
@@ -120,6 +125,21 @@ mod descriptors {
         /// As from this crate's [`OwnedFd`].
         fn try_from(fd: fd::OwnedFd) -> Result<Self, Self::Error> {
             Self::try_from(OwnedFd::from(fd)).map_err(|error| error.map(fd::OwnedFd::from))
+        }
+    }
+
+    impl<'fd> From<BorrowedMemFd<'fd>> for fd::BorrowedFd<'fd> {
+        fn from(file: BorrowedMemFd<'fd>) -> Self {
+            BorrowedFd::from(file).into()
+        }
+    }
+
+    impl<'fd> TryFrom<fd::BorrowedFd<'fd>> for BorrowedMemFd<'fd> {
+        type Error = VerifyErrorKind;
+
+        /// As from this crate's [`BorrowedFd`].
+        fn try_from(fd: fd::BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
+            Self::try_from(BorrowedFd::from(fd))
         }
     }
 

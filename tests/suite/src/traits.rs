@@ -10,8 +10,8 @@ use crate::{
 };
 use embedded_io::{BufRead, Error, ErrorKind, Read, ReadExactError, Seek, SeekFrom, Write};
 use owned_memfd::{
-    CopyMap, Errno, ExecMap, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd, Seals,
-    VerifyErrorKind,
+    BorrowedMemFd, CopyMap, Errno, ExecMap, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd,
+    Seals, VerifyErrorKind,
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     socket::{self, SocketType},
 };
@@ -268,6 +268,10 @@ fn rustixs_descriptors_keep_their_number_and_have_one_owner(_: &World) -> Verdic
     holds!(raw::is_open(number));
 
     same!(and_back(to_rustix(ours.as_fd())).as_raw_fd(), number);
+    let lent = ok!(BorrowedMemFd::try_from(to_rustix(ours.as_fd())));
+    same!(lent.len(), Ok(7));
+    same!(ok!(rustix::fs::fstat(lent)).st_size, 7);
+    same!(and_back(lent.into()).as_raw_fd(), number);
 
     let file = ok!(OwnedMemFd::try_from(fd::OwnedFd::from(ours)).map_err(|error| error.kind()));
     same!(file.as_raw_fd(), number);
@@ -300,7 +304,7 @@ fn what_is_no_memory_file_goes_back_to_rustix(_: &World) -> Verdict {
     let Err(error) = SealedMemFd::try_from(end) else {
         fail!("a pipe is taken for a sealed file")
     };
-    same!(error.kind(), VerifyErrorKind::NotMemFd);
+    same!(error.kind(), VerifyErrorKind::CanBlock);
     let end: fd::OwnedFd = error.into_inner();
     holds!(raw::is_open(number));
     drop(end);
