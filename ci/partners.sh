@@ -11,11 +11,32 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-partners=(bubblewrap wayland qemu)
+partners=(bubblewrap dbus python wayland qemu)
 
 # bubblewrap reads its arguments and its sandbox's files from descriptors.
 meets_bubblewrap() {
     "$programs/bubblewrap"
+}
+
+# A dbus-daemon passes files on, between programs of ours and to and from Python.
+meets_dbus() {
+    cat >bus.conf <<END
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=$PWD/bus</listen>
+  <policy context="default">
+    <allow own="*"/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+END
+    dbus-run-session --config-file=bus.conf -- "$programs/dbus"
+}
+
+# Python receives a file and cannot change it, and we receive its files.
+meets_python() {
+    "$programs/python"
 }
 
 # A Wayland compositor maps a pool of pixels that grows, and gives its clients a keymap. This one
@@ -71,8 +92,7 @@ wrong() {
 # reason, so does all that runs in them. It may write into $scratch/NAME.
 alone() {
     local user=()
-    # As itself: journald treats root's files otherwise.
-    [ "$(id -u)" -eq 0 ] || user=(--user --map-current-user --keep-caps)
+    [ "$(id -u)" -eq 0 ] || user=(--user --map-current-user)
     setpriv --pdeathsig KILL unshare "${user[@]}" --mount --pid --fork --kill-child --mount-proc \
         bash -c 'set -euo pipefail; cd "$1"; "meets_$2"; exit' bash "$scratch/$1" "$1"
 }
@@ -80,13 +100,13 @@ alone() {
 if [ $# -gt 0 ]; then
     partners=("$@")
 fi
-(cd tests/partners && quietly cargo build --locked --message-format json)
-# Other users may have no access to the directory that they were built in.
+# Other users may have no access to the directories that the programs are built in.
 programs=$scratch/programs
 mkdir "$programs"
 chmod 711 "$scratch"
+(cd tests/partners && quietly cargo build --locked --message-format json)
 sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$log" | xargs cp --target-directory "$programs"
-export programs scratch
+export programs
 # shellcheck disable=SC2046 # several
 export -f wrong $(compgen -A function meets_)
 

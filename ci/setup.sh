@@ -47,6 +47,9 @@ xz xz-utils
 END
     [[ " $* " != *' partners '* ]] || cat <<'END'
 bwrap bubblewrap
+dbus-run-session dbus-daemon
+/usr/bin/python3 python3
+/usr/lib/python3/dist-packages/dbus python3-dbus
 sway sway
 qemu-system-x86_64 qemu-system-x86
 END

@@ -5,9 +5,8 @@
 use command_fds::{CommandFdExt, FdMapping};
 use std::{
     error::Error,
-    io,
     os::fd::OwnedFd,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// What a program ends with.
@@ -38,8 +37,7 @@ pub fn content(len: usize) -> Vec<u8> {
     (0..len).map(step).collect()
 }
 
-/// Runs the command to its end with these descriptors under these numbers, and an empty standard
-/// input unless the command has one of its own.
+/// Runs the command to its end, with these descriptors under these numbers.
 ///
 /// # Errors
 /// What the command printed, if it failed or could not be started.
@@ -57,11 +55,15 @@ pub fn run(command: &mut Command, files: Vec<(i32, OwnedFd)>) -> Result<Output, 
         .stderr(Stdio::piped());
     let output = command
         .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(|error: io::Error| format!("{command:?}: {error}"))?;
+        .and_then(Child::wait_with_output)
+        .map_err(|error| format!("{}: {error}", program(command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{command:?}: {}\n{said}", output.status).into());
+        return Err(format!("{}: {}\n{said}", program(command), output.status).into());
     }
     Ok(output)
+}
+
+fn program(command: &Command) -> std::path::Display<'_> {
+    std::path::Path::new(command.get_program()).display()
 }
