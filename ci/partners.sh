@@ -39,27 +39,38 @@ meets_python() {
     "$programs/python"
 }
 
-# A Wayland compositor maps a pool of pixels that grows, and gives its clients a keymap. This one
-# draws without a GPU, on a screen that is not there.
+# Wayland compositors map a pool of pixels that grows, and give keymaps to their clients. sway draws
+# without a GPU, on a screen that is not there. weston is a window of it.
 meets_wayland() {
-    local user=() socket=$PWD/run/wayland-1
+    local user=() run=$PWD/run
     mkdir -m 700 run
     cat >sway.conf <<'END'
 xwayland disable
 swaybg_command -
 default_border none
+for_window [app_id=".*"] floating enable
 output HEADLESS-1 resolution 320x240
 END
     if [ "$(id -u)" -eq 0 ]; then
-        # It refuses to run as root.
+        # sway refuses to run as root.
         chown nobody run
         user=(setpriv --reuid nobody --regid nogroup --clear-groups)
     fi
-    env -i PATH="$PATH" XDG_RUNTIME_DIR="$PWD/run" WLR_BACKENDS=headless WLR_RENDERER=pixman \
-        "${user[@]}" sway --config sway.conf >&2 &
-    timeout 10 bash -c 'until [ -S "$1" ]; do sleep 0.05; done' bash "$socket" || wrong 'no compositor'
-    WAYLAND_DISPLAY=$socket "$programs/wayland" pool
-    WAYLAND_DISPLAY=$socket "$programs/wayland" keymap
+    # compositor SOCKET VARIABLE=… COMMAND…: starts a compositor, which makes that socket.
+    compositor() {
+        env -i PATH="$PATH" XDG_RUNTIME_DIR="$run" "${user[@]}" env "${@:2}" >&2 &
+        timeout 10 bash -c 'until [ -S "$1" ]; do sleep 0.05; done' bash "$run/$1" || wrong "no $1"
+        export WAYLAND_DISPLAY=$run/$1
+    }
+    compositor wayland-1 WLR_BACKENDS=headless WLR_RENDERER=pixman sway --config sway.conf
+    export SCREEN=$WAYLAND_DISPLAY
+    "$programs/wayland" pool
+    "$programs/wayland" keyboard &
+    "$programs/wayland" keymap unsealed
+    compositor weston WAYLAND_DISPLAY=wayland-1 weston --backend=wayland-backend.so \
+        --shell=kiosk-shell.so --use-pixman --no-config --socket=weston --width=200 --height=120
+    "$programs/wayland" pool
+    "$programs/wayland" keymap sealed
 }
 
 # QEMU hands the memory of a virtual machine to the process that is the machine's disk.

@@ -51,6 +51,7 @@ dbus-run-session dbus-daemon
 /usr/bin/python3 python3
 /usr/lib/python3/dist-packages/dbus python3-dbus
 sway sway
+weston weston
 qemu-system-x86_64 qemu-system-x86
 END
 }

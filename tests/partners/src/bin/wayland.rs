@@ -1,9 +1,12 @@
-//! A Wayland client, without libwayland, of a compositor that runs without screen and input
-//! devices: `wayland COMMAND`, with the compositor's socket in `WAYLAND_DISPLAY`.
+//! Clients of a Wayland compositor, without libwayland: `wayland ROLE`, with the compositor's
+//! socket in `WAYLAND_DISPLAY`.
 //!
-//! `pool` draws into a memory file that the compositor maps, lets it grow, and compares what the
-//! compositor then shows. `keymap` gives the compositor a keymap, and starts clients that read
-//! the compositor's own, each a process: `by-position` and `by-offset`.
+//! - `pool` draws into a memory file that the compositor maps, lets it grow, and compares what is
+//!   then on the screen. That is the screen of the compositor in `SCREEN`, of which the other one
+//!   may be a window.
+//! - `keyboard` is a keyboard, whose keymap is a memory file, until it is killed.
+//! - `keymap sealed` or `keymap unsealed` starts clients that read the keymap that the compositor
+//!   has made of it. Each is a process, whose role is how it reads.
 
 use owned_memfd::{MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SharedMapMut};
 use partners::{Outcome, holds};
@@ -13,7 +16,10 @@ use std::{
     error::Error,
     fs::File,
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -52,25 +58,28 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// For everything that a compositor does once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const DISPLAY: &str = "WAYLAND_DISPLAY";
+
 /// More than any keymap has.
 const MAX_KEYMAP: usize = 1 << 20;
 
 /// In the keymap, so that a client sees whose it is.
 const NAME: &str = "a keymap in a memory file";
 
-/// A keymap of one key.
-const KEYMAP: &str = r#"xkb_keymap {
-xkb_keycodes "ours" { minimum = 8; maximum = 255; <AC01> = 38; };
-xkb_types "ours" { type "ONE_LEVEL" { modifiers = none; level_name[Level1] = "Any"; }; };
-xkb_compatibility "ours" { interpret.repeat = False; };
-xkb_symbols "ours" { name[group1] = "a keymap in a memory file"; key <AC01> { [ a ] }; };
-};"#;
+/// A keymap of one key, and the zero with which a keymap ends.
+const KEYMAP: &str = "xkb_keymap {
+xkb_keycodes \"ours\" { minimum = 8; maximum = 255; <AC01> = 38; };
+xkb_types \"ours\" { type \"ONE_LEVEL\" { modifiers = none; level_name[Level1] = \"Any\"; }; };
+xkb_compatibility \"ours\" { interpret.repeat = False; };
+xkb_symbols \"ours\" { name[group1] = \"a keymap in a memory file\"; key <AC01> { [ a ] }; };
+};
+\0";
 
 /// What the compositor has said.
 #[derive(Default)]
 struct State {
-    /// The size of the screen, which the window fills.
-    size: Option<(i32, i32)>,
+    /// Width and height of the screen, which the window fills.
+    size: (i32, i32),
     is_configured: bool,
     released: HashSet<u32>,
     screen: Screen,
@@ -96,8 +105,10 @@ struct Client {
 }
 
 impl Client {
-    fn connect() -> Result<Self> {
-        let connection = Connection::connect_to_env()?;
+    /// Connects to the compositor whose socket the environment names so.
+    fn connect(variable: &str) -> Result<Self> {
+        let socket = env::var(variable)?;
+        let connection = Connection::from_socket(UnixStream::connect(socket)?)?;
         let (globals, queue) = registry_queue_init(&connection)?;
         Ok(Self {
             handle: queue.handle(),
@@ -174,21 +185,32 @@ impl Client {
         Ok(shm.create_pool(file.as_fd(), len, &self.handle, ()))
     }
 
-    /// Waits until the screen shows these pixels and no others.
-    fn expect(&mut self, pixels: &[u32]) -> Outcome {
+    /// Waits until the screen shows somewhere what a client has drawn.
+    fn expect(&mut self, client: &mut Self, drawn: &[u32]) -> Outcome {
+        let width = client.state.size.0.try_into()?;
         let start = Instant::now();
         loop {
+            client.queue.roundtrip(&mut client.state)?;
             let shown = self.take_picture()?;
-            if shown == pixels {
+            if contains(&shown, self.state.size.0.try_into()?, drawn, width) {
                 return Ok(());
             }
-            if start.elapsed() > PATIENCE {
-                let same = shown.iter().zip(pixels).filter(|(a, b)| a == b).count();
-                let all = pixels.len();
-                return Err(format!("{same} of {all} pixels are as they were drawn").into());
-            }
+            holds(
+                start.elapsed() < PATIENCE,
+                "the screen does not show what was drawn",
+            )?;
         }
     }
+}
+
+/// Whether the drawing is a part of the picture. The widths are those of their lines.
+fn contains(picture: &[u32], width: usize, drawing: &[u32], drawn_width: usize) -> bool {
+    (0..picture.len()).any(|corner| {
+        drawing.chunks(drawn_width).enumerate().all(|(row, line)| {
+            let start = corner + row * width;
+            picture.get(start..start + drawn_width) == Some(line)
+        })
+    })
 }
 
 /// The pixels of a picture: in no two are they alike, nor in two lines of one.
@@ -208,7 +230,8 @@ fn draw(map: &SharedMapMut, offset: usize, pixels: &[u32]) -> Outcome {
 
 /// Draws three times, at two places of a pool that grows between.
 fn pool() -> Outcome {
-    let mut client = Client::connect()?;
+    let mut client = Client::connect(DISPLAY)?;
+    let mut screen = Client::connect("SCREEN")?;
     let handle = client.handle.clone();
     let output: WlOutput = client.globals.bind(&handle, 1..=1, ())?;
     let compositor: WlCompositor = client.globals.bind(&handle, 4..=4, ())?;
@@ -219,7 +242,7 @@ fn pool() -> Outcome {
     toplevel.set_fullscreen(Some(&output));
     surface.commit();
     client.wait("made a window", |state| state.is_configured)?;
-    let (width, height) = client.state.size.ok_or("the screen has no size")?;
+    let (width, height) = client.state.size;
     let count = u32::try_from(width * height)?;
     let len = 4 * count as usize;
 
@@ -242,7 +265,7 @@ fn pool() -> Outcome {
     let first = buffer(1, 0)?;
     draw(&map, 0, &pixels(1, count))?;
     show(&first);
-    client.expect(&pixels(1, count))?;
+    screen.expect(&mut client, &pixels(1, count))?;
 
     // A buffer that lies beyond the old end, in a pool of twice the length and a page.
     let beyond = len + 4096;
@@ -254,7 +277,7 @@ fn pool() -> Outcome {
     draw(&map, beyond, &pixels(2, count))?;
     client.state.released.clear();
     show(&second);
-    client.expect(&pixels(2, count))?;
+    screen.expect(&mut client, &pixels(2, count))?;
     client.wait("released the first buffer", |state| {
         state.released.contains(&1)
     })?;
@@ -262,7 +285,7 @@ fn pool() -> Outcome {
     // The first one is ours again; the other one comes back for it.
     draw(&map, 0, &pixels(3, count))?;
     show(&first);
-    client.expect(&pixels(3, count))?;
+    screen.expect(&mut client, &pixels(3, count))?;
     client.wait("released the second buffer", |state| {
         state.released.contains(&2)
     })?;
@@ -275,87 +298,102 @@ fn pool() -> Outcome {
     )
 }
 
-/// Gives the compositor a keyboard, and lets clients read the keymap that it gives to them.
-fn keymap() -> Outcome {
-    let mut client = Client::connect()?;
+/// Is a keyboard.
+fn keyboard() -> Outcome {
+    let mut client = Client::connect(DISPLAY)?;
     let handle = client.handle.clone();
     let seat: WlSeat = client.globals.bind(&handle, 1..=7, ())?;
     let manager: ZwpVirtualKeyboardManagerV1 = client.globals.bind(&handle, 1..=1, ())?;
     let keyboard = manager.create_virtual_keyboard(&seat, &handle, ());
-    let text = [KEYMAP.as_bytes(), b"\0"].concat();
-    let ours = SealedMemFd::copy_from_slice("keymap", &text)?;
-    let len = ours.len().try_into()?;
-    keyboard.keymap(wl_keyboard::KeymapFormat::XkbV1.into(), ours.as_fd(), len);
-    client.wait("got a keyboard", |state| state.has_keyboard)?;
+    let keymap = SealedMemFd::copy_from_slice("keymap", KEYMAP.as_bytes())?;
+    let len = keymap.len().try_into()?;
+    keyboard.keymap(wl_keyboard::KeymapFormat::XkbV1.into(), keymap.as_fd(), len);
+    loop {
+        client.queue.blocking_dispatch(&mut client.state)?;
+    }
+}
 
+/// Lets clients read the compositor's keymap.
+fn keymap(is_sealed: bool) -> Outcome {
     let read = |how: &str| -> Result<Vec<u8>> {
         let output = Command::new(env::current_exe()?).arg(how).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         holds(output.status.success(), format!("{how}: {said}"))?;
         Ok(output.stdout)
     };
-    let first = read("by-position")?;
+    let first = read("verify-or-copy")?;
     let has_name = first
         .windows(NAME.len())
         .any(|part| part == NAME.as_bytes());
     holds(
         has_name && first.ends_with(b"};\n\0"),
-        "the first client has not got the keymap that the compositor was given",
+        "the first client has not got the keymap of the keyboard",
     )?;
     holds(
-        read("by-position")? == first,
+        read("verify-or-copy")? == first,
         "the second client has got another keymap than the first",
     )?;
-    // The trap. All clients get one open file, whose offset each read(2) moves for all of them.
+    let verified = read("verify").ok();
     holds(
-        read("by-offset")? == first,
+        verified == is_sealed.then(|| first.clone()),
+        "whether the keymap is sealed is not as expected",
+    )?;
+    // The trap: all clients get the same open file. Each read(2) moves its offset for all of them.
+    holds(
+        read("read")? == first,
         "the first client that reads from the offset has not got the keymap",
     )?;
     holds(
-        read("by-offset")?.is_empty(),
-        "the offset of the keymap is not shared, so that this tries nothing",
+        read("read")?.is_empty(),
+        "the offset of the keymap is not shared: nothing is tried",
     )?;
     holds(
-        read("by-position")? == first,
+        read("verify-or-copy")? == first,
         "a client has not got the keymap whose offset is at the end",
     )
 }
 
 /// Prints the keymap that the compositor gives to this client.
-fn read_keymap(by_position: bool) -> Outcome {
-    let mut client = Client::connect()?;
+fn print_keymap(read: impl FnOnce(OwnedFd) -> Result<Vec<u8>>) -> Outcome {
+    let mut client = Client::connect(DISPLAY)?;
     let handle = client.handle.clone();
     let seat: WlSeat = client.globals.bind(&handle, 1..=7, ())?;
-    client.wait("a keyboard", |state| state.has_keyboard)?;
+    client.wait("got a keyboard", |state| state.has_keyboard)?;
     seat.get_keyboard(&handle, ());
     client.wait("sent a keymap", |state| state.keymap.is_some())?;
     let (fd, len) = client.state.keymap.take().ok_or("no keymap")?;
-    let mut text = Vec::new();
-    if by_position {
-        let keymap = SealedMemFd::verify_or_copy(fd, MAX_KEYMAP)?;
-        text.extend_from_slice(&keymap.map()?);
-        holds(
-            text.len() == len as usize,
-            format!("{} bytes of a keymap of {len}", text.len()),
-        )?;
-    } else {
-        // What a client must not do.
-        File::from(fd).read_to_end(&mut text)?;
-    }
+    let text = read(fd)?;
+    holds(
+        text.is_empty() || text.len() == len as usize,
+        format!("{} bytes of a keymap of {len}", text.len()),
+    )?;
     io::stdout().write_all(&text)?;
     Ok(())
 }
 
-fn main() -> Outcome {
-    match env::args().nth(1).as_deref() {
-        Some("pool") => pool(),
-        Some("keymap") => keymap(),
-        Some("by-position") => read_keymap(true),
-        Some("by-offset") => read_keymap(false),
-        _ => Err("usage: wayland pool|keymap".into()),
-    }
+/// What a client must not do.
+fn read_from_offset(fd: OwnedFd) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::from(fd).read_to_end(&mut text)?;
+    Ok(text)
 }
 
+fn main() -> Outcome {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["pool"] => pool(),
+        ["keyboard"] => keyboard(),
+        ["keymap", "sealed"] => keymap(true),
+        ["keymap", "unsealed"] => keymap(false),
+        ["verify"] => print_keymap(|fd| Ok(SealedMemFd::verify(fd, MAX_KEYMAP)?.map()?.to_vec())),
+        ["verify-or-copy"] => {
+            print_keymap(|fd| Ok(SealedMemFd::verify_or_copy(fd, MAX_KEYMAP)?.map()?.to_vec()))
+        }
+        ["read"] => print_keymap(read_from_offset),
+        _ => Err("not one of the roles".into()),
+    }
+}
 /// What is told about these objects is of no interest.
 macro_rules! ignore {
     ($($object:ident: $event:path),* $(,)?) => {$(
@@ -452,7 +490,7 @@ impl Dispatch<WlOutput, ()> for State {
         _: &QueueHandle<Self>,
     ) {
         if let wl_output::Event::Mode { width, height, .. } = event {
-            state.size = Some((width, height));
+            state.size = (width, height);
         }
     }
 }
