@@ -55,8 +55,8 @@ use wayland_protocols_wlr::screencopy::v1::client::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// For everything that a compositor does once.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For what takes a compositor some milliseconds, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const DISPLAY: &str = "WAYLAND_DISPLAY";
 
