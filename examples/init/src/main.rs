@@ -6,8 +6,9 @@
 //! It needs no mounted file system and no open descriptor. If the kernel found no console, the
 //! memory file gets descriptor 0, which works like any other.
 //!
-//! If it fails, it prints the reason in one line on the console, and exits with the errno as its
-//! status. When process 1 exits, the kernel panics. It prints the status too
+//! If it fails, it prints in one line on the console which program it could not run and why, and
+//! exits with the errno as its status. build.rs finds most reasons before: a program for another
+//! CPU, or one that is cut off, is not built in. When process 1 exits, the kernel panics. It prints the status too
 //! (`exitcode=0x00000800` is 8, `ENOEXEC`), and then waits or restarts, as `panic=` on its
 //! command line says.
 //!
@@ -31,6 +32,9 @@ use sys::number;
 /// The program that build.rs provides.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program"));
 
+/// The name of the file that it was.
+const NAME: &str = env!("INIT_PROGRAM_NAME");
+
 /// Runs the program with the arguments and the environment that the kernel left on the stack.
 ///
 /// # Safety
@@ -52,15 +56,15 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
     let file = MemFdOptions::new()
         .executable(true)
         .create(c"program")
-        .unwrap_or_else(|error| fail("cannot create the memory file", error));
+        .unwrap_or_else(|error| fail("cannot create a memory file for ", "", error));
     file.write_all(PROGRAM)
-        .unwrap_or_else(|error| fail("cannot write the memory file", error));
+        .unwrap_or_else(|error| fail("cannot write the memory file of ", "", error));
     // From here on, the kernel guarantees that the content cannot change. If the program came
     // from elsewhere, this would be the place to check a signature, on the bytes of
     // `sealed.map()`.
     let sealed = file
         .seal()
-        .unwrap_or_else(|error| fail("cannot seal the memory file", error));
+        .unwrap_or_else(|error| fail("cannot seal the memory file of ", "", error));
 
     let Err(mut error) = sealed.exec(arguments, environment);
     // The security module TOMOYO, as in Debian's 5.10, requires a path, which the library finds
@@ -69,13 +73,18 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
         mount_proc();
         Err(error) = sealed.exec(arguments, environment);
     }
-    match error {
-        ExecError::NoDevFd | ExecError::NoInterpreter => {
-            fail("the program's interpreter or /dev/fd is missing", error)
-        }
-        ExecError::ScriptCloseOnExec => fail("cannot run a script", error),
-        _ => fail("cannot run the program", error),
-    }
+    let why = match error {
+        ExecError::Empty => "it is empty: ",
+        ExecError::Truncated => "it is cut off: ",
+        ExecError::OtherMachine { .. } => "it is for another CPU: ",
+        ExecError::InvalidExecutable => "it is not a program: ",
+        ExecError::ScriptCloseOnExec => "it is a script: ",
+        ExecError::NotExecutable => "it may not be executed: ",
+        ExecError::NoInterpreter => "its interpreter is missing: ",
+        ExecError::NoDevFd => "its interpreter or /dev/fd is missing: ",
+        _ => "",
+    };
+    fail("cannot run ", why, error)
 }
 
 /// Mounts `/proc`, which the program would mount first anyway. If that fails, the next attempt
@@ -93,10 +102,10 @@ fn mount_proc() {
     unsafe { sys::system_call(number::MOUNT, proc, path, proc, FLAGS, 0) };
 }
 
-fn fail(what: &str, errno: impl Into<Errno>) -> ! {
+fn fail(what: &str, why: &str, errno: impl Into<Errno>) -> ! {
     let errno = errno.into();
     let name = errno.name().unwrap_or("an errno without a name");
-    sys::say(&["init: ", what, ": ", name, "\n"]);
+    sys::say(&["init: ", what, NAME, ": ", why, name, "\n"]);
     sys::exit(errno.raw_os_error().unsigned_abs())
 }
 

@@ -92,7 +92,7 @@ pub fn of(kernel: &Kernel, directory: &Path) -> Result<Vec<Machine>, String> {
     if newest {
         machines.push(maker.make(
             format!("broken-{name}"),
-            Shows::Line("init: cannot run the program: ENOEXEC"),
+            Shows::Line("init: cannot run Cargo.toml: it is not a program: ENOEXEC"),
             &[member("init", &programs.join("broken"))?],
         )?);
     }
