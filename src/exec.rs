@@ -10,10 +10,10 @@
 #![allow(unsafe_code)]
 
 #[cfg(feature = "std")]
-mod owned;
+mod with_std;
 
 #[cfg(feature = "std")]
-pub use owned::OwnedArgs;
+pub use with_std::OwnedArgs;
 
 use crate::{
     errno::Errno,

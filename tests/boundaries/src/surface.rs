@@ -9,14 +9,16 @@ use std::collections::BTreeMap;
 const SURFACE: &str = "tests/footprint/src/bin/surface.rs";
 
 /// Compares names: a name that several functions have must be called as often. Functions in the
-/// bodies of macros count too; those of traits do not.
+/// bodies of macros count too; those of traits do not. `surface.rs` has no std and only the crate's
+/// own dependencies, so what is in a file `with_…` is not called there.
 pub fn check(files: &Files) -> Vec<Violation> {
     let mut called = BTreeMap::new();
     if let Some(text) = files.get(SURFACE) {
         count_calls(tokens(text), &mut called);
     }
     let mut violations = Vec::new();
-    for (file, text) in files.iter().filter(|(file, _)| file.starts_with("src/")) {
+    let of_surface = |file: &str| file.starts_with("src/") && !file.contains("/with_");
+    for (file, text) in files.iter().filter(|(file, _)| of_surface(file)) {
         let mut functions = Vec::new();
         find_functions(tokens(text), &mut functions);
         for (name, line) in functions {

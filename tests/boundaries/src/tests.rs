@@ -139,7 +139,7 @@ macro_rules! calls {
     ),
     (
         "src/with_std.rs",
-        "#![allow(unsafe_code)]\nuse std::io; use crate::{errno::Errno as E, memfd};\n",
+        "#![allow(unsafe_code)]\nuse std::io; use crate::{errno::Errno as E, memfd};\npub fn of_std() {}\n",
     ),
     (
         "examples/init/src/sys.rs",

@@ -1451,7 +1451,10 @@ fn what_is_no_regular_file_is_neither_read_nor_waited_for(_: &World) -> Verdict 
 
 fn a_file_that_cannot_be_read_is_not_copied(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
-    let writer = ok!(kernel::reopen(&ok!(kernel::holding(b"0123")), OFlags::WRONLY));
+    let writer = ok!(kernel::reopen(
+        &ok!(kernel::holding(b"0123")),
+        OFlags::WRONLY
+    ));
     let refused = MemFdOptions::new().copy_from_file(c"claim", &writer, 4);
     same!(refused.err(), Some(CreateError::Kernel(Errno::EBADF)));
     Ok(())

@@ -742,7 +742,8 @@ pub(crate) fn mount_over(source: &CStr, target: &CStr) -> Result<(), Errno> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(errno)?;
     // In the new mounts, which `open` looks into from here on.
-    let [source, target] = [source, target].map(|path| kernel::open(path, OFlags::PATH | OFlags::NOFOLLOW));
+    let [source, target] =
+        [source, target].map(|path| kernel::open(path, OFlags::PATH | OFlags::NOFOLLOW));
     let (source, target) = (source?, target?);
     let path = |fd: &OwnedFd| Text::of(format_args!("/proc/self/fd/{}\0", number(fd)));
     mount_bind(path(&source).path(), path(&target).path()).map_err(errno)

@@ -11,7 +11,7 @@ use owned_memfd::{
     AccessError, BorrowedMemFd, BorrowedSealedMemFd, CreateError, Errno, HugePageSize, MapError,
     MemFdFlags, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut,
     VerifyError, VerifyErrorKind, boot,
-    exec::{Arg, Args, ensure_sealed},
+    exec::{self, Arg, Args},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
 };
@@ -382,7 +382,7 @@ fn programs(tally: &mut Tally) {
         tally.ok(sealed.check_exec());
         tally.ok(sealed.exec(args, Args::EMPTY));
     }
-    tally.ok(ensure_sealed(args, env));
+    tally.ok(exec::ensure_sealed(args, env));
 }
 
 fn early_boot(tally: &mut Tally) {
