@@ -94,7 +94,8 @@ struct Memory(Vec<Region>);
 impl Memory {
     /// Maps what a table says.
     fn new(table: &[u8], descriptors: ReceivedFds<8>) -> Result<Self> {
-        let rows = table[8..].chunks_exact(32);
+        let rows = table.get(8..).ok_or("a table without a head")?;
+        let rows = rows.chunks_exact(32);
         let count = descriptors.len();
         holds(
             u32_at(table, 0)? as usize == count && rows.len() == count,
@@ -105,9 +106,10 @@ impl Memory {
             let (machine, len) = (u64_at(row, 0)?, u64_at(row, 8)?);
             let (qemu, offset) = (u64_at(row, 16)?, u64_at(row, 24)?);
             let file = OwnedMemFd::try_from(descriptor)?;
-            let (start, len) = (usize::try_from(offset)?, usize::try_from(len)?);
-            let map = file.map_shared_mut(start..start + len)?;
-            let view = file.map_shared(start..start + len)?;
+            let end = offset.checked_add(len).ok_or("a range without an end")?;
+            let range = usize::try_from(offset)?..usize::try_from(end)?;
+            let map = file.map_shared_mut(range.clone())?;
+            let view = file.map_shared(range)?;
             let seals = file.seals()? & !Seals::EXEC;
             holds(
                 seals == Seals::SHRINK | Seals::GROW | Seals::SEAL,
