@@ -27,7 +27,8 @@ const LIMIT: usize = 256 << 20;
 fn main() -> ExitCode {
     let error = match env::args_os().nth(1) {
         Some(program) => {
-            let Err(error) = run(program.as_ref());
+            let program = Path::new(&program);
+            let Err(error) = run(program);
             format!("{}: {error}", program.display())
         }
         None => "no program: run PROGRAM [ARGUMENT…]".into(),

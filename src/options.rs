@@ -301,12 +301,11 @@ pub enum CreateError {
         /// The length of the name, in bytes.
         len: usize,
     },
-    /// What [`MemFdOptions::copy_from_file`] was to copy is no regular file.
-    NotRegular,
     /// The kernel returned this error; [`MemFdOptions::create`] says why. Or
     /// [`MemFdOptions::create_with`], if that was called.
     Kernel(Errno),
-    /// The file was made, but it could not be verified.
+    /// The file was made, but it could not be verified. Or the one that
+    /// [`MemFdOptions::copy_from_file`] was to copy was rejected.
     Verify(VerifyErrorKind),
 }
 
@@ -332,7 +331,6 @@ impl fmt::Display for CreateError {
             Self::NameTooLong { len } => {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
-            Self::NotRegular => f.write_str("what is to be copied is not a regular file"),
             Self::Kernel(errno) => errno.fmt(f),
             Self::Verify(kind) => kind.fmt(f),
         }
@@ -342,13 +340,11 @@ impl fmt::Display for CreateError {
 impl core::error::Error for CreateError {}
 
 impl From<CreateError> for Errno {
-    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel, and
-    /// a source that is no regular file is `ESPIPE`.
+    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
             CreateError::Verify(kind) => kind.into(),
-            CreateError::NotRegular => Self::ESPIPE,
             CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
         }
     }

@@ -308,11 +308,18 @@ fn explain_no_proof(fd: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
     match explain_no_seals(fd, errno) {
         VerifyErrorKind::NotMemFd => match sys::memfd::kind(fd) {
             Ok(raw::S_IFREG) => VerifyErrorKind::CanChange,
-            // The kernel's own files, such as those of epoll, have no kind.
-            Ok(0 | raw::S_IFIFO | raw::S_IFSOCK | raw::S_IFCHR) => VerifyErrorKind::CanBlock,
-            _ => VerifyErrorKind::NotMemFd,
+            kind => not_regular(kind.unwrap_or(raw::S_IFDIR)),
         },
         kind => kind,
+    }
+}
+
+/// What is wrong with a file that is of this kind (`S_IFIFO` and the like), and not a regular one.
+pub(crate) const fn not_regular(kind: u32) -> VerifyErrorKind {
+    match kind {
+        // The kernel's own files, such as those of epoll, have no kind.
+        0 | raw::S_IFIFO | raw::S_IFSOCK | raw::S_IFCHR => VerifyErrorKind::CanBlock,
+        _ => VerifyErrorKind::NotMemFd,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     flags::Seals,
     memfd::OwnedMemFd,
     options::{CreateError, MemFdOptions, Name},
-    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit},
+    proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit, not_regular},
     region::{EXTENT, MapMode, Region, Source},
     sealed::SealedMemFd,
     sys,
@@ -430,10 +430,11 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// As [`SealedMemFd::copy_from_slice`], and:
-    /// - [`CreateError::NotRegular`]: `file` is a directory, a device, a pipe or a socket.
-    /// - [`VerifyErrorKind::TooLarge`] in [`CreateError::Verify`]: the file is longer than
-    ///   `max_len`. Nothing is left of the copy.
-    /// - `EBADF`: `file` is not open for reading.
+    /// - [`CreateError::Verify`] with [`VerifyErrorKind::CanBlock`]: `file` is a pipe, a socket, a
+    ///   character device or the like. It is not read. With [`VerifyErrorKind::NotMemFd`]: it is a
+    ///   directory or a block device. With [`VerifyErrorKind::WriteOnly`]: it is not open for
+    ///   reading. With [`VerifyErrorKind::TooLarge`]: it is longer than `max_len`. Nothing is left
+    ///   of the copy.
     /// - `EINVAL`: with [`huge_pages`](Self::huge_pages), which can be written only through a
     ///   mapping. No call is made.
     /// - Any other error of reading `file`.
@@ -454,8 +455,9 @@ impl MemFdOptions {
         let source = file.as_fd();
         let found = sys::memfd::stat(source)?;
         // Anything else may have no end, or make this wait for ever.
-        if !found.is_regular() {
-            return Err(CreateError::NotRegular);
+        match found.kind() {
+            raw::S_IFREG => {}
+            kind => return Err(not_regular(kind).into()),
         }
         sealed_copy(self, name, source, found.len, max_len)
     }

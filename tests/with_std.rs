@@ -355,7 +355,7 @@ fn lines(buffer: &mut [u8]) -> Result<SealedMemFd, Box<dyn Error>> {
     for line in 0..100 {
         Write::write_fmt(&mut writer, format_args!("line {line}"))?;
         // The trait is in scope, and not meant.
-        let cause: Result<(), Errno> = writeln!(writer, "{}", "");
+        let cause: Result<(), Errno> = writeln!(writer);
         cause?;
     }
     Write::flush(&mut writer)?;

@@ -159,10 +159,10 @@ impl Stat {
         }
     }
 
-    /// Whether it is an ordinary file, also a memory file: no directory, device, pipe or socket.
+    /// What kind of file it is: `S_IFREG` and the like, or 0 for the kernel's own.
     #[inline(always)]
-    pub(crate) const fn is_regular(&self) -> bool {
-        self.mode & raw::S_IFMT == raw::S_IFREG
+    pub(crate) const fn kind(&self) -> u32 {
+        self.mode & raw::S_IFMT
     }
 
     /// Whether both are of one file, as long as both are open.

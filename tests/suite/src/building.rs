@@ -1441,11 +1441,16 @@ fn what_is_no_regular_file_is_neither_read_nor_waited_for(_: &World) -> Verdict 
     let (read_end, _write_end) = ok!(kernel::pipe());
     let (socket, _other_end) = ok!(kernel::socket_pair());
     let root = ok!(kernel::open(c"/", OFlags::RDONLY | OFlags::DIRECTORY));
-    for fd in [read_end, socket, root, ok!(kernel::event_counter())] {
-        let refused = MemFdOptions::new().copy_from_file(c"claim", &fd, usize::MAX);
-        same!(refused.err(), Some(CreateError::NotRegular));
+    let refused = |fd| {
+        let copy = MemFdOptions::new().copy_from_file(c"claim", &fd, usize::MAX);
+        copy.err()
+    };
+    for fd in [read_end, socket, ok!(kernel::event_counter())] {
+        let kind = VerifyErrorKind::CanBlock;
+        same!(refused(fd), Some(CreateError::Verify(kind)));
     }
-    same!(Errno::from(CreateError::NotRegular), Errno::ESPIPE);
+    let kind = VerifyErrorKind::NotMemFd;
+    same!(refused(root), Some(CreateError::Verify(kind)));
     Ok(())
 }
 
@@ -1456,7 +1461,8 @@ fn a_file_that_cannot_be_read_is_not_copied(world: &World) -> Verdict {
         OFlags::WRONLY
     ));
     let refused = MemFdOptions::new().copy_from_file(c"claim", &writer, 4);
-    same!(refused.err(), Some(CreateError::Kernel(Errno::EBADF)));
+    let kind = VerifyErrorKind::WriteOnly;
+    same!(refused.err(), Some(CreateError::Verify(kind)));
     Ok(())
 }
 

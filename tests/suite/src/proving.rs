@@ -484,7 +484,7 @@ fn another_length_than_the_one_demanded_is_refused(_: &World) -> Verdict {
     };
     same!(
         Text::of(wrong).as_str(),
-        "1024 bytes long instead of the 4096 required"
+        "the file is 1024 bytes long, and must be 4096"
     );
     Ok(())
 }
