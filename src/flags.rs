@@ -15,7 +15,7 @@ bitflags! {
     /// 32 bits; [`MemFdFlags::KNOWN`] is all that have a name.
     ///
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct MemFdFlags: u32 {
         /// Close the descriptor when the process executes another program.
@@ -87,7 +87,7 @@ bitflags! {
     /// ```
     ///
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct Seals: u32 {
         /// No more seals can be added.

@@ -330,6 +330,42 @@ impl OwnedMemFd {
         sys::memfd::fallocate(self.as_fd(), mode, offset, len)
     }
 
+    /// The permission bits of the file, such as 0o666: the lowest twelve of its mode.
+    ///
+    /// # Errors
+    /// None for a memory file.
+    ///
+    /// See [`fstat(2)`](https://man7.org/linux/man-pages/man2/fstat.2.html).
+    #[doc(alias = "fstat")]
+    #[inline]
+    pub fn mode(&self) -> Result<u32, Errno> {
+        sys::memfd::stat(self.as_fd()).map(|stat| stat.mode & 0o7777)
+    }
+
+    /// The size of the pages that the file was created for, in bytes: that of the machine's pages,
+    /// or of its huge pages if it is on those.
+    ///
+    /// The length of a file on huge pages is a multiple of it. Huge pages that come from
+    /// [`collapse`](crate::SealedMap::collapse) do not change it.
+    ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"pages")?;
+    /// file.set_len(3 * file.page_size()? as u64)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None for a memory file.
+    ///
+    /// See [`fstatfs(2)`](https://man7.org/linux/man-pages/man2/fstatfs.2.html).
+    #[doc(alias = "fstatfs")]
+    #[inline]
+    pub fn page_size(&self) -> Result<usize, Errno> {
+        sys::memfd::stat_fs(self.as_fd()).map(|found| found.block as usize)
+    }
+
     /// Sets the permission bits of the file, such as 0o600.
     ///
     /// They decide who may open the file again through `/proc`, and whether it may be executed.
@@ -558,6 +594,7 @@ impl OwnedMemFd {
     ///
     /// See [`F_GETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
     #[doc(alias = "FD_CLOEXEC")]
+    #[doc(alias = "F_GETFD")]
     #[inline]
     pub fn close_on_exec(&self) -> Result<bool, Errno> {
         sys::memfd::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
@@ -573,6 +610,7 @@ impl OwnedMemFd {
     ///
     /// See [`F_SETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
     #[doc(alias = "FD_CLOEXEC")]
+    #[doc(alias = "F_SETFD")]
     #[inline]
     pub fn set_close_on_exec(&self, yes: bool) -> Result<(), Errno> {
         // FD_CLOEXEC is the only flag of a descriptor that Linux has.
@@ -595,13 +633,13 @@ impl OwnedMemFd {
 /// text or, if it does not fit, where there is no room.
 #[inline]
 pub(crate) fn nul_terminated<'a>(
-    text: &str,
+    text: &[u8],
     room: &'a mut [MaybeUninit<u8>],
 ) -> Result<&'a CStr, usize> {
     let mut len = 0;
     // A loop that may end early stays a loop. A plain copy would become a call of `memcpy`,
     // which a program without libc need not have.
-    for (slot, byte) in room.iter_mut().zip(text.bytes().chain([0])) {
+    for (slot, byte) in room.iter_mut().zip(text.iter().copied().chain([0])) {
         slot.write(byte);
         len += 1;
         if byte == 0 {

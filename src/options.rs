@@ -189,7 +189,8 @@ impl MemFdOptions {
 
     /// Creates the memory file: empty, open for reading and writing.
     ///
-    /// `name` is a `&CStr` or a `&str` of at most 249 bytes. It appears in `/proc/PID/fd` and
+    /// `name` is a `&CStr`, a `&str`, bytes, or what else [`Name`] says, of at most 249 bytes. It
+    /// appears in `/proc/PID/fd` and
     /// `/proc/PID/maps`. It need not be unique, and opens nothing.
     ///
     /// # Errors
@@ -350,13 +351,18 @@ impl From<CreateError> for Errno {
     }
 }
 
-/// A name for a memory file: `&CStr`, or `&str`, which is copied to the stack.
+/// A name for a memory file: a `&CStr`, or a `&str` or bytes, which are copied to the stack.
+///
+/// With the feature `std` also a reference to a `String`, `CString`, `OsStr`, `OsString` or `Path`.
+/// A name need not be UTF-8.
 pub trait Name: sealed::Name {}
 
 impl Name for &CStr {}
 impl Name for &str {}
+impl Name for &[u8] {}
+impl<const N: usize> Name for &[u8; N] {}
 
-mod sealed {
+pub(crate) mod sealed {
     use super::{CStr, CreateError, MaybeUninit, NAME_MAX, nul_terminated};
 
     pub trait Name {
@@ -381,7 +387,7 @@ mod sealed {
         }
     }
 
-    impl Name for &str {
+    impl Name for &[u8] {
         #[inline]
         fn pass_to<T>(
             self,
@@ -396,6 +402,26 @@ mod sealed {
                 Ok(name) => create(name),
                 Err(at) => Err(CreateError::NameHasNul { at }),
             }
+        }
+    }
+
+    impl<const N: usize> Name for &[u8; N] {
+        #[inline]
+        fn pass_to<T>(
+            self,
+            create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+        ) -> Result<T, CreateError> {
+            self.as_slice().pass_to(create)
+        }
+    }
+
+    impl Name for &str {
+        #[inline]
+        fn pass_to<T>(
+            self,
+            create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+        ) -> Result<T, CreateError> {
+            self.as_bytes().pass_to(create)
         }
     }
 }

@@ -4,7 +4,8 @@ use core::{ffi::CStr, fmt, ops::Deref};
 
 /// A path that ends in a number: `/proc/self/fd/N` or `/dev/loopN`.
 ///
-/// It dereferences to a `CStr`, and `Display` prints it.
+/// It dereferences to a `CStr`, and `Display` prints it. With the feature `std`, what takes a path
+/// or a program's name takes it as it is.
 /// [`OwnedMemFd::proc_path`](crate::OwnedMemFd::proc_path) returns one.
 // Aligned and padded to whole registers. Moved byte by byte it would become, on riscv64, a call
 // of `memcpy`, which a program without libc need not have.
@@ -58,6 +59,12 @@ impl Deref for NumberedPath {
     fn deref(&self) -> &CStr {
         // There is a NUL: at most ten digits follow the start.
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl AsRef<CStr> for NumberedPath {
+    fn as_ref(&self) -> &CStr {
+        self
     }
 }
 

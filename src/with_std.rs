@@ -9,7 +9,8 @@ use crate::{
     errno::Errno,
     exec::ExecError,
     memfd::{OwnedMemFd, SealError},
-    options::CreateError,
+    options::{self, CreateError, Name},
+    path::NumberedPath,
     proof::{MapError, VerifyError, VerifyErrorKind},
     sealed::SealedMemFd,
     shared::AccessError,
@@ -18,10 +19,16 @@ use crate::{
     transfer::TransferError,
 };
 use std::{
+    ffi::{CStr, CString, OsStr, OsString},
     fs::File,
     io::{self, BufRead, Read, Seek, SeekFrom, Write},
-    os::{fd::OwnedFd, unix::fs::FileExt},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::FileExt},
+    },
+    path::Path,
     process::Stdio,
+    string::String,
 };
 
 impl From<Errno> for io::Error {
@@ -290,6 +297,44 @@ impl TryFrom<File> for SealedMemFd {
     fn try_from(file: File) -> Result<Self, VerifyError<File>> {
         Self::try_from(OwnedFd::from(file)).map_err(|error| error.map(File::from))
     }
+}
+
+impl AsRef<OsStr> for NumberedPath {
+    fn as_ref(&self) -> &OsStr {
+        OsStr::from_bytes(self.to_bytes())
+    }
+}
+
+impl AsRef<Path> for NumberedPath {
+    fn as_ref(&self) -> &Path {
+        Path::new::<OsStr>(self.as_ref())
+    }
+}
+
+/// A name is what `$to` makes of it, which is one already.
+macro_rules! names {
+    ($($name:ty: $to:ident,)*) => {
+        $(
+            impl Name for &$name {}
+
+            impl options::sealed::Name for &$name {
+                fn pass_to<T>(
+                    self,
+                    create: impl FnOnce(&CStr) -> Result<T, CreateError>,
+                ) -> Result<T, CreateError> {
+                    self.$to().pass_to(create)
+                }
+            }
+        )*
+    };
+}
+
+names! {
+    String: as_bytes,
+    CString: as_c_str,
+    OsStr: as_bytes,
+    OsString: as_bytes,
+    Path: as_os_str,
 }
 
 impl TryFrom<File> for OwnedMemFd {

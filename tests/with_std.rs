@@ -5,7 +5,7 @@
 #![cfg(feature = "std")]
 
 use owned_memfd::{
-    CreateError, Errno, MapError, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals,
+    CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError, SealedMemFd, Seals,
     TransferError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
@@ -13,9 +13,14 @@ use owned_memfd::{
 };
 use std::{
     error::Error,
+    ffi::{CString, OsStr},
     fs::File,
     io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, MetadataExt},
+    },
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -312,6 +317,40 @@ fn a_file_that_is_no_memory_file_is_handed_back_open() -> Outcome {
     let number = stdout.as_raw_fd();
     let refused = OwnedMemFd::try_from(stdout).unwrap_err();
     assert_eq!(refused.get_ref().as_raw_fd(), number);
+    Ok(())
+}
+
+#[test]
+fn every_string_of_std_is_a_name() -> Outcome {
+    fn shows_as(name: impl Name, expected: &[u8]) -> Outcome {
+        let file = MemFdOptions::new().create(name)?;
+        let link = std::fs::read_link(file.proc_path())?;
+        let expected = [b"/memfd:", expected, b" (deleted)"].concat();
+        assert_eq!(link.as_os_str().as_bytes(), expected);
+        Ok(())
+    }
+    let text = String::from("text");
+    shows_as(&text, b"text")?;
+    shows_as(&CString::new("text")?, b"text")?;
+    let odd = OsStr::from_bytes(b"\xff odd");
+    shows_as(odd, b"\xff odd")?;
+    shows_as(&odd.to_os_string(), b"\xff odd")?;
+    shows_as(Path::new("a/b"), b"a/b")?;
+    let error = MemFdOptions::new().create(Path::new("a\0b")).unwrap_err();
+    assert_eq!(error, CreateError::NameHasNul { at: 1 });
+    let error = MemFdOptions::new().create(&"n".repeat(250)).unwrap_err();
+    assert_eq!(error, CreateError::NameTooLong { len: 250 });
+    Ok(())
+}
+
+#[test]
+fn the_path_of_a_descriptor_is_taken_for_a_path() -> Outcome {
+    let file = memfd()?;
+    file.write_all(b"from memory")?;
+    let path = file.proc_path();
+    assert_eq!(std::fs::read(path)?, b"from memory");
+    assert_eq!(AsRef::<OsStr>::as_ref(&path), &*path.to_string());
+    assert_eq!(AsRef::<Path>::as_ref(&path), Path::new(&path.to_string()));
     Ok(())
 }
 

@@ -322,6 +322,7 @@ fn huge_pages_come_in_the_sizes_that_the_machine_lists(world: &World) -> Verdict
             let file = ok!(result);
             listed += 1;
             same!(kernel::piece_size(&file), Ok(1 << power));
+            same!(file.page_size(), Ok(1 << power));
         } else {
             refused!(result, Errno::ENODEV);
         }

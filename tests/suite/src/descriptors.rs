@@ -640,6 +640,8 @@ fn the_path_of_any_number_is_written_right(_: &World) -> Verdict {
         let expected = Text::of(format_args!("/proc/self/fd/{number}"));
         same!(Text::of(path).as_str(), expected.as_str());
         same!(path.to_bytes(), expected.as_str().as_bytes());
+        let text: &CStr = path.as_ref();
+        same!(text, &*path);
         same!(
             Text::of(format_args!("{path:?}")).as_str(),
             Text::of(format_args!("{:?}", &*path)).as_str()

@@ -7,6 +7,7 @@ claims!(
     the_bits_are_the_kernels,
     known_is_every_bit_with_a_name_and_no_other,
     bits_without_a_name_survive,
+    flags_and_seals_have_an_order,
     seals_print_as_the_kernel_names_them,
     a_size_of_huge_pages_is_any_power_of_two,
     the_named_sizes_are_what_they_say,
@@ -55,6 +56,17 @@ fn bits_without_a_name_survive(_: &World) -> Verdict {
     same!(seals.bits(), 0x48);
     holds!(seals.contains(Seals::WRITE) && !seals.contains(Seals::GROW));
     same!((seals - Seals::WRITE).bits(), 0x40);
+    Ok(())
+}
+
+fn flags_and_seals_have_an_order(_: &World) -> Verdict {
+    holds!(Seals::empty() < Seals::SEAL && Seals::SEAL < Seals::SHRINK);
+    same!(Seals::SEAL.max(Seals::EXEC), Seals::EXEC);
+    holds!(MemFdFlags::CLOEXEC < MemFdFlags::ALLOW_SEALING);
+    same!(
+        MemFdFlags::EXEC.min(MemFdFlags::CLOEXEC),
+        MemFdFlags::CLOEXEC
+    );
     Ok(())
 }
 

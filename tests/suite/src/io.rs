@@ -1,7 +1,7 @@
 //! Claims about reading, writing, the offset and the size of a file that nothing limits.
 
 use crate::{
-    Verdict, World, children,
+    Verdict, World, attacks, children,
     kernel::{self, PAGE, READ, WRITE},
     raw::{Mapping, Stores},
     world,
@@ -26,6 +26,7 @@ claims!(
     allocating_takes_memory_and_lengthens,
     punching_a_hole_gives_memory_back_and_reads_zeros,
     the_mode_is_what_was_set,
+    the_size_of_the_pages_is_the_machines,
     what_is_stored_through_a_mapping_is_read,
     appending_writes_at_the_end_wherever_the_offset_is,
     flags_and_offset_survive_other_operations,
@@ -259,13 +260,28 @@ fn punching_a_hole_gives_memory_back_and_reads_zeros(_: &World) -> Verdict {
 
 fn the_mode_is_what_was_set(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    for mode in [0o600, 0o444, 0, 0o640] {
+    for mode in [0o600, 0o444, 0, 0o640, 0o1644] {
         ok!(file.set_mode(mode));
         same!(kernel::mode(&file), Ok(mode));
+        same!(file.mode(), Ok(mode));
     }
     // The mode does not affect descriptors that are open already.
     ok!(file.set_mode(0));
     ok!(file.write_all(b"x"));
+    Ok(())
+}
+
+fn the_size_of_the_pages_is_the_machines(_: &World) -> Verdict {
+    let size = ok!(attacks::page_size());
+    let file = ok!(kernel::sealable());
+    same!(file.page_size(), Ok(size));
+    ok!(file.set_len(1 << 22));
+    same!(file.page_size(), Ok(size));
+    // What a reader has is no different.
+    let Ok(sealed) = file.seal() else {
+        fail!("it is not sealed");
+    };
+    same!(sealed.as_memfd().page_size(), Ok(size));
     Ok(())
 }
 

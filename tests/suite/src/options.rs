@@ -19,6 +19,7 @@ claims!(
     every_combination_can_be_made_and_is_what_was_asked_for,
     new_and_default_are_the_same,
     names_are_strings_with_and_without_an_end,
+    names_are_any_bytes_but_nul,
     a_nul_inside_a_name_is_refused_before_the_call,
     a_longer_name_is_refused_before_the_call,
     kernels_without_the_exec_flags_get_none_and_the_mode_is_set,
@@ -166,6 +167,42 @@ fn names_are_strings_with_and_without_an_end(world: &World) -> Verdict {
                 == Some(name.as_bytes()),
             "{name:?} shows as {link:?}"
         );
+    }
+    Ok(())
+}
+
+fn names_are_any_bytes_but_nul(world: &World) -> Verdict {
+    let create = MemFdOptions::new;
+    for (at, name) in [(0, &b"\0"[..]), (3, b"\xff\xfe\xfd\0")] {
+        same!(
+            create().create(name).err(),
+            Some(CreateError::NameHasNul { at })
+        );
+    }
+    same!(
+        create().create(&[b'n'; 250]).err(),
+        Some(CreateError::NameTooLong { len: 250 })
+    );
+    same!(
+        create().create(&[b'n'; 4096][..]).err(),
+        Some(CreateError::NameTooLong { len: 4096 })
+    );
+    needs!(world.proc, world::NO_PROC);
+    for (file, name) in [
+        (ok!(create().create(b"")), &b""[..]),
+        (ok!(create().create(b"name")), b"name"),
+        (
+            ok!(create().create(&b"\xff no text \x01"[..])),
+            b"\xff no text \x01",
+        ),
+        (ok!(create().create(&[b'n'; 249])), &[b'n'; 249]),
+    ] {
+        let mut room = [0; 512];
+        let link = ok!(kernel::link_of(&file, &mut room));
+        let shown = link
+            .strip_prefix(b"/memfd:")
+            .and_then(|rest| rest.strip_suffix(b" (deleted)"));
+        same!(shown, Some(name));
     }
     Ok(())
 }

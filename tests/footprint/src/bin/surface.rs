@@ -6,7 +6,7 @@
 #![no_std]
 #![no_main]
 
-use core::{fmt::Write, hint::black_box, sync::atomic::Ordering, time::Duration};
+use core::{ffi::CStr, fmt::Write, hint::black_box, sync::atomic::Ordering, time::Duration};
 use owned_memfd::{
     AccessError, BorrowedMemFd, BorrowedSealedMemFd, CreateError, Errno, HugePageSize, MapError,
     MemFdFlags, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut,
@@ -98,6 +98,8 @@ fn create(tally: &mut Tally) {
         .collapse(black_box(true));
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create(black_box("x")));
+    tally.ok(options.create(black_box(b"x")));
+    tally.ok(options.create(black_box(&b"x"[..])));
     let options = MemFdOptions::new().huge_pages(black_box(HugePageSize::DEFAULT));
     tally.ok(options.create(black_box(c"x")));
     tally.ok(options.create_with(black_box(c"x"), black_box(1), write_first));
@@ -131,6 +133,8 @@ fn files(tally: &mut Tally) {
     tally.ok(file.set_len(number));
     tally.ok(file.allocate(number, number));
     tally.ok(file.punch_hole(number, number));
+    tally.ok(file.mode());
+    tally.ok(file.page_size());
     tally.ok(file.set_mode(black_box(0o600)));
     tally.ok(file.copy_from(file.as_fd(), number));
     tally.ok(file.seals());
@@ -139,6 +143,7 @@ fn files(tally: &mut Tally) {
     tally.ok(file.try_clone());
     tally.ok(file.reopen_read_only());
     tally.is(file.proc_path().is_empty());
+    tally.is(AsRef::<CStr>::as_ref(&file.proc_path()).is_empty());
     // SAFETY: nobody has so many descriptors.
     tally.ok(unsafe { file.duplicate_onto(black_box(i32::MAX - 1)) });
     tally.ok(file.close_on_exec());
