@@ -7,6 +7,7 @@
 use crate::{
     errno::Errno,
     fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    memfd::OwnedMemFd,
     proof::VerifyError,
     sealed::SealedMemFd,
     sys,
@@ -576,7 +577,8 @@ pub enum ReceiveError {
     ControlTruncated,
     /// The message was longer than the buffer. Its descriptors are closed.
     DataTruncated,
-    /// The descriptor is not that of a memory file that is proven immutable. It comes back.
+    /// The descriptor is not that of a memory file, or of one that is proven immutable if that was
+    /// asked for. It comes back.
     Verify(VerifyError<OwnedFd>),
     /// The kernel returned this error.
     Kernel(Errno),
@@ -630,13 +632,7 @@ impl SealedMemFd {
     #[doc(alias = "sendmsg")]
     #[doc(alias = "SCM_RIGHTS")]
     pub fn send(&self, socket: impl AsFd) -> Result<(), Errno> {
-        loop {
-            match send(socket.as_fd(), b"\0", &[self.as_fd()]) {
-                Err(Errno::EINTR) => {}
-                // One byte is sent or not.
-                result => return result.map(|_| ()),
-            }
-        }
+        self.as_memfd().send(socket)
     }
 
     /// Sends the descriptor over a datagram socket to the socket of this address, without a byte.
@@ -695,17 +691,82 @@ impl SealedMemFd {
     #[doc(alias = "recvmsg")]
     #[doc(alias = "SCM_RIGHTS")]
     pub fn receive(socket: impl AsFd, max_len: usize) -> Result<Self, ReceiveError> {
-        let mut descriptors = ReceivedFds::<1>::new();
+        let fd = receive_one(socket.as_fd())?;
+        Self::verify(fd, max_len).map_err(ReceiveError::Verify)
+    }
+}
+
+/// Files that both sides write. A file that only the receiver reads is better sent sealed: see
+/// [`SealedMemFd::send`].
+impl OwnedMemFd {
+    /// Sends the descriptor over a connected Unix socket, together with one byte without meaning.
+    /// It tries again after `EINTR`.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, OwnedMemFd, Seals, socket};
+    ///
+    /// let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+    /// let file = MemFdOptions::new().create("shared")?;
+    /// file.set_len(4096)?;
+    /// // Neither side can make it shorter than what the other has mapped.
+    /// file.add_seals(Seals::SHRINK | Seals::GROW | Seals::SEAL)?;
+    /// file.send(&here)?;
+    ///
+    /// let received = OwnedMemFd::receive(&there)?;
+    /// received.map_shared_mut(..)?.write_all_at(b"hello", 0)?;
+    /// let mut bytes = [0; 5];
+    /// file.read_exact_at(&mut bytes, 0)?;
+    /// assert_eq!(&bytes, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`], without `EINTR`. `EAFNOSUPPORT`: it is not a Unix socket, and nothing was sent.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "sendmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    pub fn send(&self, socket: impl AsFd) -> Result<(), Errno> {
+        let socket = socket.as_fd();
         loop {
-            match receive(socket.as_fd(), &mut [0], &mut descriptors) {
-                Err(ReceiveError::Kernel(Errno::EINTR)) => {}
-                result => {
-                    result?;
-                    break;
-                }
+            match send(socket, b"\0", &[self.as_fd()]) {
+                Err(Errno::EINTR) => {}
+                // One byte is sent or not.
+                result => return result.map(|_| ()),
             }
         }
-        let fd = descriptors.next().ok_or(ReceiveError::NoDescriptor)?;
-        Self::verify(fd, max_len).map_err(ReceiveError::Verify)
+    }
+
+    /// Receives one descriptor over a connected Unix socket, together with one byte without
+    /// meaning, and checks that it is one of a memory file.
+    ///
+    /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
+    /// have come with the descriptor. The sender may still have the file, and change it.
+    ///
+    /// # Errors
+    /// As [`receive`], without `EINTR`, and:
+    /// - [`ReceiveError::NoDescriptor`]: a message came without one.
+    /// - [`ReceiveError::Verify`]: as `OwnedMemFd::try_from`, with the descriptor.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    pub fn receive(socket: impl AsFd) -> Result<Self, ReceiveError> {
+        let fd = receive_one(socket.as_fd())?;
+        Self::try_from(fd).map_err(ReceiveError::Verify)
+    }
+}
+
+/// Receives one descriptor, with at most one byte.
+fn receive_one(socket: BorrowedFd<'_>) -> Result<OwnedFd, ReceiveError> {
+    let mut descriptors = ReceivedFds::<1>::new();
+    loop {
+        match receive(socket, &mut [0], &mut descriptors) {
+            Err(ReceiveError::Kernel(Errno::EINTR)) => {}
+            result => {
+                result?;
+                return descriptors.next().ok_or(ReceiveError::NoDescriptor);
+            }
+        }
     }
 }

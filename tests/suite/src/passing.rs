@@ -12,7 +12,7 @@ use crate::{
 };
 use core::{error::Error, time::Duration};
 use owned_memfd::{
-    Errno, SealedMemFd, Seals, VerifyErrorKind,
+    Errno, OwnedMemFd, SealedMemFd, Seals, VerifyErrorKind,
     fd::{AsFd, BorrowedFd, OwnedFd},
     socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
@@ -33,6 +33,8 @@ claims!(
     the_descriptors_of_two_messages_never_come_together,
     as_many_descriptors_pass_as_the_kernel_takes,
     another_process_gets_a_file_and_maps_it,
+    a_file_that_both_sides_write_passes,
+    only_a_memory_file_is_received_as_one,
     another_process_gives_a_file_and_is_gone,
     a_received_file_shares_the_offset_which_nobody_needs,
     two_descriptors_where_one_is_wanted_are_too_many,
@@ -431,6 +433,57 @@ fn another_process_gets_a_file_and_maps_it(_: &World) -> Verdict {
         steps.reach(1);
         child.finish(PATIENCE)?;
     }
+    Ok(())
+}
+
+fn a_file_that_both_sides_write_passes(_: &World) -> Verdict {
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        let child = ok!(Child::start(Table::Copied, || {
+            let file = ok!(OwnedMemFd::receive(&other));
+            same!(kernel::close_on_exec(&file), Ok(true));
+            same!(file.write_at(b"there", 5), Ok(5));
+            ok!(file.send(&other));
+            Ok(())
+        }));
+        let file = ok!(kernel::holding(b"here-"));
+        ok!(file.send(&one));
+        child.finish(PATIENCE)?;
+        same!(kernel::holds_exactly(&file, b"here-there"), Ok(true));
+        same_file(&ok!(OwnedMemFd::receive(&one)), &file)?;
+        // A sealed file is a memory file too.
+        let file = ok!(sealed(b"content"));
+        ok!(file.send(&one));
+        same_file(&ok!(OwnedMemFd::receive(&other)), &file)?;
+        is_drained(&other)?;
+    }
+    Ok(())
+}
+
+fn only_a_memory_file_is_received_as_one(world: &World) -> Verdict {
+    let (read, _write) = ok!(kernel::pipe());
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        let before = kernel::open_descriptors();
+        ok!(socket::send(&one, b"x", &[read.as_fd()]));
+        match OwnedMemFd::receive(&other) {
+            Err(ReceiveError::Verify(error)) => same_file(error.get_ref(), &read)?,
+            other => fail!("{other:?}"),
+        }
+        ok!(socket::send(&one, b"x", &[]));
+        refused!(OwnedMemFd::receive(&other), ReceiveError::NoDescriptor);
+        ok!(socket::send(&one, b"x", &[read.as_fd(); 2]));
+        refused!(
+            OwnedMemFd::receive(&other),
+            ReceiveError::TooManyDescriptors
+        );
+        same!(kernel::open_descriptors(), before);
+    }
+    needs!(world.tmpfs, world::NO_TMPFS);
+    let on_tmpfs = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
+    let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
+    ok!(socket::send(&one, b"x", &[on_tmpfs.as_fd()]));
+    refused!(OwnedMemFd::receive(&other), ReceiveError::Verify(_));
     Ok(())
 }
 

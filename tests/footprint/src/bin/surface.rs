@@ -146,6 +146,8 @@ fn files(tally: &mut Tally) {
     tally.is(AsRef::<CStr>::as_ref(&file.proc_path()).is_empty());
     // SAFETY: nobody has so many descriptors.
     tally.ok(unsafe { file.duplicate_onto(black_box(i32::MAX - 1)) });
+    tally.ok(file.send(&file));
+    tally.ok(OwnedMemFd::receive(&file));
     tally.ok(file.close_on_exec());
     tally.ok(file.set_close_on_exec(black_box(true)));
     tally.ok(file.close());
