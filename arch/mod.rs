@@ -146,7 +146,7 @@ cfg_if! {
         use core::ffi::{c_char, c_void};
         #[cfg(any(miri, not(target_arch = "x86_64")))]
         use core::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
-        use linux_raw_sys::general::{__kernel_timespec, rlimit64, stat, statfs, statx};
+        use linux_raw_sys::general::{__kernel_timespec, pollfd, rlimit64, stat, statfs, statx};
         use linux_raw_sys::net::msghdr;
 
         // The names on the right are those of `sc`, which knows the calls up to Linux 5.12. A
@@ -232,6 +232,8 @@ cfg_if! {
             fn sendmsg = SENDMSG(socket: u32, message: *const msghdr, flags: u32) -> usize;
             /// `recvmsg(2)`
             fn recvmsg = RECVMSG(socket: u32, message: *mut msghdr, flags: u32) -> usize;
+            /// `ppoll(2)`, which writes how much of the time is left
+            fn ppoll = PPOLL(entries: *mut pollfd, count: usize, time: *mut __kernel_timespec, signals: *const u64, size: usize) -> usize;
             /// `statx(2)`
             fn statx = STATX(directory: u32, path: *const c_char, flags: u32, mask: u32, stat: *mut statx) -> usize;
             /// `readlinkat(2)`

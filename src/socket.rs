@@ -12,7 +12,7 @@ use crate::{
     sealed::SealedMemFd,
     sys,
 };
-use core::{fmt, mem::MaybeUninit, ptr, slice};
+use core::{fmt, mem::MaybeUninit, ptr, slice, time::Duration};
 use linux_raw_sys::net;
 
 /// The most descriptors that one message carries: `SCM_MAX_FD`, include/net/scm.h.
@@ -311,7 +311,7 @@ pub fn send<const N: usize>(
 /// `bytes` may be empty, also with descriptors. If the receiver's queue is full, this waits until
 /// there is room, unless the socket is non-blocking or has an `SO_SNDTIMEO`.
 ///
-/// This first asks for the socket's family and type (`SO_DOMAIN`, `SO_TYPE`): of other sockets, some
+/// This first asks for the socket's family and type (`SO_DOMAIN`, `SO_TYPE`): some other sockets
 /// would ignore the address and send to their peer.
 ///
 /// More than [`MAX_DESCRIPTORS`] do not compile.
@@ -404,13 +404,129 @@ pub fn receive<const N: usize>(
     buffer: &mut [u8],
     descriptors: &mut ReceivedFds<N>,
 ) -> Result<usize, ReceiveError> {
+    receive_with(socket.as_fd(), buffer, descriptors, 0)
+}
+
+/// Receives as [`receive`] does, but waits no longer than `timeout` for a message.
+///
+/// That is the time in all, however many signals come: `EINTR` does not end it. It does not matter
+/// whether the socket is non-blocking, or has an `SO_RCVTIMEO`. If another reader takes the message
+/// first, this waits for the next one. With [`Duration::ZERO`], it only takes what is there; with
+/// [`Duration::MAX`], it waits for ever.
+///
+/// ```
+/// use owned_memfd::socket::{self, ReceiveError};
+/// use std::time::Duration;
+///
+/// let (_here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+/// let mut fds = socket::ReceivedFds::<1>::new();
+/// let result = socket::receive_timeout(&there, &mut [0], &mut fds, Duration::from_millis(10));
+/// assert!(matches!(result, Err(ReceiveError::TimedOut)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`receive`], without `EAGAIN` and `EINTR`, and:
+/// - [`ReceiveError::TimedOut`]: nothing came in time.
+/// - [`ReceiveError::Closed`] is also returned for a datagram socket that has been shut down for
+///   reading.
+/// - `EINVAL`: also if it must wait and `RLIMIT_NOFILE` is 0.
+///
+/// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
+/// [`ppoll(2)`](https://man7.org/linux/man-pages/man2/ppoll.2.html).
+#[doc(alias = "recvmsg")]
+#[doc(alias = "ppoll")]
+#[doc(alias = "deadline")]
+pub fn receive_timeout<const N: usize>(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    descriptors: &mut ReceivedFds<N>,
+    timeout: Duration,
+) -> Result<usize, ReceiveError> {
+    let socket = socket.as_fd();
+    let mut wait = Wait::new(timeout);
+    loop {
+        // What is readable by the poll may be gone by now.
+        match receive_with(socket, buffer, descriptors, net::MSG_DONTWAIT) {
+            Err(ReceiveError::Kernel(Errno::EAGAIN | Errno::EINTR)) => {}
+            result => return result,
+        }
+        match wait.on(socket)? {
+            Waited::Readable => {}
+            Waited::Over => return Err(ReceiveError::TimedOut),
+            Waited::Ended => return Err(ReceiveError::Closed),
+        }
+    }
+}
+
+/// Waiting for a message for some time in all.
+struct Wait {
+    nanoseconds: u64,
+    deadline: Option<u64>,
+    // Nothing more comes.
+    has_ended: bool,
+}
+
+/// Why waiting is over.
+enum Waited {
+    /// Perhaps there is a message.
+    Readable,
+    /// The time is over.
+    Over,
+    /// There is no message, and no more will come.
+    Ended,
+}
+
+impl Wait {
+    fn new(timeout: Duration) -> Self {
+        // Saturated, it is some centuries.
+        let nanoseconds = timeout.as_secs().saturating_mul(1_000_000_000);
+        Self {
+            nanoseconds: nanoseconds.saturating_add(timeout.subsec_nanos().into()),
+            deadline: None,
+            has_ended: false,
+        }
+    }
+
+    /// Waits for what remains of the time. The socket has just had no message.
+    fn on(&mut self, socket: BorrowedFd<'_>) -> Result<Waited, Errno> {
+        if self.has_ended {
+            return Ok(Waited::Ended);
+        }
+        if self.nanoseconds == 0 {
+            return Ok(Waited::Over);
+        }
+        let now = sys::sealing::clock()?;
+        let deadline = *self
+            .deadline
+            .get_or_insert(now.saturating_add(self.nanoseconds));
+        if now >= deadline {
+            return Ok(Waited::Over);
+        }
+        // The time is computed anew after each of these: whoever can send signals, or take messages
+        // away, must not make it longer.
+        match sys::socket::wait_readable(socket, deadline - now) {
+            Ok(has_ended) => self.has_ended = has_ended,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(Waited::Readable)
+    }
+}
+
+fn receive_with<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    descriptors: &mut ReceivedFds<N>,
+    flags: u32,
+) -> Result<usize, ReceiveError> {
     descriptors.close();
     let mut room = MaybeUninit::<(Rights<N>, [u64; OTHER_MESSAGES / 8])>::uninit();
     let len = size_of_val(&room);
     // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`. It is aligned
     // as the kernel's structures are, since one of them is in it.
     let control = unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
-    let received = sys::socket::receive_message(socket.as_fd(), buffer, control)?;
+    let received = sys::socket::receive_message(socket, buffer, control, flags)?;
 
     let mut excess = false;
     let mut messages = Messages {
@@ -577,6 +693,8 @@ pub enum ReceiveError {
     ControlTruncated,
     /// The message was longer than the buffer. Its descriptors are closed.
     DataTruncated,
+    /// Nothing came in time.
+    TimedOut,
     /// The descriptor is not that of a memory file, or of one that is proven immutable if that was
     /// asked for. It comes back.
     Verify(VerifyError<OwnedFd>),
@@ -598,6 +716,7 @@ impl fmt::Display for ReceiveError {
             Self::TooManyDescriptors => "a message came with more descriptors than asked for",
             Self::ControlTruncated => "descriptors or other control messages were lost",
             Self::DataTruncated => "the message is longer than the buffer",
+            Self::TimedOut => "nothing came in time",
             Self::Verify(error) => return error.fmt(f),
             Self::Kernel(errno) => return errno.fmt(f),
         })
@@ -608,13 +727,15 @@ impl core::error::Error for ReceiveError {}
 
 impl From<ReceiveError> for Errno {
     /// The kernel's error, or that of `Verify`. `Closed` is `EPIPE`, `NoDescriptor` is `ENOMSG`,
-    /// `DataTruncated` is `EMSGSIZE`, and where descriptors were lost it is `EMFILE`.
+    /// `DataTruncated` is `EMSGSIZE`, `TimedOut` is `ETIMEDOUT`, and where descriptors were lost it
+    /// is `EMFILE`.
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Closed => Self::EPIPE,
             ReceiveError::NoDescriptor => Self::ENOMSG,
             ReceiveError::TooManyDescriptors | ReceiveError::ControlTruncated => Self::EMFILE,
             ReceiveError::DataTruncated => Self::EMSGSIZE,
+            ReceiveError::TimedOut => Self::ETIMEDOUT,
             ReceiveError::Verify(error) => error.into(),
             ReceiveError::Kernel(errno) => errno,
         }
@@ -694,6 +815,37 @@ impl SealedMemFd {
         let fd = receive_one(socket.as_fd())?;
         Self::verify(fd, max_len).map_err(ReceiveError::Verify)
     }
+
+    /// Receives and verifies a file as [`receive`](Self::receive) does, but waits no longer than
+    /// `timeout` for it.
+    ///
+    /// ```
+    /// use owned_memfd::{SealedMemFd, socket};
+    /// use std::time::Duration;
+    ///
+    /// let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+    /// SealedMemFd::copy_from_slice(c"note", b"hello")?.send(&here)?;
+    /// let received = SealedMemFd::receive_timeout(&there, 1 << 20, Duration::from_secs(5))?;
+    /// assert_eq!(&received.map()?[..], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive_timeout`], and:
+    /// - [`ReceiveError::NoDescriptor`]: a message came without one.
+    /// - [`ReceiveError::Verify`]: as [`SealedMemFd::verify`], with the descriptor.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    pub fn receive_timeout(
+        socket: impl AsFd,
+        max_len: usize,
+        timeout: Duration,
+    ) -> Result<Self, ReceiveError> {
+        let fd = receive_one_timeout(socket.as_fd(), timeout)?;
+        Self::verify(fd, max_len).map_err(ReceiveError::Verify)
+    }
 }
 
 /// Files that both sides write. A file that only the receiver reads is better sent sealed: see
@@ -755,6 +907,22 @@ impl OwnedMemFd {
         let fd = receive_one(socket.as_fd())?;
         Self::try_from(fd).map_err(ReceiveError::Verify)
     }
+
+    /// Receives a file as [`receive`](Self::receive) does, but waits no longer than `timeout` for
+    /// it.
+    ///
+    /// # Errors
+    /// As [`receive_timeout`], and:
+    /// - [`ReceiveError::NoDescriptor`]: a message came without one.
+    /// - [`ReceiveError::Verify`]: as `OwnedMemFd::try_from`, with the descriptor.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    pub fn receive_timeout(socket: impl AsFd, timeout: Duration) -> Result<Self, ReceiveError> {
+        let fd = receive_one_timeout(socket.as_fd(), timeout)?;
+        Self::try_from(fd).map_err(ReceiveError::Verify)
+    }
 }
 
 /// Receives one descriptor, with at most one byte.
@@ -769,4 +937,11 @@ fn receive_one(socket: BorrowedFd<'_>) -> Result<OwnedFd, ReceiveError> {
             }
         }
     }
+}
+
+/// The same, within this time.
+fn receive_one_timeout(socket: BorrowedFd<'_>, timeout: Duration) -> Result<OwnedFd, ReceiveError> {
+    let mut descriptors = ReceivedFds::<1>::new();
+    receive_timeout(socket, &mut [0], &mut descriptors, timeout)?;
+    descriptors.next().ok_or(ReceiveError::NoDescriptor)
 }

@@ -112,12 +112,14 @@ impl From<BootError> for io::Error {
 
 impl From<ReceiveError> for io::Error {
     /// The kernel's error, or that of the [`VerifyErrorKind`]. The end of the connection is
-    /// `UnexpectedEof`, everything else `InvalidData`. A descriptor in it is dropped.
+    /// `UnexpectedEof`, that of the time `TimedOut`, everything else `InvalidData`. A descriptor in
+    /// it is dropped.
     fn from(error: ReceiveError) -> Self {
         let kind = match error {
             ReceiveError::Kernel(errno) => return errno.into(),
             ReceiveError::Verify(error) => return error.into(),
             ReceiveError::Closed => io::ErrorKind::UnexpectedEof,
+            ReceiveError::TimedOut => io::ErrorKind::TimedOut,
             _ => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

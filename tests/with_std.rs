@@ -223,6 +223,7 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
     }
     for (error, kind) in [
         (ReceiveError::Closed, ErrorKind::UnexpectedEof),
+        (ReceiveError::TimedOut, ErrorKind::TimedOut),
         (ReceiveError::NoDescriptor, ErrorKind::InvalidData),
         (ReceiveError::TooManyDescriptors, ErrorKind::InvalidData),
         (ReceiveError::ControlTruncated, ErrorKind::InvalidData),

@@ -124,12 +124,14 @@ pub(crate) struct Received {
     pub(crate) flags: u32,
 }
 
-/// Receives bytes with control data. Descriptors are close-on-exec from the start.
+/// Receives bytes with control data, as the `MSG_` flags say. Descriptors are close-on-exec from
+/// the start.
 #[inline]
 pub(crate) fn receive_message(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     control: &mut [MaybeUninit<u8>],
+    flags: u32,
 ) -> Result<Received, Errno> {
     let mut part = raw::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -138,8 +140,13 @@ pub(crate) fn receive_message(
     let mut message = message(&mut part, control.as_mut_ptr(), control.len());
     // SAFETY: the kernel writes at most as much to the one part and to the control buffer as
     // the message says that there is room; both, and the message, outlive the call.
-    let returned =
-        unsafe { arch::recvmsg(number(socket), &raw mut message, net::MSG_CMSG_CLOEXEC) };
+    let returned = unsafe {
+        arch::recvmsg(
+            number(socket),
+            &raw mut message,
+            flags | net::MSG_CMSG_CLOEXEC,
+        )
+    };
     let len = Errno::decode(returned)?;
     let (control, flags) = (message.msg_controllen, message.msg_flags);
     Ok(Received {
@@ -147,6 +154,34 @@ pub(crate) fn receive_message(
         control,
         flags,
     })
+}
+
+/// Waits until there is something to receive, or the end of it, or a signal, for so many
+/// nanoseconds at most. Returns whether nothing more can come after what is there.
+#[inline]
+pub(crate) fn wait_readable(socket: BorrowedFd<'_>, nanoseconds: u64) -> Result<bool, Errno> {
+    let mut entry = raw::pollfd {
+        fd: number(socket) as i32,
+        events: (raw::POLLIN | raw::POLLRDHUP) as i16,
+        revents: 0,
+    };
+    let mut time = raw::__kernel_timespec {
+        tv_sec: (nanoseconds / 1_000_000_000) as i64,
+        tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+    };
+    // SAFETY: the kernel reads and writes one entry and the time, which outlive the call. There is
+    // no set of signals.
+    let returned = unsafe {
+        arch::ppoll(
+            &raw mut entry,
+            1,
+            &raw mut time,
+            ptr::null(),
+            size_of::<u64>(),
+        )
+    };
+    Errno::decode_unit(returned)?;
+    Ok(entry.revents as u32 & raw::POLLRDHUP != 0)
 }
 
 /// Bytes that are sent, as the kernel describes them.

@@ -78,6 +78,7 @@ cfg_if! {
         mod collapsing;
         mod passing;
         mod addressing;
+        mod deadlines;
         mod executing;
         mod booting;
         mod kexec;

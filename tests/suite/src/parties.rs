@@ -14,6 +14,7 @@ use core::{
     convert::Infallible,
     ffi::{CStr, c_char},
     mem::MaybeUninit,
+    time::Duration,
 };
 use linux_raw_sys::{general, net};
 use owned_memfd::{
@@ -79,6 +80,11 @@ pub(crate) fn end_reading(socket: &impl AsFd) -> Result<(), Errno> {
 /// Closes one direction of a connection.
 pub(crate) fn end_writing(socket: &impl AsFd) -> Result<(), Errno> {
     rustix::net::shutdown(lend(socket), rustix::net::Shutdown::Write).map_err(errno)
+}
+
+/// From now on a call waits no longer for a message.
+pub(crate) fn wait_at_most(socket: &impl AsFd, time: Duration) -> Result<(), Errno> {
+    sockopt::set_socket_timeout(lend(socket), sockopt::Timeout::Recv, Some(time)).map_err(errno)
 }
 
 /// From now on the socket delivers the sender's credentials with each message.

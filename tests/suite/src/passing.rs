@@ -1317,6 +1317,7 @@ fn every_refusal_says_what_it_is(_: &World) -> Verdict {
         ReceiveError::TooManyDescriptors,
         ReceiveError::ControlTruncated,
         ReceiveError::DataTruncated,
+        ReceiveError::TimedOut,
     ];
     for (index, error) in own.iter().enumerate() {
         holds!(error.source().is_none());

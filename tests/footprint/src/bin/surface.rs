@@ -353,6 +353,10 @@ fn sockets(tally: &mut Tally) {
     if let Some(sealed) = tally.ok(SealedMemFd::copy_from_slice(c"x", b"x")) {
         tally.ok(sealed.send(&here));
         tally.ok(SealedMemFd::receive(&there, black_box(1)));
+        let time = black_box(Duration::ZERO);
+        tally.ok(socket::receive_timeout(&there, &mut buffer, &mut one, time));
+        tally.ok(SealedMemFd::receive_timeout(&there, black_box(1), time));
+        tally.ok(OwnedMemFd::receive_timeout(&there, time));
         addresses(tally, &sealed);
     }
 }
