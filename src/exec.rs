@@ -227,7 +227,7 @@ impl OwnedMemFd {
     }
 
     /// Whether the file is a script that names an interpreter.
-    fn is_script(&self) -> bool {
+    pub(crate) fn is_script(&self) -> bool {
         // As much as the kernel looks at: `BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h.
         let mut room = [const { MaybeUninit::uninit() }; 256];
         let Ok([b'#', b'!', line @ ..]) = sys::transfer::read_at_uninit(self.as_fd(), &mut room, 0)
@@ -294,7 +294,7 @@ impl SealedMemFd {
     }
 
     /// The file, which the kernel may read to its end.
-    fn to_execute(&self) -> Result<&OwnedMemFd, ExecError> {
+    pub(crate) fn to_execute(&self) -> Result<&OwnedMemFd, ExecError> {
         match self.whole_file()? {
             Some(file) => Ok(file),
             None if is_on_huge_pages(self.as_fd()) => Err(ExecError::HugePages),
@@ -430,7 +430,7 @@ fn is_copy(process: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
 #[non_exhaustive]
 pub enum ExecError {
     /// `EACCES`: the file's mode has no execute bit, because of `vm.memfd_noexec` or
-    /// [`MemFdOptions`](crate::MemFdOptions)'s default. Or a security module forbids it, or the
+    /// [`MemFdOptions`]'s default. Or a security module forbids it, or the
     /// program's interpreter may not be executed.
     NotExecutable,
     /// `ETXTBSY`: somebody holds a descriptor of the file that was opened for writing. The one

@@ -3,6 +3,8 @@
 //!
 //! Everything here can also be done without std.
 
+mod command;
+
 #[cfg(feature = "boot")]
 use crate::boot::BootError;
 use crate::{
