@@ -78,7 +78,7 @@ cfg_if! {
         pub use errno::Errno;
         pub use flags::{HugePageSize, MemFdFlags, Seals};
         pub use memfd::{BorrowedMemFd, OwnedMemFd, SealError, SeekFrom};
-        pub use options::{CreateError, MemFdOptions, Name};
+        pub use options::{CreateError, MemFdOptions, Name, TryCreateError};
         pub use path::NumberedPath;
         pub use proof::{MapError, VerifyError, VerifyErrorKind, has_cve_2026_63952};
         pub use sealed::{BorrowedSealedMemFd, CopyMap, ExecMap, SealedMap, SealedMemFd};

@@ -663,7 +663,7 @@ pub(crate) fn signed(value: u64) -> Result<i64, Errno> {
     i64::try_from(value).map_err(|_| Errno::EINVAL)
 }
 
-/// Why a seal was not added, from [`OwnedMemFd::explain_seal_error`].
+/// Why a seal was not added, from [`OwnedMemFd::seal`] or [`OwnedMemFd::explain_seal_error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SealError {
@@ -688,10 +688,13 @@ impl fmt::Display for SealError {
         f.write_str(match self {
             Self::ReadOnly => "the descriptor is not open for writing",
             Self::SealingClosed => "sealing was never allowed or has been closed by F_SEAL_SEAL",
-            Self::MappedOrPinned => "a writable shared mapping exists or the kernel uses pages",
+            Self::MappedOrPinned => {
+                "somebody has it mapped for writing, or the kernel is using a page of it"
+            }
             Self::UnknownSeal => "this kernel does not know one of the seals",
             Self::NotMemFd => "not a memory file",
-            Self::Kernel(errno) => return errno.fmt(f),
+            // The kernel's words are about other files, so its name for the error, too.
+            Self::Kernel(errno) => return write!(f, "{errno} ({errno:?})"),
         })
     }
 }

@@ -302,10 +302,29 @@ pub enum CreateError {
         /// The length of the name, in bytes.
         len: usize,
     },
+    /// The content is longer than any file can be.
+    TooLong {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// With [`huge_pages`](MemFdOptions::huge_pages), the length is not a multiple of a page.
+    PartialHugePage {
+        /// The length that was asked for, in bytes.
+        len: usize,
+    },
+    /// With [`huge_pages`](MemFdOptions::huge_pages), fewer pages are free than the file needs.
+    NoHugePages {
+        /// The length that was asked for, in bytes.
+        len: usize,
+    },
+    /// A [`writer`](MemFdOptions::writer) with [`huge_pages`](MemFdOptions::huge_pages). Such a
+    /// file can be written only through a mapping, as by
+    /// [`create_with`](MemFdOptions::create_with).
+    WriterOnHugePages,
     /// The kernel returned this error; [`MemFdOptions::create`] says why. Or
     /// [`MemFdOptions::create_with`], if that was called.
     Kernel(Errno),
-    /// The file was made, but it could not be verified. Or the one that
+    /// The file was made, but it could not be sealed or verified. Or the one that
     /// [`MemFdOptions::copy_from_file`] was to copy was rejected.
     Verify(VerifyErrorKind),
 }
@@ -332,6 +351,22 @@ impl fmt::Display for CreateError {
             Self::NameTooLong { len } => {
                 write!(f, "the name has {len} bytes, more than {NAME_MAX}")
             }
+            Self::TooLong { len } => {
+                write!(f, "{len} bytes are more than a file can have: {}", i64::MAX)
+            }
+            Self::PartialHugePage { len } => {
+                write!(
+                    f,
+                    "{len} bytes are not a multiple of the huge page of the file"
+                )
+            }
+            Self::NoHugePages { len } => write!(
+                f,
+                "not enough huge pages are free for {len} bytes: vm.nr_hugepages reserves them"
+            ),
+            Self::WriterOnHugePages => f.write_str(
+                "a file on huge pages can be written only through a mapping, as by create_with",
+            ),
             Self::Kernel(errno) => errno.fmt(f),
             Self::Verify(kind) => kind.fmt(f),
         }
@@ -341,12 +376,60 @@ impl fmt::Display for CreateError {
 impl core::error::Error for CreateError {}
 
 impl From<CreateError> for Errno {
-    /// The kernel's error, or that of `Verify`. A rejected name is `EINVAL`, as in the kernel.
+    /// The kernel's error, or that of `Verify`. `NoHugePages` is `ENOSPC`, and the others are
+    /// `EINVAL`, as in the kernel.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno,
             CreateError::Verify(kind) => kind.into(),
-            CreateError::NameHasNul { .. } | CreateError::NameTooLong { .. } => Self::EINVAL,
+            CreateError::NoHugePages { .. } => Self::ENOSPC,
+            CreateError::NameHasNul { .. }
+            | CreateError::NameTooLong { .. }
+            | CreateError::TooLong { .. }
+            | CreateError::PartialHugePage { .. }
+            | CreateError::WriterOnHugePages => Self::EINVAL,
+        }
+    }
+}
+
+/// Why [`MemFdOptions::try_create_with`] made no memory file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryCreateError<E> {
+    /// The file could not be made.
+    Create(CreateError),
+    /// It could not be filled: this is what `fill` returned.
+    Fill(E),
+}
+
+impl<E> From<Errno> for TryCreateError<E> {
+    fn from(errno: Errno) -> Self {
+        Self::Create(errno.into())
+    }
+}
+
+impl<E> From<CreateError> for TryCreateError<E> {
+    fn from(error: CreateError) -> Self {
+        Self::Create(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TryCreateError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(error) => error.fmt(f),
+            Self::Fill(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for TryCreateError<E> {}
+
+impl<E: Into<Self>> From<TryCreateError<E>> for Errno {
+    /// That of the error inside.
+    fn from(error: TryCreateError<E>) -> Self {
+        match error {
+            TryCreateError::Create(error) => error.into(),
+            TryCreateError::Fill(error) => error.into(),
         }
     }
 }

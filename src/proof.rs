@@ -11,7 +11,7 @@ use crate::{
     errno::Errno,
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::{HugePageSize, MemFdFlags, Seals},
-    memfd::{BorrowedMemFd, OwnedMemFd},
+    memfd::{BorrowedMemFd, OwnedMemFd, SealError},
     region::{MapMode, Region, SMALLEST_PAGE, Source},
     sys,
 };
@@ -492,6 +492,8 @@ pub enum VerifyErrorKind {
     /// CVE-2026-63952 could not be tried, for this reason. If that goes away, try again.
     /// [`has_cve_2026_63952`] can be called beforehand.
     ProbeFailed(Errno),
+    /// It could not be sealed, for this reason.
+    Seal(SealError),
     /// It is longer than the caller's limit, or than `isize::MAX`, which no slice exceeds.
     TooLarge {
         /// The length of the file, in bytes.
@@ -535,6 +537,7 @@ impl fmt::Display for VerifyErrorKind {
                 f,
                 "cannot tell whether this kernel has CVE-2026-63952, which forges these seals: {errno}"
             ),
+            Self::Seal(cause) => write!(f, "the file cannot be sealed: {cause}"),
             Self::TooLarge { len, max_len } => write!(
                 f,
                 "the file is {len} bytes long, more than the {max_len} that are allowed"
@@ -554,12 +557,23 @@ impl From<Errno> for VerifyErrorKind {
     }
 }
 
+impl From<SealError> for VerifyErrorKind {
+    fn from(cause: SealError) -> Self {
+        match cause {
+            SealError::Kernel(errno) => Self::Kernel(errno),
+            SealError::NotMemFd => Self::NotMemFd,
+            cause => Self::Seal(cause),
+        }
+    }
+}
+
 impl From<VerifyErrorKind> for Errno {
-    /// The kernel's error, also for `ProbeFailed`. `PathOnly` and `WriteOnly` are `EBADF`,
+    /// The kernel's error, also for `ProbeFailed` and `Seal`. `PathOnly` and `WriteOnly` are `EBADF`,
     /// `TooLarge` is `EFBIG`, those about seals are `EPERM`, and the others `EINVAL`.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,
+            VerifyErrorKind::Seal(cause) => cause.into(),
             VerifyErrorKind::NotMemFd
             | VerifyErrorKind::CanChange
             | VerifyErrorKind::CanBlock

@@ -11,14 +11,14 @@ use crate::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::Seals,
     memfd::OwnedMemFd,
-    options::{CreateError, MemFdOptions, Name},
+    options::{CreateError, MemFdOptions, Name, TryCreateError},
     proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit, not_regular},
     region::{EXTENT, MapMode, Region, Source},
     sealed::SealedMemFd,
     sys,
     transfer::{copy_by_position, write_on},
 };
-use core::{mem::MaybeUninit, ptr, slice};
+use core::{convert::Infallible, mem::MaybeUninit, ptr, slice};
 use linux_raw_sys::general as raw;
 
 /// The seals that make a file final: the proof, a fixed length, and no more seals. On huge pages
@@ -34,12 +34,17 @@ impl OwnedMemFd {
     /// fails, but the seals that the file has are enough for the proof, this succeeds.
     ///
     /// # Errors
-    /// The memory file comes back. Seals that were added stay.
-    /// - `EBUSY`: somebody has the file mapped shared and could write through the mapping, which is
-    ///   returned at once. Or one of its pages is still in use after four tries, such as in a pipe
+    /// The memory file comes back. Seals that were added stay. [`VerifyErrorKind::Seal`] has one of
+    /// these causes, and its message says which:
+    /// - [`MappedOrPinned`](crate::SealError::MappedOrPinned), which is `EBUSY`: somebody has the file mapped shared and
+    ///   could write through the mapping, which is returned at once. Or one of its pages is still in use after four tries, such as in a pipe
     ///   or in a transfer; in each of these the kernel itself waits up to 0.2 s.
     ///   Only the time tells the two causes apart. [`add_seals`](Self::add_seals) is a single try.
-    /// - `EPERM`: the descriptor is not open for writing, or sealing is closed.
+    /// - [`ReadOnly`](crate::SealError::ReadOnly),
+    ///   [`SealingClosed`](crate::SealError::SealingClosed), which are `EPERM`: the descriptor is not
+    ///   open for writing, or sealing is closed.
+    ///
+    /// And:
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
     ///   [`Seals::FUTURE_WRITE`], and the kernel has CVE-2026-63952.
     /// - [`VerifyErrorKind::ProbeFailed`]: the file has these seals, and the test for that
@@ -86,7 +91,7 @@ impl Patience {
 }
 
 /// The seals were not added. If the file is only busy, this tries again. In the end, the seals that
-/// the file has may be enough. If not, the kernel's error says more than what is missing.
+/// the file has may be enough. If not, why they were not added says more than what is missing.
 #[cold]
 fn prove_anyway(
     file: OwnedMemFd,
@@ -94,7 +99,10 @@ fn prove_anyway(
     patience: Patience,
 ) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
     match add_seals_again(file.as_fd(), errno, patience) {
-        Err(errno) if !Proof::may_be_of(&file) => Err(VerifyError::new(file, errno.into())),
+        Err(errno) if !Proof::may_be_of(&file) => {
+            let cause = file.explain_seal_error(errno);
+            Err(VerifyError::new(file, cause.into()))
+        }
         _ => Proof::of(file, usize::MAX).map(SealedMemFd::new),
     }
 }
@@ -466,7 +474,8 @@ impl MemFdOptions {
     ///
     /// The bytes are zeros when `fill` gets them, at an address of which no alignment is promised,
     /// and nothing is copied afterwards. All memory is allocated first, so that it cannot run out
-    /// while `fill` writes. If `fill` panics, nothing is left behind. Afterwards the file is sealed
+    /// while `fill` writes. If `fill` panics, nothing is left behind. If it can fail, call
+    /// [`try_create_with`](Self::try_create_with). Afterwards the file is sealed
     /// as by [`OwnedMemFd::seal`], whatever [`sealable`](Self::sealable) says.
     ///
     /// This is the fastest way to make content of 2 MiB and more, where the kernel gives the file
@@ -503,10 +512,11 @@ impl MemFdOptions {
     ///   one of its pages is in use for about 2 s; or another process has changed its length.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
-    /// - `EINVAL`: `len` is above `isize::MAX`, or not a multiple of the huge page.
+    /// - [`CreateError::TooLong`]: `len` is above `isize::MAX`.
+    /// - [`CreateError::PartialHugePage`], [`CreateError::NoHugePages`]: with
+    ///   [`huge_pages`](Self::huge_pages), `len` is not a multiple of a page, or fewer are free.
     /// - `ENOMEM`: no room for the mapping.
-    /// - `ENOSPC`: not enough huge pages, or more than the kernel allows for memory files.
-    ///   Without strict overcommit, a length far above the machine's memory makes the kernel
+    /// - `ENOSPC`: more than the kernel allows for memory files. Without strict overcommit, a length far above the machine's memory makes the kernel
     ///   kill processes first: limit a length that comes from elsewhere.
     /// - `EPERM`: another process has sealed the file.
     ///
@@ -519,6 +529,50 @@ impl MemFdOptions {
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<SealedMemFd, CreateError> {
+        let filled = self.try_create_with(name, len, |bytes| {
+            fill(bytes);
+            Ok::<(), Infallible>(())
+        });
+        filled.map_err(|error| match error {
+            TryCreateError::Create(error) => error,
+            TryCreateError::Fill(never) => match never {},
+        })
+    }
+
+    /// Makes a sealed memory file of `len` bytes, which `fill` writes in place, or of which it says
+    /// that it cannot.
+    ///
+    /// If `fill` returns an error, nothing is left behind. Otherwise this is
+    /// [`create_with`](Self::create_with), which says whom it trusts.
+    ///
+    /// ```
+    /// use core::str::Utf8Error;
+    /// use owned_memfd::{MemFdOptions, TryCreateError};
+    ///
+    /// let decode = |from: &[u8]| {
+    ///     MemFdOptions::new().try_create_with(c"text", from.len(), |bytes| {
+    ///         bytes.copy_from_slice(core::str::from_utf8(from)?.as_bytes());
+    ///         Ok::<(), Utf8Error>(())
+    ///     })
+    /// };
+    /// assert_eq!(&decode(b"hello")?.map()?[..], b"hello");
+    /// assert!(matches!(decode(b"\xff"), Err(TryCreateError::Fill(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`TryCreateError::Fill`]: what `fill` returned.
+    /// - [`TryCreateError::Create`]: as [`create_with`](Self::create_with).
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "memfd_create")]
+    pub fn try_create_with<E>(
+        self,
+        name: impl Name,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<SealedMemFd, TryCreateError<E>> {
         // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
         let memfd = self.sealable(true).close_on_exec(true).create(name)?;
         if len <= SMALL && !self.has_huge_pages() {
@@ -526,22 +580,23 @@ impl MemFdOptions {
         } else {
             self.fill_in_place(&memfd, len, fill)?;
         }
-        seal_own(memfd, len as u64, self.is_inherited())
+        Ok(seal_own(memfd, len as u64, self.is_inherited())?)
     }
 
     /// Fills a new file through a mapping.
-    fn fill_in_place(
+    fn fill_in_place<E>(
         self,
         memfd: &OwnedMemFd,
         len: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<(), Errno> {
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), TryCreateError<E>> {
         if len > 0 {
             // First the length: allocating a part of a huge page would lengthen the file to all
             // of it, where setting that length is an error.
-            memfd.set_len(len as u64)?;
+            let explain = |errno| self.explain_len(len, errno);
+            memfd.set_len(len as u64).map_err(explain)?;
             if self.has_huge_pages() {
-                memfd.allocate(0, len as u64)?;
+                memfd.allocate(0, len as u64).map_err(explain)?;
             }
         }
         // Whoever may open this process's `/proc/PID/fd` could have changed the length until here.
@@ -549,7 +604,7 @@ impl MemFdOptions {
         memfd.add_seals(Seals::SHRINK.union(Seals::GROW))?;
         let found = sys::memfd::stat(memfd.as_fd())?;
         if found.len != len as u64 {
-            return Err(Errno::EBUSY);
+            return Err(Errno::EBUSY.into());
         }
         let source = Source {
             fd: memfd.as_fd(),
@@ -573,8 +628,19 @@ impl MemFdOptions {
         // has them too, since it can no longer shrink. The kernel has zeroed them. Nobody else has
         // them, since no other process has the file, except for those of whom the documentation
         // says that this trusts them.
-        fill(unsafe { slice::from_raw_parts_mut(region.start().as_ptr(), len) });
-        Ok(())
+        fill(unsafe { slice::from_raw_parts_mut(region.start().as_ptr(), len) })
+            .map_err(TryCreateError::Fill)
+    }
+
+    /// Why a file cannot have this length.
+    #[cold]
+    const fn explain_len(self, len: usize, errno: Errno) -> CreateError {
+        match errno {
+            Errno::EINVAL if len > isize::MAX as usize => CreateError::TooLong { len },
+            Errno::EINVAL if self.has_huge_pages() => CreateError::PartialHugePage { len },
+            Errno::ENOSPC if self.has_huge_pages() => CreateError::NoHugePages { len },
+            errno => CreateError::Kernel(errno),
+        }
     }
 }
 
@@ -583,11 +649,11 @@ const SMALL: usize = 2048;
 
 /// Fills a new file that is small.
 #[inline]
-fn fill_on_the_stack(
+fn fill_on_the_stack<E>(
     memfd: &OwnedMemFd,
     len: usize,
-    fill: impl FnOnce(&mut [u8]),
-) -> Result<(), Errno> {
+    fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+) -> Result<(), TryCreateError<E>> {
     let mut room = [const { MaybeUninit::<u64>::uninit() }; SMALL / 8];
     for word in room.iter_mut().take(len.div_ceil(8)) {
         // Volatile, since a loop of plain stores would become a call of `memset`, which a program
@@ -598,8 +664,8 @@ fn fill_on_the_stack(
     // SAFETY: the loop has written the first `len` bytes of `room`, which is borrowed for as long
     // as the slice lives, and `len` is at most its size.
     let bytes = unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
-    fill(bytes);
-    memfd.write_all_at(bytes, 0)?;
+    fill(bytes).map_err(TryCreateError::Fill)?;
+    memfd.write_all_at(bytes, 0).map_err(Errno::from)?;
     Ok(())
 }
 

@@ -42,8 +42,9 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// As [`create`](Self::create), and:
-    /// - `EINVAL`: with [`huge_pages`](Self::huge_pages). Such a file can be written only through a
-    ///   mapping, as by [`create_with`](Self::create_with). No call is made.
+    /// - [`CreateError::WriterOnHugePages`]: with [`huge_pages`](Self::huge_pages). Such a file can
+    ///   be written only through a mapping, as by [`create_with`](Self::create_with). No call is
+    ///   made.
     ///
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
@@ -73,7 +74,7 @@ impl MemFdOptions {
         buffer: &mut [u8],
     ) -> Result<Writer<'_>, CreateError> {
         if self.has_huge_pages() {
-            return Err(Errno::EINVAL.into());
+            return Err(CreateError::WriterOnHugePages);
         }
         // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
         let file = self.sealable(true).close_on_exec(true).create(name)?;

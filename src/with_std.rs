@@ -11,7 +11,7 @@ use crate::{
     errno::Errno,
     exec::ExecError,
     memfd::{OwnedMemFd, SealError},
-    options::{self, CreateError, Name},
+    options::{self, CreateError, Name, TryCreateError},
     path::NumberedPath,
     proof::{MapError, VerifyError, VerifyErrorKind},
     sealed::SealedMemFd,
@@ -50,23 +50,34 @@ impl From<TransferError> for io::Error {
 }
 
 impl From<CreateError> for io::Error {
-    /// The kernel's error, or that of the [`VerifyErrorKind`]. A rejected name, or source, is
-    /// `InvalidInput`.
+    /// The kernel's error, or that of the [`VerifyErrorKind`]. The others are inside, with the kind
+    /// that belongs to their errno: `InvalidInput`, or `StorageFull` without huge pages.
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Kernel(errno) => errno.into(),
             CreateError::Verify(kind) => kind.into(),
-            rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
+            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
+        }
+    }
+}
+
+impl<E: Into<Self>> From<TryCreateError<E>> for io::Error {
+    /// That of the error inside.
+    fn from(error: TryCreateError<E>) -> Self {
+        match error {
+            TryCreateError::Create(error) => error.into(),
+            TryCreateError::Fill(error) => error.into(),
         }
     }
 }
 
 impl From<VerifyErrorKind> for io::Error {
-    /// The kernel's error, also for `ProbeFailed`. What this crate rejects is `InvalidInput`, and
-    /// inside.
+    /// The kernel's error, also for `ProbeFailed`. `Seal` is inside, with the kind that belongs to
+    /// its errno. What this crate rejects is `InvalidInput`, and inside.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno.into(),
+            VerifyErrorKind::Seal(cause) => Self::new(Self::from(Errno::from(cause)).kind(), kind),
             rejected => Self::new(io::ErrorKind::InvalidInput, rejected),
         }
     }
@@ -143,9 +154,12 @@ impl<T> From<VerifyError<T>> for io::Error {
 }
 
 impl From<SealError> for io::Error {
-    /// The kernel's error, of which this is the explanation.
+    /// The kernel's error. What explains it is inside, with the kind that belongs to its errno.
     fn from(error: SealError) -> Self {
-        Errno::from(error).into()
+        match error {
+            SealError::Kernel(errno) => errno.into(),
+            cause => Self::new(Self::from(Errno::from(cause)).kind(), cause),
+        }
     }
 }
 

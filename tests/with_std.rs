@@ -6,7 +6,7 @@
 
 use owned_memfd::{
     CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError, SealedMemFd, Seals,
-    TransferError, VerifyErrorKind,
+    TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     socket::{self, ReceiveError, SocketType},
@@ -137,7 +137,7 @@ fn the_kernels_errno_keeps_its_number_in_every_error() {
 }
 
 #[test]
-fn an_explanation_is_the_error_that_it_explains() {
+fn an_explanation_has_the_kind_of_the_error_that_it_explains() {
     for (error, number) in [
         (SealError::ReadOnly, 1),
         (SealError::SealingClosed, 1),
@@ -145,7 +145,12 @@ fn an_explanation_is_the_error_that_it_explains() {
         (SealError::UnknownSeal, 22),
         (SealError::NotMemFd, 22),
     ] {
-        assert_eq!(io::Error::from(error).raw_os_error(), Some(number));
+        let kind = io::Error::from_raw_os_error(number).kind();
+        is_our_own::<SealError>(error, kind, &error.to_string());
+        if error != SealError::NotMemFd {
+            let error = VerifyErrorKind::from(error);
+            is_our_own::<VerifyErrorKind>(error, kind, &error.to_string());
+        }
     }
 }
 
@@ -189,9 +194,18 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
     for error in [
         CreateError::NameHasNul { at: 1 },
         CreateError::NameTooLong { len: 250 },
+        CreateError::TooLong { len: usize::MAX },
+        CreateError::PartialHugePage { len: 1 },
+        CreateError::WriterOnHugePages,
     ] {
         is_our_own::<CreateError>(error, ErrorKind::InvalidInput, &error.to_string());
     }
+    let error = CreateError::NoHugePages { len: 1 };
+    is_our_own::<CreateError>(error, ErrorKind::StorageFull, &error.to_string());
+    let failed = TryCreateError::Fill(error);
+    is_our_own::<CreateError>(failed, ErrorKind::StorageFull, &error.to_string());
+    is_the_kernels(TryCreateError::<Errno>::Create(KERNEL.into()));
+    is_the_kernels(TryCreateError::Fill(KERNEL));
     let error = MapError::OutOfBounds { len: 1 };
     is_our_own::<MapError>(error, ErrorKind::InvalidInput, &error.to_string());
     let ended = TransferError {

@@ -15,7 +15,7 @@ use core::{
 };
 use owned_memfd::{
     CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals,
-    SeekFrom, VerifyErrorKind,
+    SeekFrom, TryCreateError, VerifyErrorKind,
     fd::{AsFd, AsRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, process::Resource};
@@ -43,6 +43,7 @@ claims!(
     a_build_has_its_memory_before_it_is_written,
     a_build_without_room_is_refused_before_it_is_written,
     a_small_build_without_room_is_refused_and_leaves_nothing,
+    a_build_that_cannot_be_filled_leaves_nothing,
     a_build_beyond_a_slice_is_refused_before_it_is_written,
     a_build_with_a_wrong_name_is_refused_before_it_is_written,
     a_build_whose_length_is_changed_between_calls_is_right_or_refused,
@@ -107,14 +108,18 @@ fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
     Ok(())
 }
 
+const BUSY: VerifyErrorKind = VerifyErrorKind::Seal(SealError::MappedOrPinned);
+const READ_ONLY: VerifyErrorKind = VerifyErrorKind::Seal(SealError::ReadOnly);
+const CLOSED: VerifyErrorKind = VerifyErrorKind::Seal(SealError::SealingClosed);
+
 /// Sealing fails for this reason and leaves the file as it was.
-fn is_not_sealed(file: OwnedMemFd, reason: Errno) -> Result<OwnedMemFd, crate::Stop> {
+fn is_not_sealed(file: OwnedMemFd, reason: VerifyErrorKind) -> Result<OwnedMemFd, crate::Stop> {
     let number = file.as_raw_fd();
     let before = (file.seals(), file.len());
     match file.seal() {
         Ok(sealed) => fail!("sealed with {:?}", sealed.seals()),
         Err(refused) => {
-            same!(refused.kind(), VerifyErrorKind::Kernel(reason));
+            same!(refused.kind(), reason);
             same!(refused.get_ref().as_raw_fd(), number);
             same!((refused.get_ref().seals(), refused.get_ref().len()), before);
             Ok(refused.into_inner())
@@ -158,7 +163,7 @@ fn a_file_that_is_sealed_enough_needs_no_more(world: &World) -> Verdict {
 fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
     let file = ok!(kernel::holding(&[7; PAGE]));
     let mapping = ok!(Mapping::of(&file, PAGE, Stores::Shared, READ | WRITE));
-    let file = is_not_sealed(file, Errno::EBUSY)?;
+    let file = is_not_sealed(file, BUSY)?;
     same!(
         file.explain_seal_error(Errno::EBUSY),
         SealError::MappedOrPinned
@@ -172,7 +177,7 @@ fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
         steps.wait_for(1)
     }));
     drop(mapping);
-    let file = is_not_sealed(file, Errno::EBUSY)?;
+    let file = is_not_sealed(file, BUSY)?;
     steps.reach(1);
     other.finish(PATIENCE)?;
     holds!(ok!(ok!(file.seal()).map()).starts_with(b"8\x07"));
@@ -182,20 +187,20 @@ fn a_file_that_others_map_is_not_sealed_and_handed_back(_: &World) -> Verdict {
 fn a_file_that_cannot_be_sealed_is_handed_back(world: &World) -> Verdict {
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(b"0123"));
-    let reader = is_not_sealed(ok!(file.reopen_read_only()), Errno::EPERM)?;
+    let reader = is_not_sealed(ok!(file.reopen_read_only()), READ_ONLY)?;
     same!(reader.explain_seal_error(Errno::EPERM), SealError::ReadOnly);
     // One of the two seals alone is not enough.
     for seal in [Seals::WRITE, Seals::SHRINK] {
         let file = ok!(kernel::holding(b"0123"));
         ok!(file.add_seals(seal | Seals::SEAL));
-        let file = is_not_sealed(file, Errno::EPERM)?;
+        let file = is_not_sealed(file, CLOSED)?;
         same!(
             file.explain_seal_error(Errno::EPERM),
             SealError::SealingClosed
         );
     }
     let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
-    is_not_sealed(file, Errno::EPERM)?;
+    is_not_sealed(file, CLOSED)?;
     Ok(())
 }
 
@@ -204,10 +209,10 @@ fn what_is_no_memory_file_is_not_sealed(world: &World) -> Verdict {
     let Err(refused) = raw::disguise(write_end).seal() else {
         fail!("a pipe is sealed");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EINVAL));
+    same!(refused.kind(), VerifyErrorKind::NotMemFd);
     needs!(world.tmpfs, world::NO_TMPFS);
     let file = ok!(kernel::open(c"/dev/shm", OFlags::TMPFILE | OFlags::RDWR));
-    is_not_sealed(raw::disguise(file), Errno::EPERM)?;
+    is_not_sealed(raw::disguise(file), CLOSED)?;
     Ok(())
 }
 
@@ -233,7 +238,7 @@ fn waits_for_pages(file: OwnedMemFd, release: impl FnOnce() -> Verdict) -> Verdi
     // Four tries of 0.16 s.
     ends_within(Duration::from_secs(2), || {
         if let Some(given) = file.take() {
-            file = Some(is_not_sealed(given, Errno::EBUSY)?);
+            file = Some(is_not_sealed(given, BUSY)?);
         }
         Ok(())
     })?;
@@ -323,7 +328,7 @@ fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict
     let mut fewest = u32::MAX;
     for _ in 0..100 {
         let before = raw::now();
-        let (same, count) = tries(file, Errno::EBUSY)?;
+        let (same, count) = tries(file, BUSY)?;
         let took = raw::now().saturating_sub(before);
         file = same;
         fewest = fewest.min(count);
@@ -344,14 +349,14 @@ fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict
     same!(supervisor.calls(), before + 2);
 
     let (file, _pipe) = ok!(with_a_page_in_use());
-    let (file, count) = tries(file, Errno::EBUSY)?;
+    let (file, count) = tries(file, BUSY)?;
     same!(count, 4);
     let before = supervisor.calls();
     refused!(file.add_seals(Seals::WRITE), Errno::EBUSY);
     same!(supervisor.calls(), before + 1);
     // Another error is returned at once.
     let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
-    same!(tries(file, Errno::EPERM)?.1, 1);
+    same!(tries(file, CLOSED)?.1, 1);
     Ok(())
 }
 
@@ -381,7 +386,7 @@ fn sealing_while_another_process_maps_in_a_loop_ends(_: &World) -> Verdict {
                 return hostile.finish(PATIENCE);
             }
             Err(refused) => {
-                same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+                same!(refused.kind(), BUSY);
                 file = refused.into_inner();
             }
         }
@@ -584,6 +589,39 @@ fn a_build_without_room_is_refused_before_it_is_written(world: &World) -> Verdic
     Ok(())
 }
 
+fn a_build_that_cannot_be_filled_leaves_nothing(_: &World) -> Verdict {
+    #[derive(Debug, PartialEq)]
+    struct Wrong(usize);
+
+    let options = MemFdOptions::new();
+    for len in [0, 1, SMALL, SMALL + 1, EXTENT] {
+        let before = (kernel::open_descriptors(), kernel::mapped_memory());
+        let failed = options.try_create_with(c"suite", len, |bytes| {
+            bytes.fill(7);
+            Err(Wrong(bytes.len()))
+        });
+        same!(failed.err(), Some(TryCreateError::Fill(Wrong(len))));
+        let after = (kernel::open_descriptors(), kernel::mapped_memory());
+        same!(after, before);
+        let sealed = ok!(options.try_create_with(c"suite", len, |bytes| {
+            bytes.fill(7);
+            Ok::<(), Wrong>(())
+        }));
+        holds!(ok!(sealed.seals()).contains(ALL));
+        same!(sealed.len(), len);
+        holds!(ok!(sealed.map()).iter().all(|byte| *byte == 7));
+    }
+    let mut called = false;
+    let failed = options.try_create_with("a\0b", 1, |_| {
+        called = true;
+        Err(Wrong(0))
+    });
+    let reason = TryCreateError::Create(CreateError::NameHasNul { at: 1 });
+    same!(failed.err(), Some(reason));
+    holds!(!called);
+    Ok(())
+}
+
 fn a_small_build_without_room_is_refused_and_leaves_nothing(world: &World) -> Verdict {
     ok!(raw::ignore(linux_raw_sys::general::SIGXFSZ));
     let before = kernel::open_descriptors();
@@ -608,12 +646,7 @@ fn a_small_build_without_room_is_refused_and_leaves_nothing(world: &World) -> Ve
 fn a_build_beyond_a_slice_is_refused_before_it_is_written(_: &World) -> Verdict {
     let beyond = isize::MAX as usize + 1;
     for len in [beyond, beyond + PAGE, usize::MAX] {
-        is_not_built(
-            MemFdOptions::new(),
-            "x",
-            len,
-            CreateError::Kernel(Errno::EINVAL),
-        )?;
+        is_not_built(MemFdOptions::new(), "x", len, CreateError::TooLong { len })?;
     }
     Ok(())
 }
@@ -749,7 +782,7 @@ fn a_build_does_not_wait_for_ever(_: &World) -> Verdict {
     // A quarter of a second, between nine tries.
     ends_within(Duration::from_secs(3), || {
         let built = built_while_mapped(Duration::from_secs(60))?;
-        same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        same!(built.err(), Some(CreateError::Verify(BUSY)));
         Ok(())
     })
 }
@@ -769,7 +802,7 @@ fn a_build_does_not_wait_for_a_page_for_ever(_: &World) -> Verdict {
             .ok();
         });
         holds!(pipe.is_some());
-        same!(built.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        same!(built.err(), Some(CreateError::Verify(BUSY)));
         Ok(())
     })
 }
@@ -780,7 +813,7 @@ fn a_file_of_the_librarys_own_is_sealed_in_nine_tries(world: &World) -> Verdict 
     children::apart(|| {
         let supervisor = Supervisor::of(SEALING, &[busy; 100])?;
         let copied = SealedMemFd::copy_from_slice(c"suite", b"x");
-        same!(copied.err(), Some(CreateError::Kernel(Errno::EBUSY)));
+        same!(copied.err(), Some(CreateError::Verify(BUSY)));
         same!(supervisor.calls(), 9);
         Ok(())
     })?;
@@ -839,7 +872,7 @@ fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdic
             same!(ok!(sealed.map()).len(), 100);
         }
         Err(error) => {
-            same!(error, CreateError::Kernel(Errno::EINVAL));
+            same!(error, CreateError::PartialHugePage { len: 100 });
             holds!(!called);
         }
     }
@@ -849,7 +882,7 @@ fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdic
 fn a_build_of_more_huge_pages_than_there_are_is_refused(world: &World) -> Verdict {
     let size = attacks::huge_page_size(world, 1)?;
     let all = ok!(attacks::take_all_huge_pages(size));
-    let none = CreateError::Kernel(Errno::ENOSPC);
+    let none = CreateError::NoHugePages { len: size };
     is_not_built(on_huge_pages(), "x", size, none)?;
     drop(all);
     ok!(on_huge_pages().create_with(c"x", size, |_| {}));
@@ -1084,7 +1117,7 @@ fn a_copy_that_is_held_for_too_long_is_refused(world: &World) -> Verdict {
     let Err(refused) = SealedMemFd::verify_or_copy(sender.into(), 100) else {
         fail!("sealed while nobody may seal");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(refused.kind(), BUSY);
     same!(refused.get_ref().as_raw_fd(), number);
     Ok(())
 }

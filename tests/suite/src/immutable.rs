@@ -12,7 +12,7 @@ use crate::{
 };
 use core::time::Duration;
 use owned_memfd::{
-    Errno, OwnedMemFd, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
+    Errno, OwnedMemFd, SealError, SealedMap, SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsFd, AsRawFd},
 };
 use rustix::{
@@ -562,7 +562,10 @@ fn a_pin_from_before_changes_nothing(_: &World) -> Verdict {
     let sealed = match file.seal() {
         Ok(sealed) => sealed,
         Err(refused) => {
-            same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+            same!(
+                refused.kind(),
+                VerifyErrorKind::Seal(SealError::MappedOrPinned)
+            );
             same!(kernel::read(&read_end, &mut found), Ok(LEN));
             ok!(refused.into_inner().seal())
         }

@@ -11,7 +11,9 @@ use crate::{
     shared::shared,
     world,
 };
-use owned_memfd::{AccessError, Errno, MapError, OwnedMemFd, Seals, SharedMap, VerifyErrorKind};
+use owned_memfd::{
+    AccessError, Errno, MapError, OwnedMemFd, SealError, Seals, SharedMap, VerifyErrorKind,
+};
 
 claims!(
     both_halves_are_the_same_bytes,
@@ -326,7 +328,10 @@ fn a_mirrored_map_prevents_sealing_until_it_is_gone(_: &World) -> Verdict {
     let Err(refused) = file.seal() else {
         fail!("sealed while it can be written");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(
+        refused.kind(),
+        VerifyErrorKind::Seal(SealError::MappedOrPinned)
+    );
     drop(ring);
     ok!(refused.into_inner().seal());
     Ok(())

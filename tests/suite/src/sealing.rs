@@ -10,7 +10,8 @@ use crate::{
     world,
 };
 use owned_memfd::{
-    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom, TransferError, VerifyErrorKind,
+    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealError, Seals, SeekFrom, TransferError,
+    VerifyErrorKind,
 };
 use rustix::{
     fs::OFlags,
@@ -283,7 +284,10 @@ fn write_waits_for_a_file_system_to_fill_its_pages(world: &World) -> Verdict {
     let Err(refused) = file.seal() else {
         fail!("sealed while its pages are filled");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(
+        refused.kind(),
+        VerifyErrorKind::Seal(SealError::MappedOrPinned)
+    );
     let file = refused.into_inner();
     is_untouched(&file)?;
     steps.reach(DELIVER);

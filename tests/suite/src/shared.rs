@@ -10,7 +10,8 @@ use crate::{
     world,
 };
 use owned_memfd::{
-    AccessError, Errno, MapError, OwnedMemFd, SealedMemFd, Seals, SharedMapMut, VerifyErrorKind,
+    AccessError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals, SharedMapMut,
+    VerifyErrorKind,
 };
 use rustix::{fs::OFlags, mm::MlockAllFlags, process::Resource};
 
@@ -280,7 +281,10 @@ fn what_is_shared_is_sealed_only_when_it_is_no_longer(_: &World) -> Verdict {
     let Err(refused) = ok!(file.try_clone()).seal() else {
         fail!("sealed while it is shared");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(
+        refused.kind(),
+        VerifyErrorKind::Seal(SealError::MappedOrPinned)
+    );
     let Err(refused) = SealedMemFd::try_from(ok!(kernel::dup(&file))) else {
         fail!("proven while it is shared");
     };
@@ -446,7 +450,10 @@ fn a_view_of_a_readers_descriptor_does_not_hinder_sealing(world: &World) -> Verd
     let Err(refused) = file.seal() else {
         fail!("sealed while a mapping could become writable");
     };
-    same!(refused.kind(), VerifyErrorKind::Kernel(Errno::EBUSY));
+    same!(
+        refused.kind(),
+        VerifyErrorKind::Seal(SealError::MappedOrPinned)
+    );
     drop(view);
     ok!(refused.into_inner().seal());
     drop(sealed);

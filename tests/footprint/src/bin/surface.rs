@@ -107,6 +107,10 @@ fn create(tally: &mut Tally) {
     if let Some(file) = tally.ok(options.create(black_box(c"x"))) {
         tally.ok(options.copy_from_file(black_box(c"x"), &file, black_box(1)));
     }
+    tally.ok(options.try_create_with(black_box(c"x"), black_box(1), |bytes| {
+        write_first(bytes);
+        black_box(Err(Errno::EPERM))
+    }));
 }
 
 fn write_first(bytes: &mut [u8]) {
