@@ -11,7 +11,91 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-partners=(bubblewrap dbus python wayland qemu)
+partners=(journald bubblewrap dbus python wayland qemu)
+
+# journald takes an entry of 1 MiB, from a program without std and from one with std. A byte beside
+# the file is wrong, and before systemd 254, so is every seal that it does not know.
+meets_journald() {
+    # From root it takes every file: to journald, those who send must be others.
+    if [ "$(id -u)" -eq 0 ]; then
+        settles
+        journald setpriv --reuid 65534 --regid 65534 --clear-groups
+    else
+        unshare --user --map-root-user --mount bash -c 'set -euo pipefail; settles; exec "$@"' bash \
+            unshare --user --map-user 1 --map-group 1 --keep-caps \
+            bash -c 'set -euo pipefail; journald'
+    fi
+}
+
+# Mounts what makes journald's directories and settings its own.
+settles() {
+    mount -t tmpfs private /run
+    mkdir -p /run/systemd/journal settings
+    printf '%s\n' '[Journal]' Storage=volatile RuntimeMaxUse=256M RuntimeKeepFree=1M \
+        RateLimitIntervalSec=0 ReadKMsg=no Audit=no ForwardToSyslog=no ForwardToWall=no \
+        >settings/journald.conf
+    mount --bind settings /etc/systemd
+    echo 0123456789abcdef0123456789abcdef >machine-id
+    mount --bind machine-id /etc/machine-id
+}
+
+# journald COMMAND…: starts it, and sends it entries through the command.
+journald() {
+    SYSTEMD_LOG_TARGET=console /usr/lib/systemd/systemd-journald 2>said &
+    # shellcheck disable=SC2016 # the other shell expands it
+    timeout 10 bash -c 'until [ -S "$1" ] && [ -S "$2" ]; do sleep 0.05; done' bash \
+        /run/systemd/journal/socket /run/systemd/journal/io.systemd.journal ||
+        wrong "no journald: $(cat said)"
+
+    head -c 1M /dev/urandom >payload
+    local version old=ignored least=0 most=0 level how expected program
+    version=$(journalctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    if [ -e /proc/sys/vm/memfd_noexec ]; then
+        # A namespace cannot be laxer than the machine, and only root's can be stricter.
+        least=$(cat /proc/sys/vm/memfd_noexec)
+        most=$([ "$(id -u)" -eq 0 ] && echo 2 || echo "$least")
+    fi
+    # The kernel knows no other seal then.
+    [ "$version" -lt 254 ] && [ -e /proc/sys/vm/memfd_noexec ] || old=taken
+    while read -r level how expected; do
+        [ "$level" -ge "$least" ] && [ "$level" -le "$most" ] || continue
+        for program in freestanding journal; do
+            sends "$program" "$level" "$how" "$expected" "$@"
+        done
+    done <<END
+0 right taken
+0 byte ignored
+0 default-seals $old
+1 right taken
+1 default-seals $old
+2 right EACCES
+2 default-seals $old
+END
+}
+
+# sends PROGRAM LEVEL HOW EXPECTED COMMAND…: runs the program under that vm.memfd_noexec through the
+# command, and looks in the journal for the bytes of its standard input.
+sends() {
+    local program=("$programs/$1") entry=$1-$2-$3 level=$2 how=$3 expected=$4 status=0
+    [ "$1" != freestanding ] || program+=(--journal)
+    shift 4
+    # shellcheck disable=SC2016 # the other shell expands it
+    unshare --pid --fork --mount-proc bash -c '
+        [ "$1" -eq 0 ] || [ "$1" = "$(cat /proc/sys/vm/memfd_noexec)" ] ||
+            echo "$1" >/proc/sys/vm/memfd_noexec || exit
+        shift
+        exec "$@"
+    ' bash "$level" "$@" "${program[@]}" "$entry" "$how" <payload >sent 2>&1 || status=$?
+    # It returns when everything that was sent before is in the journal.
+    journalctl --sync
+    journalctl --file '/run/log/journal/*/system.journal' --quiet --output cat \
+        --output-fields PAYLOAD "ENTRY=$entry" >found
+    case $expected in
+    taken) [ "$status" -eq 0 ] && { cat payload && echo; } | cmp - found ;;
+    ignored) [ "$status" -eq 0 ] && [ ! -s found ] ;;
+    EACCES) [ "$status" -eq 1 ] && [ ! -s found ] && grep -qE 'EACCES|permission denied' sent ;;
+    esac || wrong "$entry must be $expected, but: status $status, $(cat sent), $(wc -c <found) bytes; $(cat said)"
+}
 
 # bubblewrap reads its arguments and its sandbox's files from descriptors.
 meets_bubblewrap() {
@@ -117,13 +201,21 @@ mkdir "$programs"
 chmod 711 "$scratch"
 (cd tests/partners && quietly cargo build --locked --message-format json)
 sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$log" | xargs cp --target-directory "$programs"
+(
+    cd tests/freestanding
+    # Flags from outside would replace the package's own.
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    quietly cargo build --locked --release --target "${cpus[0]}"
+    cp "$(target_directory)/${cpus[0]}/release/freestanding" "$programs"
+)
 export programs
 # shellcheck disable=SC2046 # several
-export -f wrong $(compgen -A function meets_)
+export -f wrong settles journald sends $(compgen -A function meets_)
 
 for name in "${partners[@]}"; do
     mkdir "$scratch/$name"
     quietly alone "$name"
 done
 
+[ "$(id -u)" -eq 0 ] || echo 'partners: only root can meet journald with another vm.memfd_noexec'
 echo "partners: ${partners[*]} take what is theirs and nothing else"

@@ -46,6 +46,7 @@ xz xz-utils
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 END
     [[ " $* " != *' partners '* ]] || cat <<'END'
+/usr/lib/systemd/systemd-journald systemd
 bwrap bubblewrap
 dbus-run-session dbus-daemon
 /usr/bin/python3 python3

@@ -3,12 +3,13 @@
 //!
 //! With an argument, it runs only the claims whose names begin with it. Before that, `--place PLACE`
 //! makes every skip a failure that `suite::skips` does not allow there. With `--list`, it prints
-//! the names. With `--meet`, it does with processes of other CPUs what `suite::meeting` says. As
-//! `/init` of a test kernel, see `machine`.
+//! the names. With `--meet`, it does with processes of other CPUs what `suite::meeting` says; with
+//! `--journal`, what `journal` says. As `/init` of a test kernel, see `machine`.
 #![no_std]
 #![no_main]
 
 mod entry;
+mod journal;
 mod machine;
 #[cfg(feature = "memory")]
 mod memory;
@@ -32,6 +33,15 @@ fn run(mut arguments: Arguments) -> i32 {
     }
     if first == Some(meeting::ARGUMENT) {
         return meet(arguments);
+    }
+    if first == Some(c"--journal") {
+        return match journal::send(arguments) {
+            Ok(()) => 0,
+            Err(errno) => {
+                say!(Stream::Error, "cannot send to journald: {errno}");
+                1
+            }
+        };
     }
     let mut place = None;
     if first == Some(c"--place") {
