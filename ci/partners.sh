@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-partners=(journald bubblewrap dbus python wayland qemu)
+partners=(journald bubblewrap dbus python children wayland qemu)
 
 # journald takes an entry of 1 MiB, from a program without std and from one with std. A byte beside
 # the file is wrong, and before systemd 254, so is every seal that it does not know.
@@ -121,6 +121,11 @@ END
 # Python receives a file and cannot change it, and we receive its files.
 meets_python() {
     "$programs/python"
+}
+
+# cat and shells read files from their start, however they were made, and run them as scripts.
+meets_children() {
+    "$programs/children"
 }
 
 # Wayland compositors map a pool of pixels that grows, and give keymaps to their clients. sway draws

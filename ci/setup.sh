@@ -48,6 +48,7 @@ END
     [[ " $* " != *' partners '* ]] || cat <<'END'
 /usr/lib/systemd/systemd-journald systemd
 bwrap bubblewrap
+busybox busybox-static
 dbus-run-session dbus-daemon
 /usr/bin/python3 python3
 /usr/lib/python3/dist-packages/dbus python3-dbus
