@@ -421,8 +421,9 @@ fn own_process() -> Result<OwnedFd, ExecError> {
 fn is_copy(process: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut room = [const { MaybeUninit::uninit() }; 64];
     let name = sys::exec::read_link(process, &path_of(fd), &mut room)?;
-    let name = name.strip_prefix(b"/memfd:");
-    Ok(name.and_then(|name| name.strip_prefix(COPY.to_bytes())) == Some(b" (deleted)"))
+    // Byte by byte: comparing slices would call `bcmp`, which a program without libc need not have.
+    let copy = b"/memfd:".iter().chain(COPY.to_bytes());
+    Ok(name.iter().eq(copy.chain(b" (deleted)")))
 }
 
 /// Why a file was not executed.
