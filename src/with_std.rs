@@ -2,6 +2,7 @@
 //! to and from std's types.
 //!
 //! Everything here can also be done without std.
+#![allow(unsafe_code)]
 
 mod command;
 
@@ -23,14 +24,16 @@ use crate::{
 use std::{
     ffi::{CStr, CString, OsStr, OsString},
     fs::File,
-    io::{self, BufRead, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write},
+    mem::ManuallyDrop,
     os::{
-        fd::OwnedFd,
+        fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::FileExt},
     },
     path::Path,
     process::Stdio,
     string::String,
+    vec::Vec,
 };
 
 impl From<Errno> for io::Error {
@@ -163,15 +166,41 @@ impl From<SealError> for io::Error {
     }
 }
 
+/// Does with a memory file what std does with its own files better than by its defaults: what goes
+/// to several buffers in one call, and what makes room for the whole file first.
+fn with_file<T>(file: &OwnedMemFd, act: impl FnOnce(&mut &File) -> io::Result<T>) -> io::Result<T> {
+    // SAFETY: the descriptor is not -1, and is open as long as `file` is borrowed, which is longer
+    // than `act` can keep what it gets. What is made of its number here is no owner, since it is
+    // never dropped.
+    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(file.as_raw_fd()) });
+    act(&mut &*file)
+}
+
 impl Read for &OwnedMemFd {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(OwnedMemFd::read(self, buffer)?)
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        with_file(self, |file| file.read_vectored(buffers))
+    }
+
+    fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        with_file(self, |file| file.read_to_end(buffer))
+    }
+
+    fn read_to_string(&mut self, buffer: &mut String) -> io::Result<usize> {
+        with_file(self, |file| file.read_to_string(buffer))
     }
 }
 
 impl Write for &OwnedMemFd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(OwnedMemFd::write(self, bytes)?)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        with_file(self, |file| file.write_vectored(buffers))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -189,11 +218,27 @@ impl Read for OwnedMemFd {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Read::read(&mut &*self, buffer)
     }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Read::read_vectored(&mut &*self, buffers)
+    }
+
+    fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        Read::read_to_end(&mut &*self, buffer)
+    }
+
+    fn read_to_string(&mut self, buffer: &mut String) -> io::Result<usize> {
+        Read::read_to_string(&mut &*self, buffer)
+    }
 }
 
 impl Write for OwnedMemFd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(&mut &*self, bytes)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(&mut &*self, buffers)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -214,6 +259,20 @@ impl FileExt for OwnedMemFd {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         Ok(OwnedMemFd::write_at(self, bytes, offset)?)
+    }
+}
+
+impl FileExt for SealedMemFd {
+    /// Reads at most up to the [`len`](SealedMemFd::len) that was proven.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        // An offset that is no `usize` is after the end of any file.
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(SealedMemFd::read_at(self, buffer, offset)?)
+    }
+
+    /// `PermissionDenied`: the seals forbid it.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        Ok(self.as_memfd().write_at(bytes, offset)?)
     }
 }
 

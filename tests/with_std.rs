@@ -15,7 +15,7 @@ use std::{
     error::Error,
     ffi::{CString, OsStr},
     fs::File,
-    io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, ErrorKind, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write},
     os::unix::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt},
@@ -269,6 +269,83 @@ fn the_io_traits_work_on_an_owner_and_on_a_reference() -> Outcome {
 }
 
 #[test]
+fn several_buffers_are_read_and_written_in_one_call() -> Outcome {
+    fn by_several(file: &mut (impl Read + Write + Seek)) -> Outcome {
+        let pieces = [b"hello".as_slice(), b"", b", world"].map(IoSlice::new);
+        assert_eq!(file.write_vectored(&pieces)?, 12);
+        file.rewind()?;
+        let (mut one, mut other) = ([0; 5], [0; 100]);
+        let mut rooms = [&mut one[..], &mut other[..]].map(IoSliceMut::new);
+        assert_eq!(file.read_vectored(&mut rooms)?, 12);
+        assert_eq!((&one, &other[..7]), (b"hello", b", world".as_slice()));
+        assert_eq!(file.stream_position()?, 12);
+        Ok(())
+    }
+    let mut file = memfd()?;
+    by_several(&mut &file)?;
+    Seek::rewind(&mut file)?;
+    by_several(&mut file)?;
+    file.add_seals(Seals::WRITE)?;
+    let refused = file.write_vectored(&[IoSlice::new(b"x")]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    // Nothing of this closes the file.
+    assert_eq!(file.len()?, 12);
+    Ok(())
+}
+
+#[test]
+fn a_whole_file_is_read_into_room_for_it() -> Outcome {
+    const LEN: usize = (1 << 20) + 1;
+
+    fn whole(file: &mut (impl Read + Seek)) -> Outcome {
+        file.rewind()?;
+        let mut bytes = Vec::new();
+        assert_eq!(file.read_to_end(&mut bytes)?, LEN);
+        assert!(bytes.iter().all(|byte| *byte == b'x'));
+        // Doubling would have ended here.
+        assert!(bytes.capacity() < 2 << 20, "{}", bytes.capacity());
+        file.seek(SeekFrom::End(-2))?;
+        let mut text = String::from("the end: ");
+        assert_eq!(file.read_to_string(&mut text)?, 2);
+        assert_eq!(text, "the end: xx");
+        Ok(())
+    }
+    let mut file = memfd()?;
+    file.write_all(&vec![b'x'; LEN])?;
+    whole(&mut &file)?;
+    whole(&mut file)
+}
+
+#[test]
+fn file_ext_reads_what_was_proven_and_writes_nothing() -> Outcome {
+    fn at(file: &impl FileExt, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 10];
+        let count = file.read_at(&mut bytes, offset)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+    let file = memfd()?;
+    file.write_all(b"0123")?;
+    file.add_seals(Seals::WRITE | Seals::SHRINK)?;
+    let sealed = SealedMemFd::try_from(file.try_clone()?)?;
+    // What it becomes longer by was not proven.
+    file.set_len(100)?;
+    assert_eq!(at(&sealed, 0)?, b"0123");
+    assert_eq!(at(&sealed, 3)?, b"3");
+    for offset in [4, 5, 99, u64::MAX] {
+        assert_eq!(at(&sealed, offset)?, b"");
+    }
+    let ended = FileExt::read_exact_at(&sealed, &mut [0; 5], 0).unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::UnexpectedEof);
+    for offset in [0, 3, 50, 1000] {
+        let refused = FileExt::write_at(&sealed, b"x", offset).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(1), "{offset}");
+    }
+    assert_eq!((&file).stream_position()?, 4, "the offset stays");
+    Ok(())
+}
+
+#[test]
 fn the_io_traits_report_a_seals_refusal() -> Outcome {
     let mut file = memfd()?;
     file.add_seals(Seals::WRITE)?;
@@ -376,6 +453,86 @@ fn a_child_reads_its_standard_input_from_a_memory_file() -> Outcome {
     file.seek(SeekFrom::Start(0))?;
     let output = Command::new("cat").stdin(Stdio::from(file)).output()?;
     assert_eq!(output.stdout, b"from memory");
+    Ok(())
+}
+
+/// The files that each way of making one makes with this content, by name.
+fn made_in_every_way(content: &[u8]) -> Result<Vec<(&'static str, SealedMemFd)>, Box<dyn Error>> {
+    let options = MemFdOptions::new();
+    let mut room = [0; 1000];
+    let mut writer = options.writer("claim", &mut room)?;
+    writer.write_all(content)?;
+    let unsealed = memfd()?;
+    unsealed.write_all(content)?;
+    Ok(vec![
+        (
+            "copy_from_slice",
+            options.copy_from_slice("claim", content)?,
+        ),
+        (
+            "create_with",
+            options.create_with("claim", content.len(), |bytes| {
+                bytes.copy_from_slice(content);
+            })?,
+        ),
+        ("writer", writer.finish()?),
+        (
+            "verify_or_copy",
+            SealedMemFd::verify_or_copy(unsealed.try_clone()?.into(), usize::MAX)?,
+        ),
+        (
+            "copy_from_file",
+            options.copy_from_file("claim", &unsealed, usize::MAX)?,
+        ),
+    ])
+}
+
+#[test]
+fn a_child_reads_all_of_a_sealed_file() -> Outcome {
+    let reads = |stdin: Stdio| Command::new("cat").stdin(stdin).output();
+    for len in [5, 100_000, (3 << 20) + 5] {
+        let content: Vec<u8> = (0..=250).cycle().take(len).collect();
+        // As it is.
+        for (way, sealed) in made_in_every_way(&content)? {
+            let output = reads(OwnedFd::from(sealed).into())?;
+            assert!(output.stdout == content, "{way}, {len} bytes");
+        }
+        for (way, sealed) in made_in_every_way(&content)? {
+            let output = reads(sealed.into())?;
+            assert!(output.stdout == content, "{way}, {len} bytes");
+        }
+        // What moved the offset before: its owner, or the one that it came from.
+        let written = memfd()?;
+        Write::write_all(&mut &written, &content)?;
+        assert!(reads(written.seal()?.into())?.stdout == content);
+        let source = memfd()?;
+        source.write_all_at(&content, 0)?;
+        let copied = memfd()?;
+        copied.copy_from(&source, u64::MAX)?;
+        assert!(reads(copied.seal()?.into())?.stdout == content);
+        let received = source.seal()?;
+        assert_eq!(received.as_memfd().stream_position()?, len as u64);
+        let received = SealedMemFd::verify(received.into(), usize::MAX)?;
+        assert!(reads(received.into())?.stdout == content);
+    }
+    Ok(())
+}
+
+#[test]
+fn conversions_of_a_sealed_file_keep_the_descriptor() -> Outcome {
+    let sealed = SealedMemFd::copy_from_slice("claim", b"content")?;
+    let number = sealed.as_raw_fd();
+    let mut file = File::from(sealed);
+    assert_eq!(file.as_raw_fd(), number);
+    assert_eq!(io::read_to_string(&mut file)?, "content");
+    let sealed = SealedMemFd::try_from(file)?;
+    assert_eq!(sealed.as_raw_fd(), number);
+    assert_eq!(&sealed.map()?[..], b"content");
+    let directory = File::open("/")?;
+    let number = directory.as_raw_fd();
+    let refused = SealedMemFd::try_from(directory).unwrap_err();
+    assert_eq!(refused.kind(), VerifyErrorKind::NotMemFd);
+    assert_eq!(refused.into_inner().as_raw_fd(), number);
     Ok(())
 }
 
