@@ -33,6 +33,22 @@ impl OwnedMemFd {
     /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If that
     /// fails, but the seals that the file has are enough for the proof, this succeeds.
     ///
+    /// The offset stays where it is, since others may share it: after [`write`](Self::write) and
+    /// [`copy_from`](Self::copy_from), at the end. A program that gets the descriptor and reads it
+    /// would find nothing, so go back to the start before. Every other way to make a sealed file
+    /// leaves the offset there. With the feature `std`, so does turning the file into a `Stdio`.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, SeekFrom};
+    ///
+    /// let file = MemFdOptions::new().create(c"input")?;
+    /// file.write_all(b"hello")?;
+    /// let sealed = file.seal()?;
+    /// // For whoever reads it without a position.
+    /// sealed.as_memfd().seek(SeekFrom::Start(0))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The memory file comes back. Seals that were added stay. [`VerifyErrorKind::Seal`] has one of
     /// these causes, and its message says which:

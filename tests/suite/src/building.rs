@@ -22,6 +22,8 @@ use rustix::{fs::OFlags, process::Resource};
 
 claims!(
     a_file_is_sealed_for_good,
+    sealing_moves_no_offset,
+    a_child_finds_all_of_a_new_file_on_its_standard_input,
     a_file_that_is_sealed_enough_needs_no_more,
     a_file_that_others_map_is_not_sealed_and_handed_back,
     a_file_that_cannot_be_sealed_is_handed_back,
@@ -111,6 +113,73 @@ fn is_sealed_with(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
 const BUSY: VerifyErrorKind = VerifyErrorKind::Seal(SealError::MappedOrPinned);
 const READ_ONLY: VerifyErrorKind = VerifyErrorKind::Seal(SealError::ReadOnly);
 const CLOSED: VerifyErrorKind = VerifyErrorKind::Seal(SealError::SealingClosed);
+
+/// A child that gets the file as its standard input reads this, by the offset.
+fn a_child_reads(sealed: &SealedMemFd, content: &[u8]) -> Verdict {
+    children::apart(|| {
+        ok!(raw::duplicate_onto(sealed.as_memfd(), 0));
+        let input = raw::take(0);
+        let mut room = [0; 2 * SMALL];
+        let mut len = 0;
+        loop {
+            match ok!(kernel::read(&input, &mut room[len..])) {
+                0 => break,
+                count => len += count,
+            }
+        }
+        holds!(room[..len] == *content, "{len} bytes");
+        Ok(())
+    })
+}
+
+fn sealing_moves_no_offset(_: &World) -> Verdict {
+    let source = ok!(kernel::holding(b"0123"));
+    let written = ok!(kernel::sealable());
+    ok!(written.write_all(b"0123"));
+    let copied = ok!(kernel::sealable());
+    same!(copied.copy_from(&source, u64::MAX), Ok(4));
+    for file in [written, copied] {
+        let Ok(sealed) = file.seal() else {
+            fail!("it is not sealed");
+        };
+        same!(sealed.as_memfd().seek(SeekFrom::Current(0)), Ok(4));
+        a_child_reads(&sealed, b"")?;
+        same!(sealed.as_memfd().seek(SeekFrom::Start(0)), Ok(0));
+        a_child_reads(&sealed, b"0123")?;
+    }
+    // By position, nothing moves it before either.
+    let file = ok!(kernel::sealable());
+    ok!(file.write_all_at(b"0123", 0));
+    match file.seal() {
+        Ok(sealed) => a_child_reads(&sealed, b"0123"),
+        Err(refused) => fail!("{:?}", refused.kind()),
+    }
+}
+
+fn a_child_finds_all_of_a_new_file_on_its_standard_input(_: &World) -> Verdict {
+    let options = MemFdOptions::new();
+    // Built on the stack, and through a mapping.
+    for len in [1, SMALL, SMALL + 1] {
+        let content = &[7; SMALL + 1][..len];
+        a_child_reads(&ok!(options.copy_from_slice("claim", content)), content)?;
+        let fill = |bytes: &mut [u8]| bytes.copy_from_slice(content);
+        a_child_reads(&ok!(options.create_with("claim", len, fill)), content)?;
+        for buffer in [0, 10, SMALL] {
+            let mut room = [0; SMALL];
+            let mut writer = ok!(options.writer("claim", &mut room[..buffer]));
+            ok!(writer.write_all(content));
+            a_child_reads(&ok!(writer.finish()), content)?;
+        }
+        let sender = ok!(kernel::sealable());
+        ok!(sender.write_all(content));
+        a_child_reads(&ok!(options.copy_from_file("claim", &sender, len)), content)?;
+        a_child_reads(
+            &ok!(SealedMemFd::verify_or_copy(sender.into(), len)),
+            content,
+        )?;
+    }
+    Ok(())
+}
 
 /// Sealing fails for this reason and leaves the file as it was.
 fn is_not_sealed(file: OwnedMemFd, reason: VerifyErrorKind) -> Result<OwnedMemFd, crate::Stop> {
