@@ -15,6 +15,7 @@ bitflags! {
     /// 32 bits; [`MemFdFlags::KNOWN`] is all that have a name.
     ///
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    #[doc(alias = "MemfdFlags")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct MemFdFlags: u32 {
@@ -87,6 +88,8 @@ bitflags! {
     /// ```
     ///
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
+    #[doc(alias = "FileSeal")]
+    #[doc(alias = "SealFlags")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct Seals: u32 {

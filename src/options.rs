@@ -39,6 +39,8 @@ const NAME_MAX: usize = 249;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "MemfdOptions")]
+#[doc(alias = "CreateOptions")]
 #[must_use = "options create nothing until a method that takes a name is called"]
 pub struct MemFdOptions {
     flags: MemFdFlags,
@@ -63,6 +65,8 @@ impl MemFdOptions {
     /// On kernels that know it, a file that may not be executed has [`Seals::EXEC`], unless
     /// [`exec_seal`](Self::exec_seal) declines. That is hygiene, not a boundary: the file's owner
     /// can still make it executable, as is said there.
+    #[doc(alias = "MFD_EXEC")]
+    #[doc(alias = "MFD_NOEXEC_SEAL")]
     pub const fn executable(self, yes: bool) -> Self {
         let flags = self
             .flags
@@ -107,11 +111,14 @@ impl MemFdOptions {
     }
 
     /// Whether seals can be added. If not, [`Seals::SEAL`] is on the file from the start.
+    #[doc(alias = "MFD_ALLOW_SEALING")]
+    #[doc(alias = "allow_sealing")]
     pub const fn sealable(self, yes: bool) -> Self {
         self.with(MemFdFlags::ALLOW_SEALING, yes)
     }
 
     /// Whether the descriptor is closed when the process executes another program.
+    #[doc(alias = "MFD_CLOEXEC")]
     pub const fn close_on_exec(self, yes: bool) -> Self {
         self.with(MemFdFlags::CLOEXEC, yes)
     }
@@ -121,6 +128,8 @@ impl MemFdOptions {
     /// The length of such a file is a multiple of the size. It can be written only through a
     /// mapping: `write` is `EINVAL`. Its pages come from a pool that the administrator reserves.
     /// An empty pool is an error when the content is allocated, not at creation.
+    #[doc(alias = "MFD_HUGETLB")]
+    #[doc(alias = "hugetlb")]
     pub const fn huge_pages(self, size: HugePageSize) -> Self {
         // An earlier size is a number, not a flag: no bit of it may stay.
         Self {

@@ -53,6 +53,7 @@ use core::{
 /// ```compile_fail,E0451
 /// let sealed = owned_memfd::SealedMemFd { proof: todo!() };
 /// ```
+#[doc(alias = "SealedFile")]
 pub struct SealedMemFd {
     proof: Proof,
 }
@@ -180,6 +181,7 @@ impl SealedMemFd {
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_PRIVATE")]
+    #[doc(alias = "cow")]
     pub fn map_copy(&self) -> Result<CopyMap, Errno> {
         let region = Region::new(self.proof.source(), 0, self.len(), MapMode::CopyOnWrite)?;
         if region.is_on_huge_pages() {
@@ -215,6 +217,7 @@ impl SealedMemFd {
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "PROT_EXEC")]
+    #[doc(alias = "jit")]
     pub fn map_exec(&self) -> Result<ExecMap, Errno> {
         let region = self.map_sealed(0, self.len(), MapMode::SealedExec, MapMode::PrivateExec)?;
         region.populate()?;
@@ -574,6 +577,7 @@ impl fmt::Debug for BorrowedSealedMemFd<'_> {
 /// the kernel kills a process of the group by `SIGKILL`, whether the hole is touched or populated.
 /// A process that has such a limit can read a file that it received with [`SealedMemFd::read_at`],
 /// which allocates nothing for a hole.
+#[doc(alias = "Mmap")]
 pub struct SealedMap {
     region: Region,
 }
@@ -677,6 +681,8 @@ impl fmt::Debug for SealedMap {
 /// Touching a hole that has never been written, or writing a page, allocates memory. Reading a hole
 /// raises `SIGBUS` if memory has run out. See [`SealedMap`]. Huge pages are reserved for this
 /// process alone: in a forked child, writing one raises `SIGBUS` if the pool is empty.
+#[doc(alias = "MmapMut")]
+#[doc(alias = "cow")]
 pub struct CopyMap {
     region: Region,
 }
@@ -742,6 +748,7 @@ impl fmt::Debug for CopyMap {
 ///
 /// To call a function, turn its address into a function pointer, which is `unsafe`. The pointer is
 /// valid as long as the map lives: nothing else keeps the code mapped.
+#[doc(alias = "jit")]
 pub struct ExecMap {
     region: Region,
 }
