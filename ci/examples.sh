@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The examples that run programs from memory do so, or say why they cannot, and `ring` passes
-# records between processes.
+# The examples that run programs from memory do so, or say why they cannot, `ring` passes records
+# between processes, and `journal` sends an entry as journald reads it.
 #
 # An error is one line, and where that cannot be printed there is no panic. `reexec` ends where `/proc`
 # is missing or false. A hostile peer of `ring` causes an error, and that in time.
@@ -118,4 +118,50 @@ for _ in range(10):
     attack(anything, ["wrong", "longer", "too long"])
 END
 
-echo 'examples: programs run from memory, and say why when they do not; a ring passes records'
+quietly cargo run --locked --quiet --features "$with_std" --example journal -- --help
+grep -q '^usage: journal ' "$log" || stop 'journal says how it is used'
+unheard 1 "$examples/journal" --to
+python3 - "$examples/journal" "$scratch" >"$log" 2>&1 <<'END' || stop 'journal sends an entry as journald reads it'
+import fcntl, os, socket, struct, subprocess, sys
+
+path, name = f"{sys.argv[2]}/journal", f"journal-{os.getpid()}"
+at_path, abstract = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+at_path.bind(path)
+abstract.bind("\0" + name)
+
+
+def entry(*fields, to=path, receiver=at_path, message=b""):
+    """What the example sends: one file without a byte, with the seals that every journald takes."""
+    subprocess.run([sys.argv[1], "--to", to, *fields], input=message, timeout=60, check=True)
+    data, (file,), flags, _ = socket.recv_fds(receiver, 10, 4)
+    assert data == b"" and flags & ~0x40000000 == 0, (data, flags)
+    assert fcntl.fcntl(file, fcntl.F_GET_SEALS) == 0xF
+    content = os.pread(file, 1 << 23, 0)
+    os.close(file)
+    return content
+
+
+long = b"two\nlines\n" * (1 << 17)
+binary = struct.pack("<Q", len(long) - 1) + long[:-1]
+assert entry("MESSAGE=hello", "PRIORITY=6") == b"MESSAGE=hello\nPRIORITY=6\n"
+assert entry(b"MESSAGE=\xff=") == b"MESSAGE=\xff=\n"
+assert entry("A=", message=long) == b"A=\nMESSAGE\n" + binary + b"\n"
+assert entry("MESSAGE=x", to="@" + name, receiver=abstract) == b"MESSAGE=x\n"
+
+for wrong in (
+    ["MESSAGE"],
+    ["message=x"],
+    ["_A=x"],
+    ["=x"],
+    ["A" * 65 + "=x"],
+    ["--to"],
+    ["--to", f"{path}-missing", "MESSAGE=x"],
+    ["--to", "", "MESSAGE=x"],
+    ["--to", "x" * 108, "MESSAGE=x"],
+):
+    result = subprocess.run([sys.argv[1], *wrong], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    print(wrong, result)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1 and not result.stdout
+END
+
+echo 'examples: programs run from memory, and say why when they do not; a ring passes records, and a journal gets an entry'
