@@ -85,6 +85,6 @@ cfg_if! {
         pub use shared::{AccessError, SharedMap, SharedMapMut};
         pub use shared::{SharedAtomic, SharedAtomicInt, SharedAtomicMut, SharedInt};
         pub use stream::{Reader, Writer};
-        pub use transfer::TransferError;
+        pub use transfer::{TransferCause, TransferError};
     }
 }

@@ -7,12 +7,13 @@
 use crate::{
     errno::Errno,
     extents::Extents,
+    fd::AsFd,
     memfd::{OwnedMemFd, SeekFrom},
     options::{CreateError, MemFdOptions, Name},
     sealed::SealedMemFd,
     sealing::seal_own,
     sys::shared::copy,
-    transfer::{TransferError, write_on},
+    transfer::{TransferCause, TransferError, write_on},
 };
 use core::fmt;
 
@@ -383,7 +384,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`TransferError::done`] says how many bytes were read.
-    /// - No errno: the content ends first.
+    /// - [`TransferCause::EndOfFile`]: the content ends first.
     /// - `EBADF`: the descriptor is open only for writing.
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
@@ -391,17 +392,18 @@ impl Reader<'_> {
     pub fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), TransferError> {
         let mut done = 0;
         while let Some(rest @ [_, ..]) = buffer.get_mut(done..) {
-            let errno = match self.read(rest) {
-                Ok(0) => None,
+            let cause = match self.read(rest) {
+                Ok(0) => TransferCause::EndOfFile,
                 Ok(count) => {
                     done += count;
                     continue;
                 }
                 Err(Errno::EINTR) => continue,
-                Err(errno) => Some(errno),
+                Err(errno) => TransferCause::Kernel(errno),
             };
             let done = done as u64;
-            return Err(TransferError { done, errno });
+            let error = TransferError { done, cause };
+            return Err(error.explained(None, Some(self.file.as_fd())));
         }
         Ok(())
     }

@@ -26,8 +26,8 @@ impl OwnedMemFd {
     /// It continues after `EINTR` and after a short count.
     ///
     /// # Errors
-    /// [`TransferError::done`] says how many bytes were read.
-    /// - No errno: the file ends first.
+    /// [`TransferError::done`] says how many bytes were read, [`TransferError::cause`] why no more.
+    /// - [`TransferCause::EndOfFile`]: the file ends first.
     /// - `EINVAL`: the offset is above `i64::MAX`.
     ///
     /// See [`pread(2)`](https://man7.org/linux/man-pages/man2/pread.2.html).
@@ -38,10 +38,11 @@ impl OwnedMemFd {
         if first == Returned::count(buffer.len()) {
             return Ok(());
         }
-        continue_transfer(first, buffer.len(), None, |done| {
+        continue_transfer(first, buffer.len(), TransferCause::EndOfFile, |done| {
             let rest = buffer.get_mut(done..).unwrap_or_default();
             sys::memfd::read_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
+        .map_err(|error| error.explained(None, Some(self.as_fd())))
     }
 
     /// Writes all of `bytes` at the offset and moves it.
@@ -49,7 +50,8 @@ impl OwnedMemFd {
     /// It continues after `EINTR` and after a short count.
     ///
     /// # Errors
-    /// [`TransferError::done`] says how many bytes were written.
+    /// [`TransferError::done`] says how many bytes were written, [`TransferError::cause`] why no
+    /// more.
     /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
@@ -64,9 +66,10 @@ impl OwnedMemFd {
         if first == Returned::count(bytes.len()) {
             return Ok(());
         }
-        continue_transfer(first, bytes.len(), Some(Errno::ENOSPC), |done| {
+        continue_transfer(first, bytes.len(), NOTHING_WRITTEN, |done| {
             sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
         })
+        .map_err(|error| error.explained(Some(self), None))
     }
 
     /// Writes all of `bytes` at `offset`, in bytes from the start.
@@ -85,10 +88,11 @@ impl OwnedMemFd {
         if first == Returned::count(bytes.len()) {
             return Ok(());
         }
-        continue_transfer(first, bytes.len(), Some(Errno::ENOSPC), |done| {
+        continue_transfer(first, bytes.len(), NOTHING_WRITTEN, |done| {
             let rest = bytes.get(done..).unwrap_or_default();
             sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
+        .map_err(|error| error.explained(Some(self), None))
     }
 }
 
@@ -115,14 +119,14 @@ pub(crate) fn write_on(
 /// that are done and makes the next call, until all are.
 ///
 /// `EINTR` does not end it. A call that moves nothing does, so that it always ends, and `nothing`
-/// is the errno of that.
+/// is the cause of that.
 // The callers look for the complete transfer first. It is nearly always that, and then costs no
 // more than a bare call and its check.
 #[inline]
 fn continue_transfer(
     mut returned: Returned,
     len: usize,
-    nothing: Option<Errno>,
+    nothing: TransferCause,
     mut step: impl FnMut(usize) -> Returned,
 ) -> Result<(), TransferError> {
     let mut done = 0;
@@ -135,13 +139,11 @@ fn continue_transfer(
                 None
             }
             Err(Errno::EINTR) => None,
-            Err(errno) => Some(Some(errno)),
+            Err(errno) => Some(TransferCause::Kernel(errno)),
         };
-        if let Some(errno) = stopped {
-            return Err(TransferError {
-                done: done as u64,
-                errno,
-            });
+        if let Some(cause) = stopped {
+            let done = done as u64;
+            return Err(TransferError { done, cause });
         }
         returned = step(done);
     }
@@ -241,7 +243,8 @@ impl OwnedMemFd {
     #[doc(alias = "splice")]
     #[inline]
     pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
-        copy_by_offset(source.as_fd(), self, len)
+        let source = source.as_fd();
+        copy_by_offset(source, self, len).map_err(|error| error.explained(Some(self), Some(source)))
     }
 }
 
@@ -279,7 +282,7 @@ fn copy_by_offset(
     let mut done = 0;
     let stopped = |done, errno| TransferError {
         done,
-        errno: Some(errno),
+        cause: TransferCause::Kernel(errno),
     };
     let longest = longest_by_the_kernel();
     'by_the_kernel: for engine in ENGINES {
@@ -397,14 +400,93 @@ pub(crate) fn copy_by_position(
     Ok(offset)
 }
 
+/// The kernel wrote nothing, and gave no reason.
+const NOTHING_WRITTEN: TransferCause = TransferCause::Kernel(Errno::ENOSPC);
+
 /// A transfer that stopped before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferError {
     /// How many bytes were transferred.
     pub done: u64,
-    /// Why no more were: the kernel's error, or `None` if a read came to the end of the file. A
-    /// write always has one.
-    pub errno: Option<Errno>,
+    /// Why no more were.
+    pub cause: TransferCause,
+}
+
+/// Why a transfer stopped.
+///
+/// The kernel returns the same errno for several causes. It is asked after the failure, so that
+/// this describes the file as it is then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransferCause {
+    /// A read came to the end of the file.
+    EndOfFile,
+    /// The descriptor to write to is not open for writing: `EBADF`.
+    ReadOnly,
+    /// The descriptor to read from is not open for reading: `EBADF`.
+    WriteOnly,
+    /// The file has these seals, which forbid it: `EPERM`. [`Seals::GROW`] alone forbids what would
+    /// make the file longer.
+    Sealed(Seals),
+    /// The file is on huge pages, and can be written only through a mapping: `EINVAL`.
+    HugePages,
+    /// The kernel returned this error.
+    Kernel(Errno),
+}
+
+impl TransferError {
+    /// The kernel's error, or `None` if a read came to the end of the file. A write always has one.
+    #[must_use]
+    pub const fn errno(&self) -> Option<Errno> {
+        match self.cause {
+            TransferCause::EndOfFile => None,
+            TransferCause::ReadOnly | TransferCause::WriteOnly => Some(Errno::EBADF),
+            TransferCause::Sealed(_) => Some(Errno::EPERM),
+            TransferCause::HugePages => Some(Errno::EINVAL),
+            TransferCause::Kernel(errno) => Some(errno),
+        }
+    }
+
+    /// The same error, with the cause of the kernel's errno, as far as the files can still tell.
+    #[cold]
+    pub(crate) fn explained(
+        self,
+        target: Option<&OwnedMemFd>,
+        source: Option<BorrowedFd<'_>>,
+    ) -> Self {
+        let TransferCause::Kernel(errno) = self.cause else {
+            return self;
+        };
+        let is_open = |fd, access| {
+            sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_ACCMODE == access)
+        };
+        let cause = match (errno, target) {
+            (Errno::EBADF, Some(target)) if is_open(target.as_fd(), raw::O_RDONLY) => {
+                TransferCause::ReadOnly
+            }
+            (Errno::EBADF, _) if source.is_some_and(|fd| is_open(fd, raw::O_WRONLY)) => {
+                TransferCause::WriteOnly
+            }
+            (Errno::EPERM, Some(target)) => {
+                let seals = target.seals().unwrap_or(Seals::empty());
+                let write = seals.intersection(Seals::WRITE.union(Seals::FUTURE_WRITE));
+                let grow = seals.intersection(Seals::GROW);
+                match (write.is_empty(), grow.is_empty()) {
+                    (false, _) => TransferCause::Sealed(write),
+                    (true, false) => TransferCause::Sealed(grow),
+                    (true, true) => self.cause,
+                }
+            }
+            (Errno::EINVAL, Some(target))
+                if sys::memfd::stat_fs(target.as_fd())
+                    .is_ok_and(|found| found.magic == raw::HUGETLBFS_MAGIC) =>
+            {
+                TransferCause::HugePages
+            }
+            _ => self.cause,
+        };
+        Self { cause, ..self }
+    }
 }
 
 impl fmt::Display for TransferError {
@@ -412,9 +494,21 @@ impl fmt::Display for TransferError {
         if self.done > 0 {
             write!(f, "stopped after {} bytes: ", self.done)?;
         }
-        match self.errno {
-            Some(errno) => errno.fmt(f),
-            None => f.write_str("the file ends here"),
+        self.cause.fmt(f)
+    }
+}
+
+impl fmt::Display for TransferCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndOfFile => f.write_str("the file ends here"),
+            Self::ReadOnly => f.write_str("the descriptor is not open for writing"),
+            Self::WriteOnly => f.write_str("the descriptor is not open for reading"),
+            Self::Sealed(seals) => write!(f, "the file is sealed with {seals}"),
+            Self::HugePages => f.write_str(
+                "the file is on huge pages, which can be written only through a mapping",
+            ),
+            Self::Kernel(errno) => errno.fmt(f),
         }
     }
 }
@@ -424,6 +518,6 @@ impl core::error::Error for TransferError {}
 impl From<TransferError> for Errno {
     /// The kernel's error, or `EIO` for the end of the file. The count of bytes is lost.
     fn from(error: TransferError) -> Self {
-        error.errno.unwrap_or(Self::EIO)
+        error.errno().unwrap_or(Self::EIO)
     }
 }

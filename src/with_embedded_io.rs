@@ -156,7 +156,7 @@ impl Read for Reader<'_> {
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), ReadExactError<Errno>> {
-        Reader::read_exact(self, buffer).map_err(|error| match error.errno {
+        Reader::read_exact(self, buffer).map_err(|error| match error.errno() {
             Some(errno) => ReadExactError::Other(errno),
             None => ReadExactError::UnexpectedEof,
         })

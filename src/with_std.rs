@@ -19,7 +19,7 @@ use crate::{
     shared::AccessError,
     socket::{AddressError, ReceiveError},
     stream::{Reader, Writer},
-    transfer::TransferError,
+    transfer::{TransferCause, TransferError},
 };
 use std::{
     ffi::{CStr, CString, OsStr, OsString},
@@ -43,11 +43,13 @@ impl From<Errno> for io::Error {
 }
 
 impl From<TransferError> for io::Error {
-    /// The kernel's error, or `UnexpectedEof` for the end of the file. The count of bytes is lost.
+    /// The kernel's error, whose count of bytes is lost. Another cause is inside, with the kind that
+    /// belongs to its errno, or `UnexpectedEof` for the end of the file.
     fn from(error: TransferError) -> Self {
-        match error.errno {
-            Some(errno) => errno.into(),
-            None => Self::new(io::ErrorKind::UnexpectedEof, error),
+        match (error.cause, error.errno()) {
+            (TransferCause::Kernel(errno), _) => errno.into(),
+            (_, Some(errno)) => Self::new(Self::from(errno).kind(), error),
+            (_, None) => Self::new(io::ErrorKind::UnexpectedEof, error),
         }
     }
 }

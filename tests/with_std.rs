@@ -6,7 +6,7 @@
 
 use owned_memfd::{
     CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError, SealedMemFd, Seals,
-    TransferError, TryCreateError, VerifyErrorKind,
+    TransferCause, TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     socket::{self, ReceiveError, SocketType},
@@ -59,14 +59,15 @@ fn a_stopped_transfer_becomes_the_kernels_reason_or_the_end_of_the_file() -> Out
         ended,
         TransferError {
             done: 0,
-            errno: None
+            cause: TransferCause::EndOfFile
         }
     );
     assert_eq!(io::Error::from(ended).kind(), ErrorKind::UnexpectedEof);
 
     file.add_seals(Seals::WRITE)?;
     let refused = file.write_all(b"x").unwrap_err();
-    assert_eq!(io::Error::from(refused).raw_os_error(), Some(1));
+    let said = "the file is sealed with F_SEAL_WRITE";
+    is_our_own::<TransferError>(refused, ErrorKind::PermissionDenied, said);
     Ok(())
 }
 
@@ -122,7 +123,7 @@ fn the_kernels_errno_keeps_its_number_in_every_error() {
     is_the_kernels(KERNEL);
     is_the_kernels(TransferError {
         done: 1,
-        errno: Some(KERNEL),
+        cause: TransferCause::Kernel(KERNEL),
     });
     is_the_kernels(VerifyErrorKind::Kernel(KERNEL));
     is_the_kernels(CreateError::Kernel(KERNEL));
@@ -210,7 +211,7 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
     is_our_own::<MapError>(error, ErrorKind::InvalidInput, &error.to_string());
     let ended = TransferError {
         done: 1,
-        errno: None,
+        cause: TransferCause::EndOfFile,
     };
     is_our_own::<TransferError>(ended, ErrorKind::UnexpectedEof, &ended.to_string());
     for error in [

@@ -9,7 +9,9 @@ use crate::{
     world,
 };
 use core::time::Duration;
-use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferError, fd::OwnedFd};
+use owned_memfd::{
+    Errno, MemFdFlags, OwnedMemFd, Seals, SeekFrom, TransferCause, TransferError, fd::OwnedFd,
+};
 use rustix::{fs::OFlags, process::Resource};
 
 claims!(
@@ -250,7 +252,7 @@ fn without_the_kernels_help_it_is_the_same(world: &World) -> Verdict {
     ok!(raw::refuse(Which::All(sc::nr::COPY_FILE_RANGE), Errno::EIO));
     let stopped = TransferError {
         done: 0,
-        errno: Some(Errno::EIO),
+        cause: TransferCause::Kernel(Errno::EIO),
     };
     same!(file.copy_from(&source, ALL), Err(stopped));
     same!(file.len(), Ok(0));
@@ -356,11 +358,8 @@ fn an_appending_file_is_appended_to(_: &World) -> Verdict {
 
 /// Copies from a source of each kind. Each copy must fail with `error`, and each source must still
 /// have its content.
-fn takes_nothing(file: &OwnedMemFd, reason: Errno, proc: bool) -> Verdict {
-    let stopped = Err(TransferError {
-        done: 0,
-        errno: Some(reason),
-    });
+fn takes_nothing(file: &OwnedMemFd, cause: TransferCause, proc: bool) -> Verdict {
+    let stopped = Err(TransferError { done: 0, cause });
     let memory = ok!(kernel::holding(b"0123"));
     let mut buffer = [0; 4];
     same!(file.copy_from(&memory, ALL), stopped);
@@ -388,7 +387,7 @@ fn a_sealed_file_takes_nothing_and_the_source_loses_nothing(world: &World) -> Ve
         }
         let file = ok!(kernel::holding(b"sealed"));
         ok!(file.add_seals(seal));
-        takes_nothing(&file, Errno::EPERM, world.proc)?;
+        takes_nothing(&file, TransferCause::Sealed(seal), world.proc)?;
         same!(kernel::holds_exactly(&file, b"sealed"), Ok(true));
         // A copy of 0 bytes succeeds.
         same!(file.copy_from(ok!(kernel::holding(b"x")), 0), Ok(0));
@@ -402,7 +401,7 @@ fn a_file_that_cannot_be_written_takes_nothing_and_the_source_loses_nothing(
     needs!(world.proc, world::NO_PROC);
     let file = ok!(kernel::holding(b"read only"));
     let reader = ok!(file.reopen_read_only());
-    takes_nothing(&reader, Errno::EBADF, world.proc)?;
+    takes_nothing(&reader, TransferCause::ReadOnly, world.proc)?;
     same!(kernel::holds_exactly(&file, b"read only"), Ok(true));
     Ok(())
 }
@@ -431,10 +430,10 @@ fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict 
         let file = ok!(closed());
         let (read_end, write_end) = ok!(source());
         drop(write_end);
-        let Err(TransferError { done, errno }) = file.copy_from(&read_end, ALL) else {
+        let Err(TransferError { done, cause }) = file.copy_from(&read_end, ALL) else {
             fail!("four bytes are copied into room for two");
         };
-        same!(errno, Some(Errno::EPERM));
+        same!(cause, TransferCause::Sealed(Seals::GROW));
         let content: &[u8] = match done {
             0 => b"----",
             1 => b"--a-",
@@ -451,7 +450,7 @@ fn a_file_that_cannot_grow_takes_what_fits_or_nothing(world: &World) -> Verdict 
             file.copy_from(&zero, ALL),
             TransferError {
                 done: 0..=2,
-                errno: Some(Errno::EPERM)
+                cause: TransferCause::Sealed(Seals::GROW)
             }
         );
         same!(file.len(), Ok(4));
@@ -466,7 +465,7 @@ fn a_processs_limit_stops_it_with_the_right_count(world: &World) -> Verdict {
     ok!(kernel::limit(Resource::Fsize, 10_000));
     let stopped = Err(TransferError {
         done: 10_000,
-        errno: Some(Errno::EFBIG),
+        cause: TransferCause::Kernel(Errno::EFBIG),
     });
     let file = ok!(kernel::sealable());
     same!(file.copy_from(&memory, ALL), stopped);
@@ -487,24 +486,21 @@ fn a_processs_limit_stops_it_with_the_right_count(world: &World) -> Verdict {
 
 fn what_cannot_be_read_is_refused_with_the_kernels_reason(world: &World) -> Verdict {
     let file = ok!(kernel::sealable());
-    let refused = |source: &OwnedFd, reason| {
-        let stopped = TransferError {
-            done: 0,
-            errno: Some(reason),
-        };
+    let refused = |source: &OwnedFd, cause| {
+        let stopped = TransferError { done: 0, cause };
         same!(file.copy_from(source, ALL), Err(stopped));
         same!(file.len(), Ok(0));
         Ok(())
     };
     let (_read_end, write_end) = ok!(kernel::pipe());
-    refused(&write_end, Errno::EBADF)?;
+    refused(&write_end, TransferCause::WriteOnly)?;
     let root = ok!(kernel::open(c"/", OFlags::RDONLY));
-    refused(&root, Errno::EISDIR)?;
+    refused(&root, TransferCause::Kernel(Errno::EISDIR))?;
     let root = ok!(kernel::open(c"/", OFlags::PATH));
-    refused(&root, Errno::EBADF)?;
+    refused(&root, TransferCause::Kernel(Errno::EBADF))?;
     needs!(world.proc, world::NO_PROC);
     let write_only = ok!(kernel::reopen(&ok!(kernel::holding(b"x")), OFlags::WRONLY));
-    refused(&write_only, Errno::EBADF)
+    refused(&write_only, TransferCause::WriteOnly)
 }
 
 fn an_empty_pipe_that_does_not_wait_is_eagain(_: &World) -> Verdict {
@@ -513,7 +509,7 @@ fn an_empty_pipe_that_does_not_wait_is_eagain(_: &World) -> Verdict {
     let file = ok!(kernel::sealable());
     let stopped = TransferError {
         done: 4,
-        errno: Some(Errno::EAGAIN),
+        cause: TransferCause::Kernel(Errno::EAGAIN),
     };
     same!(file.copy_from(&pipe, ALL), Err(stopped));
     same!(kernel::holds_exactly(&file, b"0123"), Ok(true));
@@ -535,7 +531,7 @@ fn an_interruption_comes_back_with_what_was_copied(_: &World) -> Verdict {
         ));
         let stopped = TransferError {
             done: 4,
-            errno: Some(Errno::EINTR),
+            cause: TransferCause::Kernel(Errno::EINTR),
         };
         same!(file.copy_from(&read_end, ALL), Err(stopped));
         holds!(alarms.count() > 0);

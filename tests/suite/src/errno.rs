@@ -4,8 +4,9 @@
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
 use owned_memfd::{
-    CreateError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals, TransferError,
-    TryCreateError, VerifyError, VerifyErrorKind, exec::ExecError, socket::ReceiveError,
+    CreateError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals, TransferCause,
+    TransferError, TryCreateError, VerifyError, VerifyErrorKind, exec::ExecError,
+    socket::ReceiveError,
 };
 
 claims!(
@@ -204,8 +205,15 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
         same!(passed_on(CreateError::Verify(kind)), errno);
     }
     same!(passed_on(KERNEL), KERNEL);
-    for (errno, expected) in [(Some(KERNEL), KERNEL), (None, Errno::EIO)] {
-        same!(passed_on(TransferError { done: 1, errno }), expected);
+    for (cause, expected) in [
+        (TransferCause::Kernel(KERNEL), KERNEL),
+        (TransferCause::EndOfFile, Errno::EIO),
+        (TransferCause::ReadOnly, Errno::EBADF),
+        (TransferCause::WriteOnly, Errno::EBADF),
+        (TransferCause::Sealed(Seals::WRITE), Errno::EPERM),
+        (TransferCause::HugePages, Errno::EINVAL),
+    ] {
+        same!(passed_on(TransferError { done: 1, cause }), expected);
     }
     for (error, errno) in [
         (CreateError::Kernel(KERNEL), KERNEL),
@@ -328,20 +336,20 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
     );
     let stop = TransferError {
         done: 12,
-        errno: Some(Errno::EPERM),
+        cause: TransferCause::Sealed(Seals::WRITE),
     };
     let said = Text::of(stop);
     holds!(
-        said.as_str().contains("12") && said.as_str().contains("not permitted"),
+        said.as_str().contains("12") && said.as_str().contains("sealed with F_SEAL_WRITE"),
         "{said:?}"
     );
     let stop = TransferError {
         done: 12,
-        errno: None,
+        cause: TransferCause::EndOfFile,
     };
     let said = Text::of(stop);
     holds!(
-        said.as_str().contains("12") && !said.as_str().contains("not permitted"),
+        said.as_str().contains("12") && !said.as_str().contains("sealed"),
         "{said:?}"
     );
     Ok(())
@@ -415,7 +423,7 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
     same!(Errno::from(ReceiveError::Verify(refused)), Errno::EPERM);
     let stopped = TransferError {
         done: 1,
-        errno: Some(Errno::EXDEV),
+        cause: TransferCause::Kernel(Errno::EXDEV),
     };
     same!(Errno::from(stopped), Errno::EXDEV);
     Ok(())

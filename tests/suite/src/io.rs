@@ -6,7 +6,7 @@ use crate::{
     raw::{Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, OwnedMemFd, SeekFrom, TransferError};
+use owned_memfd::{Errno, OwnedMemFd, SeekFrom, TransferCause, TransferError};
 use rustix::fs::OFlags;
 
 claims!(
@@ -136,7 +136,7 @@ fn reading_exactly_fills_the_buffer_or_says_how_far_it_came(_: &World) -> Verdic
         file.read_exact_at(&mut buffer, 7),
         Err(TransferError {
             done: 3,
-            errno: None
+            cause: TransferCause::EndOfFile
         })
     );
     same!(&buffer[..3], b"789");
@@ -144,7 +144,7 @@ fn reading_exactly_fills_the_buffer_or_says_how_far_it_came(_: &World) -> Verdic
         file.read_exact_at(&mut buffer, 10),
         Err(TransferError {
             done: 0,
-            errno: None
+            cause: TransferCause::EndOfFile
         })
     );
     ok!(file.read_exact_at(&mut [], 10));
@@ -359,7 +359,7 @@ fn huge_pages_are_not_written_and_read_as_zeros(world: &World) -> Verdict {
         file.write_all(b"x"),
         Err(TransferError {
             done: 0,
-            errno: Some(Errno::EINVAL)
+            cause: TransferCause::HugePages
         })
     );
     for len in [1, 4096, page - 1, page + 1] {

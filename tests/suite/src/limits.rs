@@ -12,7 +12,8 @@ use crate::{
 };
 use core::time::Duration;
 use owned_memfd::{
-    CreateError, Errno, OwnedMemFd, SealedMemFd, Seals, SeekFrom, TransferError, VerifyErrorKind,
+    CreateError, Errno, OwnedMemFd, SealedMemFd, Seals, SeekFrom, TransferCause, TransferError,
+    VerifyErrorKind,
     fd::{AsRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, process::Resource};
@@ -103,7 +104,7 @@ fn an_offset_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
     let mut buffer = [0; 4];
     let stopped = TransferError {
         done: 0,
-        errno: Some(Errno::EINVAL),
+        cause: TransferCause::Kernel(Errno::EINVAL),
     };
     for beyond in [MAX + 1, u64::MAX] {
         refused!(file.read_at(&mut buffer, beyond), Errno::EINVAL);
@@ -125,7 +126,7 @@ fn an_end_beyond_the_kernels_type_is_refused(_: &World) -> Verdict {
         file.write_all_at(b"xy", MAX - 1),
         TransferError {
             done: 0 | 1,
-            errno: Some(_)
+            cause: TransferCause::Kernel(_)
         }
     );
     same!(file.seek(SeekFrom::Start(MAX)), Ok(MAX));
@@ -152,14 +153,14 @@ fn a_write_stops_at_the_processs_limit(_: &World) -> Verdict {
     ok!(file.set_len(0));
     let stopped = TransferError {
         done: 10_000,
-        errno: Some(Errno::EFBIG),
+        cause: TransferCause::Kernel(Errno::EFBIG),
     };
     same!(file.write_all(&[2; 12_000]), Err(stopped));
     same!(file.len(), Ok(10_000));
     same!(file.seek(SeekFrom::Current(0)), Ok(10_000));
     let stopped = TransferError {
         done: 1_000,
-        errno: Some(Errno::EFBIG),
+        cause: TransferCause::Kernel(Errno::EFBIG),
     };
     same!(file.write_all_at(&[3; 1_001], 9_000), Err(stopped));
     ok!(file.write_all_at(&[4; 1_000], 9_000));
@@ -320,8 +321,9 @@ fn a_call_that_moves_nothing_ends_the_transfer(world: &World) -> Verdict {
     needs!(world.supervisors, world::NO_SUPERVISORS);
     let file = ok!(kernel::holding(b"--------"));
     let responses = [Response::Value(3), Response::Value(0)];
-    let stopped_with = |errno| Err(TransferError { done: 3, errno });
-    let (no_space, ended) = (stopped_with(Some(Errno::ENOSPC)), stopped_with(None));
+    let stopped_with = |cause| Err(TransferError { done: 3, cause });
+    let no_space = stopped_with(TransferCause::Kernel(Errno::ENOSPC));
+    let ended = stopped_with(TransferCause::EndOfFile);
     children::apart(|| {
         let supervisor = Supervisor::of(Which::All(sc::nr::PWRITE64), &responses)?;
         same!(file.write_all_at(b"01234567", 0), no_space);
@@ -364,7 +366,7 @@ fn a_write_at_a_closed_end_is_refused_and_inside_it_works(_: &World) -> Verdict 
     let end = 2 * PAGE as u64;
     let stopped = TransferError {
         done: 0,
-        errno: Some(Errno::EPERM),
+        cause: TransferCause::Sealed(Seals::GROW),
     };
     for offset in [end, end + 1, end + 100_000] {
         refused!(file.write_at(b"x", offset), Errno::EPERM);
@@ -413,10 +415,10 @@ fn a_write_across_a_closed_end_says_what_it_wrote(_: &World) -> Verdict {
             (&by_position, by_position.write_all_at(bytes, offset)),
             (&at_the_offset, at_the_offset.write_all(bytes)),
         ] {
-            let Err(TransferError { done, errno }) = result else {
+            let Err(TransferError { done, cause }) = result else {
                 fail!("{len} bytes at {offset} of {end} are said to be written");
             };
-            same!(errno, Some(Errno::EPERM));
+            same!(cause, TransferCause::Sealed(Seals::GROW));
             holds!(done <= fits, "{done} of {fits} that fit");
             same!(file.len(), Ok(end));
             // The bytes reported as written are in the file, and no others.
@@ -643,7 +645,7 @@ fn what_needs_memory_is_an_error_where_it_has_run_out(world: &World) -> Verdict 
     drop(machine);
     let stopped = |done| TransferError {
         done,
-        errno: Some(Errno::ENOSPC),
+        cause: TransferCause::Kernel(Errno::ENOSPC),
     };
     refused!(allocated, Errno::ENOSPC);
     refused!(written, Errno::ENOSPC);

@@ -480,7 +480,7 @@ impl Program {
     pub(crate) fn copy_to(self, file: &OwnedMemFd) -> Result<(), Errno> {
         let mut room = [0; PROGRAM];
         file.write_all_at(self.image(None, &mut room), 0)
-            .map_err(|stopped| stopped.errno.unwrap_or(Errno::ENOSPC))
+            .map_err(|stopped| stopped.errno().unwrap_or(Errno::ENOSPC))
     }
 
     /// The same program, if it needed a dynamic linker of this name.

@@ -10,8 +10,8 @@ use crate::{
     world,
 };
 use owned_memfd::{
-    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealError, Seals, SeekFrom, TransferError,
-    VerifyErrorKind,
+    Errno, MemFdFlags, MemFdOptions, OwnedMemFd, SealError, Seals, SeekFrom, TransferCause,
+    TransferError, VerifyErrorKind,
 };
 use rustix::{
     fs::OFlags,
@@ -75,7 +75,7 @@ fn two_pages() -> Result<OwnedMemFd, Errno> {
 fn refuses_writes(file: &OwnedMemFd, len: u64) -> Verdict {
     let stopped = Err(TransferError {
         done: 0,
-        errno: Some(Errno::EPERM),
+        cause: TransferCause::Sealed(ok!(file.seals()) & (Seals::WRITE | Seals::FUTURE_WRITE)),
     });
     same!(file.seek(SeekFrom::Start(0)), Ok(0));
     refused!(file.write(b"x"), Errno::EPERM);

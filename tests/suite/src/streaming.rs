@@ -10,7 +10,7 @@ use crate::{
 use core::fmt::{self, Write};
 use owned_memfd::{
     CreateError, Errno, HugePageSize, MemFdOptions, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
-    TransferError, Writer,
+    TransferCause, TransferError, Writer,
     fd::{AsRawFd, OwnedFd},
 };
 use rustix::{fs::OFlags, process::Resource};
@@ -389,7 +389,7 @@ fn reads_of_any_size_give_the_same_bytes(_: &World) -> Verdict {
             same!(reader.read(&mut [0; 9]), Ok(0));
             let ended = TransferError {
                 done: 0,
-                errno: None,
+                cause: TransferCause::EndOfFile,
             };
             same!(reader.read_exact(&mut [0]), Err(ended));
             ok!(reader.read_exact(&mut []));
@@ -399,7 +399,7 @@ fn reads_of_any_size_give_the_same_bytes(_: &World) -> Verdict {
     ok!(reader.seek(SeekFrom::End(-3)));
     let ended = TransferError {
         done: 3,
-        errno: None,
+        cause: TransferCause::EndOfFile,
     };
     same!(reader.read_exact(&mut [0; 4]), Err(ended));
     Ok(())
@@ -589,7 +589,7 @@ fn what_is_open_only_for_writing_is_not_read(world: &World) -> Verdict {
     same!(reader.fill_buf(), Err(Errno::EBADF));
     let stopped = TransferError {
         done: 0,
-        errno: Some(Errno::EBADF),
+        cause: TransferCause::WriteOnly,
     };
     same!(reader.read_exact(&mut [0; 4]), Err(stopped));
     Ok(())

@@ -10,7 +10,7 @@ use core::{ffi::CStr, fmt::Write, hint::black_box, sync::atomic::Ordering, time:
 use owned_memfd::{
     AccessError, BorrowedMemFd, BorrowedSealedMemFd, CreateError, Errno, HugePageSize, MapError,
     MemFdFlags, MemFdOptions, OwnedMemFd, SealError, SealedMemFd, Seals, SeekFrom, SharedMapMut,
-    VerifyError, VerifyErrorKind, boot,
+    TransferCause, VerifyError, VerifyErrorKind, boot,
     exec::{self, Arg, Args},
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket,
@@ -107,10 +107,12 @@ fn create(tally: &mut Tally) {
     if let Some(file) = tally.ok(options.create(black_box(c"x"))) {
         tally.ok(options.copy_from_file(black_box(c"x"), &file, black_box(1)));
     }
-    tally.ok(options.try_create_with(black_box(c"x"), black_box(1), |bytes| {
-        write_first(bytes);
-        black_box(Err(Errno::EPERM))
-    }));
+    tally.ok(
+        options.try_create_with(black_box(c"x"), black_box(1), |bytes| {
+            write_first(bytes);
+            black_box(Err(Errno::EPERM))
+        }),
+    );
 }
 
 fn write_first(bytes: &mut [u8]) {
@@ -140,7 +142,10 @@ fn files(tally: &mut Tally) {
     tally.ok(file.mode());
     tally.ok(file.page_size());
     tally.ok(file.set_mode(black_box(0o600)));
-    tally.ok(file.copy_from(file.as_fd(), number));
+    if let Err(error) = file.copy_from(file.as_fd(), number) {
+        tally.is(error.errno().is_some());
+        tally.is(black_box(error).cause == TransferCause::HugePages);
+    }
     tally.ok(file.seals());
     tally.ok(file.add_seals(black_box(Seals::WRITE)));
     black_box(file.explain_seal_error(black_box(Errno::EPERM)));
