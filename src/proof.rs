@@ -285,7 +285,16 @@ pub(crate) fn range_within(
     };
     match (start, end) {
         (Some(start), Some(end)) if start <= end && end <= len => Ok((start, end - start)),
-        _ => Err(MapError::OutOfBounds { len }),
+        (start, end) => {
+            // A bound that no number has is beyond every file.
+            let (start, end) = (start.unwrap_or(usize::MAX), end.unwrap_or(usize::MAX));
+            Err(if start.max(end) > len {
+                let bound = start.max(end);
+                MapError::OutOfBounds { bound, len }
+            } else {
+                MapError::Reversed { start, end }
+            })
+        }
     }
 }
 
@@ -593,10 +602,19 @@ impl From<VerifyErrorKind> for Errno {
 // As `VerifyErrorKind`.
 #[repr(u64)]
 pub enum MapError {
-    /// The range ends after the file does. Or it ends before its own start.
+    /// The range begins or ends after the file does.
     OutOfBounds {
+        /// Where it does so: the larger one of its bounds, in bytes from the start of the file.
+        bound: usize,
         /// The length of the file, in bytes.
         len: usize,
+    },
+    /// The range ends before its own start.
+    Reversed {
+        /// The start of the range, in bytes from the start of the file.
+        start: usize,
+        /// Its end.
+        end: usize,
     },
     /// The map is one of another file.
     OtherFile,
@@ -624,9 +642,14 @@ impl From<VerifyErrorKind> for MapError {
 impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfBounds { len } => {
-                write!(f, "the range goes beyond the {len} bytes of the file")
-            }
+            Self::OutOfBounds { bound, len } => write!(
+                f,
+                "the range goes to byte {bound}, beyond the {len} bytes of the file"
+            ),
+            Self::Reversed { start, end } => write!(
+                f,
+                "the range ends at byte {end}, before it begins at byte {start}"
+            ),
             Self::OtherFile => f.write_str("the map is one of another file"),
             Self::Verify(kind) => kind.fmt(f),
             Self::Kernel(errno) => errno.fmt(f),
@@ -637,12 +660,14 @@ impl fmt::Display for MapError {
 impl core::error::Error for MapError {}
 
 impl From<MapError> for Errno {
-    /// The kernel's error, or that of `Verify`. `OutOfBounds` and `OtherFile` are `EINVAL`.
+    /// The kernel's error, or that of `Verify`. The others are `EINVAL`.
     fn from(error: MapError) -> Self {
         match error {
             MapError::Kernel(errno) => errno,
             MapError::Verify(kind) => kind.into(),
-            MapError::OutOfBounds { .. } | MapError::OtherFile => Self::EINVAL,
+            MapError::OutOfBounds { .. } | MapError::Reversed { .. } | MapError::OtherFile => {
+                Self::EINVAL
+            }
         }
     }
 }

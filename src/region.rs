@@ -500,12 +500,13 @@ impl Drop for Region {
     }
 }
 
-impl fmt::Debug for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address and the length, not the bytes: there may be gigabytes.
-        f.debug_struct("Region")
+impl Region {
+    /// Shows the address and the length of the map that has this name, not the bytes: there may be
+    /// gigabytes.
+    pub(crate) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
             .field("start", &self.start)
             .field("len", &self.range.len)
-            .finish_non_exhaustive()
+            .finish()
     }
 }

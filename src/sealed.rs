@@ -135,7 +135,8 @@ impl SealedMemFd {
     /// ```
     ///
     /// # Errors
-    /// - [`MapError::OutOfBounds`]: the range ends after the content. No call is made.
+    /// - [`MapError::OutOfBounds`], [`MapError::Reversed`]: the range does not lie in the content. No
+    ///   call is made.
     /// - `EOVERFLOW`: no room for the mapping.
     /// - Those of [`map`](Self::map).
     ///
@@ -662,9 +663,7 @@ impl AsRef<[u8]> for SealedMap {
 
 impl fmt::Debug for SealedMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedMap")
-            .field("region", &self.region)
-            .finish()
+        self.region.show("SealedMap", f)
     }
 }
 
@@ -735,9 +734,7 @@ impl AsMut<[u8]> for CopyMap {
 
 impl fmt::Debug for CopyMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CopyMap")
-            .field("region", &self.region)
-            .finish()
+        self.region.show("CopyMap", f)
     }
 }
 
@@ -784,8 +781,6 @@ impl AsRef<[u8]> for ExecMap {
 
 impl fmt::Debug for ExecMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExecMap")
-            .field("region", &self.region)
-            .finish()
+        self.region.show("ExecMap", f)
     }
 }

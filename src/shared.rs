@@ -34,7 +34,7 @@ impl OwnedMemFd {
     /// Map a descriptor from [`reopen_read_only`](Self::reopen_read_only) to avoid that.
     ///
     /// # Errors
-    /// - [`MapError::OutOfBounds`]: the range does not lie in the file.
+    /// - [`MapError::OutOfBounds`], [`MapError::Reversed`]: the range does not lie in the file.
     /// - [`MissingSeals`](crate::VerifyErrorKind::MissingSeals): the file lacks
     ///   [`Seals::SHRINK`].
     /// - [`NotMemFd`](crate::VerifyErrorKind::NotMemFd),
@@ -83,7 +83,7 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// A seal that was added stays.
-    /// - [`MapError::OutOfBounds`]: the range does not lie in the file.
+    /// - [`MapError::OutOfBounds`], [`MapError::Reversed`]: the range does not lie in the file.
     /// - [`MissingSeals`](crate::VerifyErrorKind::MissingSeals): the file lacks
     ///   [`Seals::SHRINK`], and it cannot be added: sealing is closed, or the descriptor is not
     ///   open for writing.
@@ -327,11 +327,10 @@ impl SharedMap {
         if !self.region.is_of(file.source)? {
             return Err(MapError::OtherFile);
         }
-        let fits = (self.region.offset() as usize)
-            .checked_add(len)
-            .is_some_and(|end| end <= file.len);
-        if !fits {
-            return Err(MapError::OutOfBounds { len: file.len });
+        let bound = (self.region.offset() as usize).saturating_add(len);
+        if bound > file.len {
+            let len = file.len;
+            return Err(MapError::OutOfBounds { bound, len });
         }
         if len > self.len() {
             self.region.grow(file.source, len, mode)?;
@@ -370,9 +369,7 @@ impl SharedMap {
 
 impl fmt::Debug for SharedMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedMap")
-            .field("region", &self.region)
-            .finish()
+        self.region.show("SharedMap", f)
     }
 }
 
@@ -482,9 +479,7 @@ impl Deref for SharedMapMut {
 
 impl fmt::Debug for SharedMapMut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedMapMut")
-            .field("region", &self.region)
-            .finish()
+        self.region.show("SharedMapMut", f)
     }
 }
 

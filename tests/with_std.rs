@@ -207,7 +207,7 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
     is_our_own::<CreateError>(failed, ErrorKind::StorageFull, &error.to_string());
     is_the_kernels(TryCreateError::<Errno>::Create(KERNEL.into()));
     is_the_kernels(TryCreateError::Fill(KERNEL));
-    let error = MapError::OutOfBounds { len: 1 };
+    let error = MapError::OutOfBounds { bound: 2, len: 1 };
     is_our_own::<MapError>(error, ErrorKind::InvalidInput, &error.to_string());
     let ended = TransferError {
         done: 1,

@@ -230,7 +230,8 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     }
     for (error, errno) in [
         (MapError::Kernel(KERNEL), KERNEL),
-        (MapError::OutOfBounds { len: 1 }, Errno::EINVAL),
+        (MapError::OutOfBounds { bound: 2, len: 1 }, Errno::EINVAL),
+        (MapError::Reversed { start: 2, end: 1 }, Errno::EINVAL),
     ] {
         same!(passed_on(error), errno);
     }
@@ -328,8 +329,16 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
         ok!(reasons.write_str(said.as_str()));
     }
-    let said = Text::of(MapError::OutOfBounds { len: 12 });
-    holds!(said.as_str().contains("12"), "{said:?}");
+    for (error, numbers) in [
+        (MapError::OutOfBounds { bound: 34, len: 12 }, ["34", "12"]),
+        (MapError::Reversed { start: 56, end: 7 }, ["56", "7"]),
+    ] {
+        let said = Text::of(error);
+        holds!(
+            numbers.iter().all(|number| said.as_str().contains(number)),
+            "{said:?}"
+        );
+    }
     same!(
         Text::of(MapError::Kernel(Errno::ENOMEM)).as_str(),
         Text::of(Errno::ENOMEM).as_str()
@@ -390,7 +399,8 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
         same!(Errno::from(error), errno);
     }
     for (error, errno) in [
-        (MapError::OutOfBounds { len: 1 }, Errno::EINVAL),
+        (MapError::OutOfBounds { bound: 2, len: 1 }, Errno::EINVAL),
+        (MapError::Reversed { start: 2, end: 1 }, Errno::EINVAL),
         (MapError::Kernel(Errno::EXDEV), Errno::EXDEV),
     ] {
         same!(Errno::from(error), errno);

@@ -197,7 +197,7 @@ fn a_map_does_not_grow_beyond_its_file(world: &World) -> Verdict {
     let (file, mut whole) = shared(LEN)?;
     let mut end = ok!(file.map_shared_mut(PAGE..));
     let mut none = ok!(file.map_shared(LEN..));
-    let out = Err(MapError::OutOfBounds { len: LEN });
+    let out = |bound| Err(MapError::OutOfBounds { bound, len: LEN });
     if world.filters {
         ok!(raw::refuse(Which::All(sc::nr::MREMAP), Errno::EIO));
     }
@@ -209,13 +209,13 @@ fn a_map_does_not_grow_beyond_its_file(world: &World) -> Verdict {
         isize::MAX as usize,
     ];
     for more in more.into_iter().chain([usize::MAX - LEN]) {
-        same!(whole.grow(&file, LEN + more), out);
-        same!(end.grow(&file, 100 + more), out);
-        same!(none.grow(&file, more), out);
+        same!(whole.grow(&file, LEN + more), out(LEN + more));
+        same!(end.grow(&file, 100 + more), out(LEN + more));
+        same!(none.grow(&file, more), out(LEN + more));
     }
-    same!(end.grow(&file, usize::MAX), out);
+    same!(end.grow(&file, usize::MAX), out(usize::MAX));
     // A range that wraps around.
-    same!(end.grow(&file, usize::MAX - PAGE + 1), out);
+    same!(end.grow(&file, usize::MAX - PAGE + 1), out(usize::MAX));
     same!((whole.len(), end.len(), none.len()), (LEN, 100, 0));
     works(&file, &whole, 0)?;
     works(&file, &end, PAGE)
@@ -386,7 +386,10 @@ fn a_map_on_huge_pages_grows(world: &World) -> Verdict {
     same!(&found, b"123");
     same!(
         map.grow(&file, size),
-        Err(MapError::OutOfBounds { len: size })
+        Err(MapError::OutOfBounds {
+            bound: size + 1,
+            len: size
+        })
     );
     ok!(file.set_len(2 * size as u64));
     ok!(map.grow(&file, 2 * size - 1));

@@ -581,8 +581,11 @@ fn the_length_is_that_of_the_proof_whatever_the_file_becomes(_: &World) -> Verdi
     same!(ok!(sealed.try_clone()).len(), 2 * PAGE);
     same!(map.len(), 2 * PAGE);
     same!(*ok!(sealed.map()), [7; 2 * PAGE]);
-    let out = MapError::OutOfBounds { len: 2 * PAGE };
     for (offset, len) in [(2 * PAGE, 1), (0, 2 * PAGE + 1), (3 * PAGE, 0)] {
+        let out = MapError::OutOfBounds {
+            bound: offset + len,
+            len: 2 * PAGE,
+        };
         same!(sealed.map_range(offset..offset + len).err(), Some(out));
     }
     let mut found = [1; 8];

@@ -133,14 +133,33 @@ fn a_range_that_is_not_one_of_the_file_is_refused(world: &World) -> Verdict {
     if world.filters {
         ok!(raw::refuse(Which::All(sc::nr::MMAP), Errno::EIO));
     }
-    let out = MapError::OutOfBounds { len: LEN };
     for range in outside(LEN) {
-        same!(file.map_shared(range).err(), Some(out));
-        same!(file.map_shared_mut(range).err(), Some(out));
-        same!(file.map_mirrored(range).err(), Some(out));
-        same!(file.map_mirrored_mut(range).err(), Some(out));
+        let out = file.map_shared(range).err();
+        holds!(
+            match out {
+                Some(MapError::OutOfBounds { bound, len }) => bound > LEN && len == LEN,
+                Some(MapError::Reversed { start, end }) => end < start && start <= LEN,
+                _ => false,
+            },
+            "{range:?} is {out:?}"
+        );
+        same!(file.map_shared_mut(range).err(), out);
+        same!(file.map_mirrored(range).err(), out);
+        same!(file.map_mirrored_mut(range).err(), out);
+        same!(proven.map_range(range).err(), out);
+    }
+    // The bound that is wrong, and not the other one.
+    for (range, bound) in [(7..LEN + 9, LEN + 9), (LEN + 8..LEN + 2, LEN + 8)] {
+        let out = MapError::OutOfBounds { bound, len: LEN };
         same!(proven.map_range(range).err(), Some(out));
     }
+    let out = MapError::Reversed { start: 7, end: 3 };
+    same!(
+        proven
+            .map_range((Bound::Included(7), Bound::Excluded(3)))
+            .err(),
+        Some(out)
+    );
     // The kernel is asked only for one that is.
     needs!(world.filters, world::NO_FILTERS);
     refused!(file.map_shared(..), MapError::Kernel(Errno::EIO));
@@ -435,7 +454,7 @@ fn what_is_cut_while_it_is_mapped_is_never_a_signal(world: &World) -> Verdict {
             ok!(map.write_all_at(b"x", LEN - 2));
             Ok(())
         }
-        Err(MapError::OutOfBounds { len: 0 }) => Ok(()),
+        Err(MapError::OutOfBounds { len: 0, .. }) => Ok(()),
         Err(error) => fail!("{error:?}"),
     })?;
     is_kept_or_refused(|file| match file.map_mirrored_mut(..LEN) {
@@ -443,7 +462,7 @@ fn what_is_cut_while_it_is_mapped_is_never_a_signal(world: &World) -> Verdict {
             ok!(map.write_all_at(b"x", 2 * LEN - 1));
             Ok(())
         }
-        Err(MapError::OutOfBounds { len: 0 }) => Ok(()),
+        Err(MapError::OutOfBounds { len: 0, .. }) => Ok(()),
         Err(error) => fail!("{error:?}"),
     })?;
     // This one adds no seal.

@@ -98,7 +98,7 @@ fn what_one_side_writes_the_other_reads(_: &World) -> Verdict {
     same!(shared.len(), LEN);
     holds!(!shared.is_empty());
     let region = Text::of(format_args!(
-        "region: Region {{ start: {:?}, len: {LEN}, .. }}",
+        "{{ start: {:?}, len: {LEN} }}",
         shared.as_ptr()
     ));
     for (shown, name) in [
