@@ -69,7 +69,7 @@ impl OwnedMemFd {
         continue_transfer(first, bytes.len(), NOTHING_WRITTEN, |done| {
             sys::memfd::write(self.as_fd(), bytes.get(done..).unwrap_or_default())
         })
-        .map_err(|error| error.explained(Some(self), None))
+        .map_err(|error| error.explained(Some(self.as_fd()), None))
     }
 
     /// Writes all of `bytes` at `offset`, in bytes from the start.
@@ -92,7 +92,7 @@ impl OwnedMemFd {
             let rest = bytes.get(done..).unwrap_or_default();
             sys::memfd::write_at(self.as_fd(), rest, offset.wrapping_add(done as u64))
         })
-        .map_err(|error| error.explained(Some(self), None))
+        .map_err(|error| error.explained(Some(self.as_fd()), None))
     }
 }
 
@@ -244,7 +244,8 @@ impl OwnedMemFd {
     #[inline]
     pub fn copy_from(&self, source: impl AsFd, len: u64) -> Result<u64, TransferError> {
         let source = source.as_fd();
-        copy_by_offset(source, self, len).map_err(|error| error.explained(Some(self), Some(source)))
+        copy_by_offset(source, self, len)
+            .map_err(|error| error.explained(Some(self.as_fd()), Some(source)))
     }
 }
 
@@ -448,37 +449,32 @@ impl TransferError {
     }
 
     /// The same error, with the cause of the kernel's errno, as far as the files can still tell.
-    #[cold]
+    // Rare, but inlined: for a call, the usual path would save registers, and keep the descriptor
+    // in memory.
+    #[inline(always)]
     pub(crate) fn explained(
         self,
-        target: Option<&OwnedMemFd>,
+        target: Option<BorrowedFd<'_>>,
         source: Option<BorrowedFd<'_>>,
     ) -> Self {
         let TransferCause::Kernel(errno) = self.cause else {
             return self;
         };
-        let is_open = |fd, access| {
-            sys::memfd::get_status_flags(fd).is_ok_and(|flags| flags & raw::O_ACCMODE == access)
-        };
         let cause = match (errno, target) {
-            (Errno::EBADF, Some(target)) if is_open(target.as_fd(), raw::O_RDONLY) => {
-                TransferCause::ReadOnly
-            }
-            (Errno::EBADF, _) if source.is_some_and(|fd| is_open(fd, raw::O_WRONLY)) => {
-                TransferCause::WriteOnly
-            }
+            (Errno::EBADF, _) if access_mode(target) == raw::O_RDONLY => TransferCause::ReadOnly,
+            (Errno::EBADF, _) if access_mode(source) == raw::O_WRONLY => TransferCause::WriteOnly,
             (Errno::EPERM, Some(target)) => {
-                let seals = target.seals().unwrap_or(Seals::empty());
-                let write = seals.intersection(Seals::WRITE.union(Seals::FUTURE_WRITE));
-                let grow = seals.intersection(Seals::GROW);
-                match (write.is_empty(), grow.is_empty()) {
-                    (false, _) => TransferCause::Sealed(write),
-                    (true, false) => TransferCause::Sealed(grow),
-                    (true, true) => self.cause,
+                const WRITE: u32 = Seals::WRITE.union(Seals::FUTURE_WRITE).bits();
+                let seals = sys::memfd::get_seals(target).unwrap_or(0);
+                let write = seals & WRITE;
+                match (write, seals & Seals::GROW.bits()) {
+                    (0, 0) => self.cause,
+                    (0, grow) => TransferCause::Sealed(Seals::from_bits_retain(grow)),
+                    _ => TransferCause::Sealed(Seals::from_bits_retain(write)),
                 }
             }
             (Errno::EINVAL, Some(target))
-                if sys::memfd::stat_fs(target.as_fd())
+                if sys::memfd::stat_fs(target)
                     .is_ok_and(|found| found.magic == raw::HUGETLBFS_MAGIC) =>
             {
                 TransferCause::HugePages
@@ -486,6 +482,15 @@ impl TransferError {
             _ => self.cause,
         };
         Self { cause, ..self }
+    }
+}
+
+/// For what a descriptor is open; if there is none, or the kernel does not tell, for everything.
+#[inline(always)]
+fn access_mode(fd: Option<BorrowedFd<'_>>) -> u32 {
+    match fd.map(sys::memfd::get_status_flags) {
+        Some(Ok(flags)) => flags & raw::O_ACCMODE,
+        _ => raw::O_RDWR,
     }
 }
 
