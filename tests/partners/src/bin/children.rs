@@ -1,22 +1,22 @@
 //! Gives files to child processes: as standard input, by number, and as scripts.
 //!
-//! `cat`, `sh`, `bash` and `busybox` read them from the descriptor's own offset, which must be 0
-//! after every way of making a file.
+//! `cat`, `sh`, `bash` and `busybox` read them from the descriptor's own offset, which every way of
+//! making a file must leave at the start, but for writing and sealing.
 
-use owned_memfd::{MemFdOptions, SealedMemFd};
+use owned_memfd::{MemFdOptions, SealedMemFd, SeekFrom};
 use partners::{Outcome, content, holds, run};
 use std::{
     error::Error,
     fs::File,
-    io::{Read, Write},
-    os::fd::OwnedFd,
+    io::{Read, Seek, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
 
 /// Makes a sealed file with this content.
 type Make = fn(&[u8]) -> Result<SealedMemFd, Box<dyn Error>>;
 
-/// Every way of making a sealed file.
+/// Every way that leaves the offset at the start.
 const WAYS: &[(&str, Make)] = &[
     ("copy_from_slice", |content| {
         Ok(SealedMemFd::copy_from_slice(c"child", content)?)
@@ -77,10 +77,46 @@ const WAYS: &[(&str, Make)] = &[
     }),
 ];
 
+/// Every way that leaves the offset at the end, as `seal` says. It is moved back for a child that
+/// gets the file by number. As standard input, the conversion to `Stdio` does so.
+const WRITTEN: &[(&str, Make)] = &[
+    ("write_all and seal", |content| {
+        let file = MemFdOptions::new().create(c"child")?;
+        file.write_all(content)?;
+        Ok(file.seal()?)
+    }),
+    ("std's write_all and seal", |content| {
+        let mut file = MemFdOptions::new().create(c"child")?;
+        Write::write_all(&mut file, content)?;
+        Ok(file.seal()?)
+    }),
+    ("copy_from a file and seal", |content| {
+        let file = MemFdOptions::new().create(c"child")?;
+        file.copy_from(&from_start(content)?, u64::MAX)?;
+        Ok(file.seal()?)
+    }),
+    ("copy_from a socket and seal", |content| {
+        let (source, mut sink) = UnixStream::pair()?;
+        let file = MemFdOptions::new().create(c"child")?;
+        std::thread::scope(|scope| {
+            scope.spawn(move || sink.write_all(content));
+            file.copy_from(&source, u64::MAX)
+        })?;
+        Ok(file.seal()?)
+    }),
+];
+
 /// A file that others have written, and left at its end.
 fn theirs(content: &[u8]) -> Result<File, Box<dyn Error>> {
     let mut file = File::from(MemFdOptions::new().create(c"theirs")?);
     file.write_all(content)?;
+    Ok(file)
+}
+
+/// The same, moved back to its start.
+fn from_start(content: &[u8]) -> Result<File, Box<dyn Error>> {
+    let mut file = theirs(content)?;
+    file.rewind()?;
     Ok(file)
 }
 
@@ -107,12 +143,19 @@ const WORDS: [&str; 2] = ["two words", "-x"];
 const PRINTED: &[u8] = b"<two words><-x>";
 
 fn main() -> Outcome {
-    for (way, make) in WAYS {
-        // With and without huge pages and mappings.
-        for content in [content(7), content(3 << 20)] {
-            prints(way, *make, &content)?;
+    // With and without huge pages and mappings.
+    for content in [content(7), content(3 << 20)] {
+        for (way, make) in WAYS {
+            prints_input(way, *make, &content)?;
+            prints_number(way, *make, &content, false)?;
         }
-        runs(way, *make)?;
+        for (way, make) in WRITTEN {
+            prints_input(way, *make, &content)?;
+            prints_number(way, *make, &content, true)?;
+        }
+    }
+    for (way, make) in [WAYS, WRITTEN].concat() {
+        runs(way, make)?;
     }
     executes()
 }
@@ -125,20 +168,32 @@ fn command(words: &[&str]) -> Result<Command, Box<dyn Error>> {
     Ok(command)
 }
 
-/// Every child prints what the file has.
-fn prints(way: &str, make: Make, content: &[u8]) -> Outcome {
+/// Every child prints its standard input.
+fn prints_input(way: &str, make: Make, content: &[u8]) -> Outcome {
     for words in STANDARD_INPUT {
         let mut child = command(words)?;
         let output = run(child.stdin(make(content)?), vec![])?;
         same(way, words, content, &output.stdout)?;
     }
+    Ok(())
+}
+
+/// Every child prints its descriptor 7, if the offset is moved back where that is necessary.
+fn prints_number(way: &str, make: Make, content: &[u8], move_back: bool) -> Outcome {
+    let make = || {
+        let file = make(content)?;
+        if move_back {
+            file.as_memfd().seek(SeekFrom::Start(0))?;
+        }
+        Ok::<_, Box<dyn Error>>(file)
+    };
     for words in BY_NUMBER {
-        let files = vec![(7, make(content)?.into())];
+        let files = vec![(7, make()?.into())];
         let output = run(&mut command(words)?, files)?;
         same(way, words, content, &output.stdout)?;
     }
     // Two children share the offset of one descriptor; one that opens the file again has its own.
-    let first = make(content)?;
+    let first = make()?;
     let second = first.as_memfd().reopen_read_only()?;
     for file in [OwnedFd::from(first), second.into()] {
         let output = run(command(&["cat"])?.stdin(file), vec![])?;
