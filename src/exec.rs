@@ -305,6 +305,8 @@ impl SealedMemFd {
 
 /// The name of the copies that [`ensure_sealed`] executes.
 const COPY: &CStr = c"owned-memfd-sealed-exe";
+/// Where a link of `/proc` to a copy leads.
+const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 
 /// Goes on from a sealed copy of the running program, and proves that it does.
 ///
@@ -421,9 +423,9 @@ fn own_process() -> Result<OwnedFd, ExecError> {
 fn is_copy(process: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut room = [const { MaybeUninit::uninit() }; 64];
     let name = sys::exec::read_link(process, &path_of(fd), &mut room)?;
-    // Byte by byte: comparing slices would call `bcmp`, which a program without libc need not have.
-    let copy = b"/memfd:".iter().chain(COPY.to_bytes());
-    Ok(name.iter().eq(copy.chain(b" (deleted)")))
+    // Byte by byte: comparing slices would call `bcmp`, and moving longer iterators `memcpy`, which
+    // a program without libc need not have.
+    Ok(name.iter().eq(COPY_LINK))
 }
 
 /// Why a file was not executed.

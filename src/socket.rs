@@ -404,7 +404,7 @@ pub fn receive<const N: usize>(
     buffer: &mut [u8],
     descriptors: &mut ReceivedFds<N>,
 ) -> Result<usize, ReceiveError> {
-    receive_with(socket.as_fd(), buffer, descriptors, 0)
+    Ok(receive_with(socket.as_fd(), buffer, descriptors, 0)?)
 }
 
 /// Receives as [`receive`] does, but waits no longer than `timeout` for a message.
@@ -443,18 +443,31 @@ pub fn receive_timeout<const N: usize>(
     descriptors: &mut ReceivedFds<N>,
     timeout: Duration,
 ) -> Result<usize, ReceiveError> {
-    let socket = socket.as_fd();
+    Ok(receive_within(
+        socket.as_fd(),
+        buffer,
+        descriptors,
+        timeout,
+    )?)
+}
+
+fn receive_within<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    descriptors: &mut ReceivedFds<N>,
+    timeout: Duration,
+) -> Result<usize, Failed> {
     let mut wait = Wait::new(timeout);
     loop {
         // What is readable by the poll may be gone by now.
         match receive_with(socket, buffer, descriptors, net::MSG_DONTWAIT) {
-            Err(ReceiveError::Kernel(Errno::EAGAIN | Errno::EINTR)) => {}
+            Err(Failed::Kernel(Errno::EAGAIN | Errno::EINTR)) => {}
             result => return result,
         }
         match wait.on(socket)? {
             Waited::Readable => {}
-            Waited::Over => return Err(ReceiveError::TimedOut),
-            Waited::Ended => return Err(ReceiveError::Closed),
+            Waited::Over => return Err(Failed::TimedOut),
+            Waited::Ended => return Err(Failed::Closed),
         }
     }
 }
@@ -519,7 +532,7 @@ fn receive_with<const N: usize>(
     buffer: &mut [u8],
     descriptors: &mut ReceivedFds<N>,
     flags: u32,
-) -> Result<usize, ReceiveError> {
+) -> Result<usize, Failed> {
     descriptors.close();
     let mut room = MaybeUninit::<(Rights<N>, [u64; OTHER_MESSAGES / 8])>::uninit();
     let len = size_of_val(&room);
@@ -551,13 +564,13 @@ fn receive_with<const N: usize>(
         }
     }
     let error = if excess {
-        ReceiveError::TooManyDescriptors
+        Failed::TooManyDescriptors
     } else if received.flags & net::MSG_CTRUNC != 0 {
-        ReceiveError::ControlTruncated
+        Failed::ControlTruncated
     } else if received.flags & net::MSG_TRUNC != 0 {
-        ReceiveError::DataTruncated
+        Failed::DataTruncated
     } else if received.len == 0 && descriptors.len() == 0 {
-        ReceiveError::Closed
+        Failed::Closed
     } else {
         return Ok(received.len);
     };
@@ -708,6 +721,40 @@ impl From<Errno> for ReceiveError {
     }
 }
 
+/// A [`ReceiveError`] before there is a descriptor.
+// Moving the larger type through each step would become, on riscv64, calls of `memcpy`, which a
+// program without libc need not have.
+#[derive(Clone, Copy)]
+enum Failed {
+    Closed,
+    NoDescriptor,
+    TooManyDescriptors,
+    ControlTruncated,
+    DataTruncated,
+    TimedOut,
+    Kernel(Errno),
+}
+
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<Failed> for ReceiveError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Closed => Self::Closed,
+            Failed::NoDescriptor => Self::NoDescriptor,
+            Failed::TooManyDescriptors => Self::TooManyDescriptors,
+            Failed::ControlTruncated => Self::ControlTruncated,
+            Failed::DataTruncated => Self::DataTruncated,
+            Failed::TimedOut => Self::TimedOut,
+            Failed::Kernel(errno) => Self::Kernel(errno),
+        }
+    }
+}
+
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -843,7 +890,7 @@ impl SealedMemFd {
         max_len: usize,
         timeout: Duration,
     ) -> Result<Self, ReceiveError> {
-        let fd = receive_one_timeout(socket.as_fd(), timeout)?;
+        let fd = receive_one_within(socket.as_fd(), timeout)?;
         Self::verify(fd, max_len).map_err(ReceiveError::Verify)
     }
 }
@@ -920,28 +967,28 @@ impl OwnedMemFd {
     #[doc(alias = "recvmsg")]
     #[doc(alias = "SCM_RIGHTS")]
     pub fn receive_timeout(socket: impl AsFd, timeout: Duration) -> Result<Self, ReceiveError> {
-        let fd = receive_one_timeout(socket.as_fd(), timeout)?;
+        let fd = receive_one_within(socket.as_fd(), timeout)?;
         Self::try_from(fd).map_err(ReceiveError::Verify)
     }
 }
 
 /// Receives one descriptor, with at most one byte.
-fn receive_one(socket: BorrowedFd<'_>) -> Result<OwnedFd, ReceiveError> {
+fn receive_one(socket: BorrowedFd<'_>) -> Result<OwnedFd, Failed> {
     let mut descriptors = ReceivedFds::<1>::new();
     loop {
-        match receive(socket, &mut [0], &mut descriptors) {
-            Err(ReceiveError::Kernel(Errno::EINTR)) => {}
+        match receive_with(socket, &mut [0], &mut descriptors, 0) {
+            Err(Failed::Kernel(Errno::EINTR)) => {}
             result => {
                 result?;
-                return descriptors.next().ok_or(ReceiveError::NoDescriptor);
+                return descriptors.next().ok_or(Failed::NoDescriptor);
             }
         }
     }
 }
 
 /// The same, within this time.
-fn receive_one_timeout(socket: BorrowedFd<'_>, timeout: Duration) -> Result<OwnedFd, ReceiveError> {
+fn receive_one_within(socket: BorrowedFd<'_>, timeout: Duration) -> Result<OwnedFd, Failed> {
     let mut descriptors = ReceivedFds::<1>::new();
-    receive_timeout(socket, &mut [0], &mut descriptors, timeout)?;
-    descriptors.next().ok_or(ReceiveError::NoDescriptor)
+    receive_within(socket, &mut [0], &mut descriptors, timeout)?;
+    descriptors.next().ok_or(Failed::NoDescriptor)
 }
