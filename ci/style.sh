@@ -32,16 +32,22 @@ for manifest in "${manifests[@]:1}"; do
     (
         # From inside: a package may have a configuration of its own.
         cd "$(dirname "$manifest")"
+        only=()
         case $manifest in
         tests/bench/* | tests/boundaries/* | tests/kernels/* | tests/partners/*)
             quietly cargo clippy --locked --all-targets -- --deny warnings
             exit
             ;;
+        tests/crates/*)
+            # All crates at once, and then, below, the program without libc.
+            quietly cargo clippy --locked --all-targets -- --deny warnings
+            only=(--no-default-features --features freestanding)
+            ;;
         esac
         # In the profile that it is built with: without std, these may otherwise want to unwind.
         for cpu in "${cpus[@]}"; do
             for code in '' --examples; do
-                quietly cargo clippy --locked --release --target "$cpu" $code -- --deny warnings
+                quietly cargo clippy --locked --release --target "$cpu" "${only[@]}" $code -- --deny warnings
             done
         done
     )

@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 
 # The checks, in the order in which they run. Each is the script of that name.
 # These pass or fail as a whole.
-checks=(style boundaries targets footprint clobbers access handoff examples init partners)
+checks=(style boundaries targets footprint clobbers access handoff examples init crates partners)
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
