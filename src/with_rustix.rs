@@ -33,7 +33,7 @@ mod descriptors {
         fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
         memfd::{BorrowedMemFd, OwnedMemFd},
         proof::{VerifyError, VerifyErrorKind},
-        sealed::SealedMemFd,
+        sealed::{BorrowedSealedMemFd, SealedMemFd},
     };
     use rustix::fd;
 
@@ -114,6 +114,7 @@ mod descriptors {
     lend!(OwnedFd);
     lend!(BorrowedFd<'_>);
     lend!(BorrowedMemFd<'_>);
+    lend!(BorrowedSealedMemFd<'_>);
     give!(OwnedMemFd);
     give!(SealedMemFd);
     #[cfg(feature = "boot")]
@@ -135,6 +136,21 @@ mod descriptors {
     }
 
     impl<'fd> TryFrom<fd::BorrowedFd<'fd>> for BorrowedMemFd<'fd> {
+        type Error = VerifyErrorKind;
+
+        /// As from this crate's [`BorrowedFd`].
+        fn try_from(fd: fd::BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
+            Self::try_from(BorrowedFd::from(fd))
+        }
+    }
+
+    impl<'fd> From<BorrowedSealedMemFd<'fd>> for fd::BorrowedFd<'fd> {
+        fn from(file: BorrowedSealedMemFd<'fd>) -> Self {
+            BorrowedFd::from(file).into()
+        }
+    }
+
+    impl<'fd> TryFrom<fd::BorrowedFd<'fd>> for BorrowedSealedMemFd<'fd> {
         type Error = VerifyErrorKind;
 
         /// As from this crate's [`BorrowedFd`].

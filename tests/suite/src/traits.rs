@@ -10,8 +10,8 @@ use crate::{
 };
 use embedded_io::{BufRead, Error, ErrorKind, Read, ReadExactError, Seek, SeekFrom, Write};
 use owned_memfd::{
-    BorrowedMemFd, CopyMap, Errno, ExecMap, MemFdOptions, OwnedMemFd, SealedMap, SealedMemFd,
-    Seals, VerifyErrorKind,
+    BorrowedMemFd, BorrowedSealedMemFd, CopyMap, Errno, ExecMap, MemFdOptions, OwnedMemFd,
+    SealedMap, SealedMemFd, Seals, VerifyErrorKind,
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     socket::{self, SocketType},
 };
@@ -285,6 +285,10 @@ fn rustixs_descriptors_keep_their_number_and_have_one_owner(_: &World) -> Verdic
     let rustixs = fd::OwnedFd::from(sealed);
     let sealed = ok!(SealedMemFd::try_from(rustixs).map_err(|error| error.kind()));
     same!(sealed.as_raw_fd(), number);
+    let lent = ok!(BorrowedSealedMemFd::try_from(to_rustix(sealed.as_fd())));
+    same!(lent.len(), 6);
+    same!(ok!(rustix::fs::fstat(&lent)).st_size, 6);
+    same!(and_back(lent.into()).as_raw_fd(), number);
     same!(kernel::holds_exactly(&sealed, b"sealed"), Ok(true));
     drop(sealed);
     same!(kernel::open_descriptors(), before);

@@ -7,7 +7,7 @@
 use core::hint::black_box;
 use embedded_io::{BufRead, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use owned_memfd::{
-    BorrowedMemFd, Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
+    BorrowedMemFd, BorrowedSealedMemFd, Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
     fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 use rustix::fd;
@@ -96,6 +96,10 @@ fn descriptors() -> i32 {
     };
     if let Ok(sealed) = SealedMemFd::copy_from_slice(c"x", b"x") {
         done += lend(&sealed, &sealed);
+        if let Ok(lent) = BorrowedSealedMemFd::try_from(fd::BorrowedFd::from(sealed.as_fd())) {
+            done += lend(&lent, sealed.as_fd());
+            done += fd::AsRawFd::as_raw_fd(&fd::BorrowedFd::from(lent));
+        }
         done += i32::from(SealedMemFd::try_from(fd::OwnedFd::from(sealed)).is_ok());
     }
     let file = SealedMemFd::try_from(closed::<OwnedFd>());
