@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The code is formatted, and neither clippy nor rustdoc complains about it.
 #
-# Clippy checks the library for every supported CPU and every set of features, and the other
-# packages with the profile in which they are built. The packages that are programs for this
+# Clippy checks the library for every supported CPU and every set of features, its tests and examples
+# with and without std, and the other packages with the profile in which they are built. The packages that are programs for this
 # machine only are checked for it alone, with their tests. Rustdoc runs for this machine's CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,11 +21,13 @@ done
 
 read_features
 for features in "${feature_sets[@]}"; do
-    quietly cargo clippy --locked --features "$features" --all-targets -- --deny warnings
     for cpu in "${cpus[@]}"; do
         quietly cargo clippy --locked --features "$features" --target "$cpu" -- --deny warnings "${panics[@]}"
     done
     RUSTDOCFLAGS='--deny warnings' quietly cargo doc --locked --features "$features" --no-deps
+done
+for features in "$without_std" "$with_std"; do
+    quietly cargo clippy --locked --features "$features" --all-targets -- --deny warnings
 done
 
 for manifest in "${manifests[@]:1}"; do

@@ -589,6 +589,7 @@ fn execute(file: &impl AsFd) {
 }
 
 /// Whether `execveat` exists: QEMU user-mode has none.
+#[must_use]
 pub fn has_execveat() -> bool {
     // No descriptor has this number.
     execveat(-1) != Errno::ENOSYS
