@@ -2,8 +2,9 @@
 # The code is formatted, and neither clippy nor rustdoc complains about it.
 #
 # Clippy checks the library for every supported CPU and every set of features, its tests and examples
-# with and without std, and the other packages with the profile in which they are built. The packages that are programs for this
-# machine only are checked for it alone, with their tests. Rustdoc runs for this machine's CPU.
+# with and without std, and the other packages with the profile in which they are built. The packages
+# that are programs for this machine only are checked for it alone, with their tests. Rustdoc runs for
+# this machine's CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

@@ -62,7 +62,8 @@ impl OwnedMemFd {
     /// Maps a range of the file, in bytes, for reading and writing while others do the same.
     ///
     /// It adds [`Seals::SHRINK`] if the file does not have it. The rest is as in
-    /// [`map_shared`](Self::map_shared). While the map lives, the file cannot be sealed against
+    /// [`map_shared`](Self::map_shared). Compute a range from numbers that come from elsewhere with
+    /// `checked_add`: `offset..offset + len` can overflow. While the map lives, the file cannot be sealed against
     /// writing: that is `EBUSY`.
     ///
     /// ```
@@ -181,7 +182,8 @@ impl OwnedMemFd {
     ///
     /// Maps that exist can still write, and nobody can make another one: map the file with
     /// [`map_shared_mut`](Self::map_shared_mut) first. Readers use
-    /// [`map_shared`](Self::map_shared).
+    /// [`map_shared`](Self::map_shared). A reader that maps for writing all the same cannot use the
+    /// file, such as a Wayland compositor that gets a pool of pixels.
     ///
     /// Give readers a read-only descriptor, from [`reopen_read_only`](Self::reopen_read_only). With
     /// a writable one, a reader could add [`Seals::SEAL`] and stop you from sealing the file

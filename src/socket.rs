@@ -382,6 +382,9 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// closed. On message sockets an empty message looks the same, so do not rely on it with an
 /// untrusted sender.
 ///
+/// A stream may bring only a part of what was sent, and the descriptors with the first byte of that.
+/// Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts none.
+///
 /// # Errors
 /// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.
 /// - [`ReceiveError::TooManyDescriptors`]: more than `N` came.
