@@ -48,11 +48,10 @@ fn copy(program: &Path, carried: &Path) -> Result<String, Box<dyn Error>> {
     let about = |error: &dyn Error| format!("INIT_PROGRAM={name}: {error}");
     let bytes = fs::read(program).map_err(|error| about(&error))?;
     if env::var_os("INIT_UNCHECKED").is_none_or(|value| value != "1") {
-        match check(&bytes).map_err(|error| about(&*error))? {
-            Some(linker) => println!(
+        if let Some(linker) = check(&bytes).map_err(|error| about(&*error))? {
+            println!(
                 "cargo::warning=INIT_PROGRAM={name}: it needs {linker}, which must be in the initramfs"
-            ),
-            None => {}
+            );
         }
     }
     fs::write(carried, bytes)?;
