@@ -86,7 +86,7 @@ impl SealedMemFd {
     /// sealed.require_len(14)?;
     /// assert_eq!(
     ///     sealed.require_len(4096).unwrap_err().to_string(),
-    ///     "14 bytes long instead of the 4096 required"
+    ///     "the file is 14 bytes long, and must be 4096"
     /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

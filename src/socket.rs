@@ -379,8 +379,9 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// messages are skipped. After an error `descriptors` is empty: what came has been closed.
 ///
 /// `buffer` must not be empty: receiving 0 bytes and no descriptor means that the connection was
-/// closed. On message sockets an empty message looks the same, so do not rely on it with an
-/// untrusted sender.
+/// closed. On a [`SocketType::SeqPacket`] socket an empty message looks the same, so do not rely on
+/// it with an untrusted sender. On a datagram socket it is an empty message, and `Ok(0)`; only for
+/// that, this asks for the socket's type (`SO_TYPE`) and polls it.
 ///
 /// A stream may bring only a part of what was sent, and the descriptors with the first byte of that.
 /// Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts none.
@@ -572,13 +573,24 @@ fn receive_with<const N: usize>(
         Failed::ControlTruncated
     } else if received.flags & net::MSG_TRUNC != 0 {
         Failed::DataTruncated
-    } else if received.len == 0 && descriptors.len() == 0 {
+    } else if received.len == 0 && descriptors.len() == 0 && is_end(socket) {
         Failed::Closed
     } else {
         return Ok(received.len);
     };
     descriptors.close();
     Err(error)
+}
+
+/// Whether a message without bytes and descriptors is the end. A connection ends so. A datagram can
+/// be empty, and anybody may have sent it, unless the socket has been shut down for reading.
+#[cold]
+fn is_end(socket: BorrowedFd<'_>) -> bool {
+    sys::socket::kind(socket) != Ok(net::SOCK_DGRAM)
+        || !matches!(
+            sys::socket::wait_readable(socket, 0),
+            Ok(false) | Err(Errno::EINTR)
+        )
 }
 
 /// The control messages that the kernel has written.
@@ -810,13 +822,14 @@ impl SealedMemFd {
     /// It tries again after `EINTR`.
     ///
     /// It is what systemd's journal takes for an entry that is longer than a message. Before
-    /// systemd 254, the journal takes a file only with exactly the seals [`Seals::SEAL`],
-    /// [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::WRITE`].
+    /// systemd 254, the journal takes a file only with exactly the seals that a file has of which
+    /// [`exec_seal(false)`](crate::MemFdOptions::exec_seal) was asked.
     ///
     /// ```no_run
-    /// use owned_memfd::{SealedMemFd, socket};
+    /// use owned_memfd::{MemFdOptions, socket};
     ///
-    /// let entry = SealedMemFd::copy_from_slice("entry", b"MESSAGE=hello\nPRIORITY=6\n")?;
+    /// let options = MemFdOptions::new().exec_seal(false);
+    /// let entry = options.copy_from_slice("entry", b"MESSAGE=hello\nPRIORITY=6\n")?;
     /// let journal = socket::SocketAddr::from_pathname("/run/systemd/journal/socket")?;
     /// entry.send_to(socket::datagram_socket()?, journal)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -826,11 +839,6 @@ impl SealedMemFd {
     /// As [`send_to`], without `EINTR`.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
-    ///
-    /// [`Seals::SEAL`]: crate::Seals::SEAL
-    /// [`Seals::SHRINK`]: crate::Seals::SHRINK
-    /// [`Seals::GROW`]: crate::Seals::GROW
-    /// [`Seals::WRITE`]: crate::Seals::WRITE
     #[doc(alias = "sendmsg")]
     #[doc(alias = "SCM_RIGHTS")]
     #[doc(alias = "journald")]
@@ -844,14 +852,16 @@ impl SealedMemFd {
         }
     }
 
-    /// Receives one descriptor over a connected Unix socket, together with one byte without
-    /// meaning, and verifies that its file is immutable and at most `max_len` bytes long.
+    /// Receives one descriptor over a Unix socket, together with one byte without meaning or none,
+    /// and verifies that its file is immutable and at most `max_len` bytes long.
     ///
     /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
-    /// have come with the descriptor.
+    /// have come with the descriptor. A datagram socket need not be connected: anybody may send to
+    /// its address, with [`send_to`](Self::send_to).
     ///
     /// The calls that this makes are `recvmsg`, those of [`SealedMemFd::verify`], and `close` for
-    /// every descriptor that it does not return.
+    /// every descriptor that it does not return; for an empty message also `getsockopt` and
+    /// `ppoll`.
     ///
     /// # Errors
     /// As [`receive`], without `EINTR`, and:
