@@ -331,6 +331,9 @@ impl From<OwnedMemFd> for File {
 }
 
 impl From<OwnedMemFd> for Stdio {
+    /// The file for a child process, which reads and writes from the offset that the descriptor has:
+    /// after `write`, that is the end. [`seek`](OwnedMemFd::seek) to the start first, or
+    /// [`seal`](OwnedMemFd::seal) the file.
     fn from(file: OwnedMemFd) -> Self {
         OwnedFd::from(file).into()
     }
@@ -351,6 +354,12 @@ impl From<SealedMemFd> for Stdio {
     /// that was received, can move it again at any moment. For a child that such a sender must not
     /// confuse, give it [`reopen_read_only`](OwnedMemFd::reopen_read_only) instead, which has an
     /// offset of its own. To keep the offset, give it the [`OwnedFd`].
+    ///
+    /// The child reads the file to its end. One that was received without [`Seals::GROW`] may be
+    /// longer by now than what was proven: give the child a copy, from
+    /// [`copy_from_slice`](crate::MemFdOptions::copy_from_slice) of a map.
+    ///
+    /// [`Seals::GROW`]: crate::Seals::GROW
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
