@@ -68,8 +68,8 @@ unheard() {
     [ "$status" -lt 101 ] || stop "status $status with a full output: $*"
 }
 
-# The compiler's message says what to do after the first mistake that anyone makes: mapping a file
-# that is not sealed.
+# The compiler's message says what to do after the first mistakes that anyone makes: mapping a file
+# that is not sealed, and giving a descriptor of std's without the feature.
 leads_on() {
     local library text
     cargo build --locked --message-format json >"$scratch/built" 2>"$log" || stop 'cargo build'
@@ -92,6 +92,17 @@ END
     done
     # Nothing else distracts from it.
     [ "$(grep -c '^error\[' "$log")" -eq 2 ] || stop 'other errors'
+    # A descriptor of std's, without the feature.
+    rustc --edition 2024 --crate-type lib --emit metadata --out-dir "$scratch" \
+        --extern "owned_memfd=$library" -L "dependency=${library%/*}/deps" - >"$log" 2>&1 <<'END' &&
+pub fn first(file: std::fs::File) -> bool {
+    owned_memfd::MemFdOptions::new().copy_from_file("copy", file, 1).is_ok()
+}
+END
+        stop "without std, std's descriptors are taken"
+    for text in 'the feature `std` of owned-memfd' '`rustix-1`'; do
+        grep -qF "$text" "$log" || stop "the compiler does not say: $text"
+    done
 }
 
 # Reads the features from Cargo.toml, so that no script names them:

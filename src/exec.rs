@@ -498,9 +498,10 @@ impl fmt::Display for ExecError {
             Self::OtherMachine { machine } => {
                 return write!(
                     f,
-                    "the program is for another CPU: its ELF machine is {machine}{}, this one {}",
+                    "the program is for another CPU: its ELF machine is {machine}{}, this one is {}{}",
                     name_of_machine(*machine),
-                    sys::exec::MACHINE
+                    sys::exec::MACHINE,
+                    name_of_machine(sys::exec::MACHINE)
                 );
             }
             Self::InvalidExecutable => "neither a program for this kernel nor a script (#!)",

@@ -133,6 +133,11 @@ mod ours {
     }
 
     /// A type that can lend a descriptor. As `std::os::fd::AsFd`.
+    #[diagnostic::on_unimplemented(
+        note = "without the feature `std`, `owned_memfd::fd` has types and traits of its own",
+        note = "for std's descriptors, turn on the feature `std` of owned-memfd",
+        note = "for rustix's descriptors, turn on its feature `rustix-1`"
+    )]
     pub trait AsFd {
         /// Lends the descriptor.
         fn as_fd(&self) -> BorrowedFd<'_>;

@@ -1069,7 +1069,12 @@ fn every_refusal_says_what_it_is(_: &World) -> Verdict {
     }
     let other = Text::of(ExecError::OtherMachine { machine: 40 });
     holds!(other.as_str().contains("40 (arm)"));
-    holds!(other.as_str().ends_with(Text::of(machine).as_str()));
+    let this_one = match machine {
+        62 => "this one is 62 (x86_64)",
+        183 => "this one is 183 (aarch64)",
+        _ => "this one is 243 (riscv)",
+    };
+    holds!(other.as_str().ends_with(this_one));
     let kernel = ExecError::from(Errno::E2BIG);
     same!(Text::of(kernel).as_str(), "argument list too long");
     holds!(kernel.source().is_none());
