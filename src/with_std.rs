@@ -21,6 +21,7 @@ use crate::{
     stream::{Reader, Writer},
     transfer::{TransferCause, TransferError},
 };
+use core::fmt;
 use std::{
     ffi::{CStr, CString, OsStr, OsString},
     fs::File,
@@ -205,6 +206,11 @@ impl Write for &OwnedMemFd {
         with_file(self, |file| file.write_vectored(buffers))
     }
 
+    /// An error says why the file cannot be written.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Ok(OwnedMemFd::write_all(self, bytes)?)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -243,6 +249,11 @@ impl Write for OwnedMemFd {
         Write::write_vectored(&mut &*self, buffers)
     }
 
+    /// An error says why the file cannot be written.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Write::write_all(&mut &*self, bytes)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -262,6 +273,15 @@ impl FileExt for OwnedMemFd {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         Ok(OwnedMemFd::write_at(self, bytes, offset)?)
     }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Ok(OwnedMemFd::read_exact_at(self, buffer, offset)?)
+    }
+
+    /// An error says why the file cannot be written.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        Ok(OwnedMemFd::write_all_at(self, bytes, offset)?)
+    }
 }
 
 impl FileExt for SealedMemFd {
@@ -276,6 +296,11 @@ impl FileExt for SealedMemFd {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         Ok(self.as_memfd().write_at(bytes, offset)?)
     }
+
+    /// `PermissionDenied`, and which seal forbids it.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        Ok(self.as_memfd().write_all_at(bytes, offset)?)
+    }
 }
 
 impl Write for Writer<'_> {
@@ -287,6 +312,11 @@ impl Write for Writer<'_> {
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         Ok(Writer::write_all(self, bytes)?)
+    }
+
+    /// As [`write_fmt`](Writer::write_fmt). std's own panics if what is formatted fails.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        Ok(Writer::write_fmt(self, text)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -358,6 +358,62 @@ fn the_io_traits_report_a_seals_refusal() -> Outcome {
 }
 
 #[test]
+fn the_io_traits_say_why_a_file_cannot_be_written() -> Outcome {
+    let sealed = "the file is sealed with F_SEAL_WRITE";
+    let says = |error: io::Error, kind, said: &str| is_our_own::<TransferError>(error, kind, said);
+    let mut file = memfd()?;
+    file.write_all_at(b"content", 0)?;
+    let mut reader = file.reopen_read_only()?;
+    file.add_seals(Seals::WRITE)?;
+    let errors = [
+        Write::write_all(&mut &file, b"x"),
+        Write::write_all(&mut file, b"x"),
+        FileExt::write_all_at(&file, b"x", 0),
+    ];
+    for error in errors {
+        says(error.unwrap_err(), ErrorKind::PermissionDenied, sealed);
+    }
+    // This one lacks more than the seal's permission.
+    let expected = io::Error::from(reader.write_all(b"x").unwrap_err());
+    let (kind, said) = (expected.kind(), expected.to_string());
+    says(expected, kind, &said);
+    says(
+        Write::write_all(&mut reader, b"x").unwrap_err(),
+        kind,
+        &said,
+    );
+    let ended = FileExt::read_exact_at(&file, &mut [0; 8], 0).unwrap_err();
+    let said = io::Error::from(file.read_exact_at(&mut [0; 8], 0).unwrap_err()).to_string();
+    says(ended, ErrorKind::UnexpectedEof, &said);
+    let file = SealedMemFd::copy_from_slice("claim", b"content")?;
+    let refused = FileExt::write_all_at(&file, b"x", 0).unwrap_err();
+    says(refused, ErrorKind::PermissionDenied, sealed);
+    Ok(())
+}
+
+#[test]
+fn a_value_that_cannot_be_formatted_is_an_error_of_the_writer() -> Outcome {
+    struct Fails;
+
+    impl std::fmt::Display for Fails {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            Err(std::fmt::Error)
+        }
+    }
+
+    fn through_the_trait(writer: &mut impl Write) -> io::Error {
+        write!(writer, "text {Fails}").unwrap_err()
+    }
+
+    let mut buffer = [0; 100];
+    let mut writer = MemFdOptions::new().writer("claim", &mut buffer)?;
+    assert_eq!(through_the_trait(&mut writer).raw_os_error(), Some(22));
+    // It is not final.
+    assert_eq!(*writer.finish()?.map()?, *b"text ");
+    Ok(())
+}
+
+#[test]
 fn file_ext_reads_and_writes_by_position() -> Outcome {
     fn by_position(file: &impl FileExt) -> io::Result<[u8; 4]> {
         file.write_all_at(b"data", 10)?;
