@@ -37,9 +37,15 @@ pub(crate) fn close(fd: OwnedFd) -> Result<(), Errno> {
 /// somebody's standard input.
 #[inline(always)]
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    duplicate_from(fd, 3)
+}
+
+/// A close-on-exec duplicate with the lowest free number that is not below `first`.
+#[inline(always)]
+pub(crate) fn duplicate_from(fd: BorrowedFd<'_>, first: u32) -> Result<OwnedFd, Errno> {
     let number = fd.as_raw_fd() as u32;
     // SAFETY: no pointers: the command takes a number for its argument.
-    let returned = unsafe { arch::fcntl_with(number, raw::F_DUPFD_CLOEXEC, 3) };
+    let returned = unsafe { arch::fcntl_with(number, raw::F_DUPFD_CLOEXEC, first) };
     let fd = Errno::decode_int(returned)?;
     // SAFETY: the kernel has just made this descriptor.
     Ok(unsafe { take(fd) })

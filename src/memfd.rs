@@ -566,6 +566,12 @@ impl OwnedMemFd {
     /// Call it in a child, between `fork` and `exec`. At any other moment another thread may be
     /// opening something that gets this number, or starting a program that inherits it.
     ///
+    /// In `pre_exec` of a `std::process::Command`, `number` may be the pipe through which std tells
+    /// the parent that `exec` failed: it has the lowest number that is free when the child is
+    /// started. std then writes its message into this file, and the parent takes the child for
+    /// started.
+    /// With the feature `std`, `pass_to_as` gives a child a file under a number without that danger.
+    ///
     /// # Errors
     /// - `EBADF`: `number` is negative or above `RLIMIT_NOFILE`.
     /// - `EBUSY`: another thread is just opening something that gets this number.

@@ -8,7 +8,7 @@ use owned_memfd::{
     CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError, SealedMemFd, Seals,
     TransferCause, TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
-    fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket::{self, ReceiveError, SocketType},
 };
 use std::{
@@ -510,6 +510,117 @@ fn a_child_reads_its_standard_input_from_a_memory_file() -> Outcome {
     file.seek(SeekFrom::Start(0))?;
     let output = Command::new("cat").stdin(Stdio::from(file)).output()?;
     assert_eq!(output.stdout, b"from memory");
+    Ok(())
+}
+
+/// A number near the limit: no other test has it, unless it asks for the same `place`.
+fn high_number(place: i32) -> Result<RawFd, Box<dyn Error>> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    Ok(RawFd::try_from(limit.unwrap_or(1024).min(1024))? - place)
+}
+
+/// A file with this content, and no descriptor's offset but its own.
+fn file_of(content: &[u8]) -> Result<OwnedMemFd, Box<dyn Error>> {
+    let file = memfd()?;
+    file.write_all_at(content, 0)?;
+    Ok(file)
+}
+
+#[test]
+fn children_get_several_files_under_the_numbers_that_are_returned() -> Outcome {
+    let mut command = Command::new("cat");
+    for content in ["one, ", "two, ", "three"] {
+        let file = file_of(content.as_bytes())?;
+        let number = file.pass_to(&mut command)?;
+        assert!(number >= 3 && number != file.as_raw_fd(), "{number}");
+        command.arg(format!("/proc/self/fd/{number}"));
+        // The command has a descriptor of its own.
+        file.close()?;
+    }
+    for _ in 0..2 {
+        assert_eq!(command.output()?.stdout, b"one, two, three");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_passed_to_one_child_reaches_no_other() -> Outcome {
+    let file = file_of(b"for one")?;
+    let mut command = Command::new("test");
+    let number = file.pass_to(&mut command)?;
+    let path = format!("/proc/self/fd/{number}");
+    command.args(["-e", &path]);
+    assert!(command.status()?.success());
+    // While the command has it, and after its child has got it.
+    let status = Command::new("test").args(["-e", &path]).status()?;
+    assert!(!status.success(), "{path}");
+    assert_eq!(file.close_on_exec(), Ok(true));
+    Ok(())
+}
+
+#[test]
+fn a_child_gets_a_file_under_exactly_the_number_that_is_asked_for() -> Outcome {
+    let number = high_number(1)?;
+    let file = file_of(b"by number")?;
+    let mut command = Command::new("cat");
+    file.pass_to_as(&mut command, number)?;
+    command.arg(format!("/proc/self/fd/{number}"));
+    let output = command.output()?;
+    assert_eq!(output.stdout, b"by number");
+
+    // It is reserved as long as the command lives, and not longer.
+    let mut other = Command::new("cat");
+    let refused = file.pass_to_as(&mut other, number).unwrap_err();
+    let expected = [Errno::EBUSY, Errno::EMFILE].map(|errno| Some(errno.raw_os_error()));
+    assert!(expected.contains(&refused.raw_os_error()), "{refused}");
+    drop(command);
+    file.pass_to_as(&mut other, number)?;
+    Ok(())
+}
+
+#[test]
+fn a_number_that_cannot_be_reserved_is_refused_and_opens_nothing() -> Outcome {
+    fn refused(file: &OwnedMemFd, number: RawFd) -> Option<i32> {
+        let refused = file.pass_to_as(&mut Command::new("true"), number);
+        refused.unwrap_err().raw_os_error()
+    }
+    let file = memfd()?;
+    let invalid = Some(Errno::EINVAL.raw_os_error());
+    for number in [i32::MIN, -1, 0, 1, 2, i32::MAX] {
+        assert_eq!(refused(&file, number), invalid, "{number}");
+    }
+    let busy = Some(Errno::EBUSY.raw_os_error());
+    assert_eq!(refused(&file, file.as_raw_fd()), busy);
+    // What it was duplicated to instead is closed again.
+    let (first, next) = (high_number(3)?, high_number(2)?);
+    let mut command = Command::new("true");
+    file.pass_to_as(&mut command, first)?;
+    for _ in 0..2 {
+        assert_eq!(refused(&file, first), busy);
+        file.pass_to_as(&mut Command::new("true"), next)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_program_that_does_not_exist_is_an_error_and_leaves_what_was_passed_alone() -> Outcome {
+    let mut tried = 0;
+    // One of these is the number that std's pipe would get.
+    for offset in (0..6).cycle().take(60) {
+        let file = memfd()?;
+        let lowest = file.try_clone()?;
+        let number = lowest.as_raw_fd() + offset;
+        drop(lowest);
+        let mut command = Command::new("/nowhere/program");
+        // Another test may just have it.
+        if file.pass_to_as(&mut command, number).is_ok() {
+            let missing = command.spawn().map(drop).unwrap_err();
+            assert_eq!(missing.kind(), ErrorKind::NotFound);
+            assert_eq!(file.len(), Ok(0), "{offset}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 0, "no number stays free");
     Ok(())
 }
 

@@ -1,15 +1,112 @@
-//! A child process that executes a sealed file.
+//! Child processes: one that gets a file by number, and one that executes a sealed file.
 #![allow(unsafe_code)]
 
 #[cfg(doc)]
 use crate::exec::ExecError;
-use crate::{errno::Errno, exec::OwnedArgs, sealed::SealedMemFd};
+use crate::{
+    errno::Errno,
+    exec::OwnedArgs,
+    fd::{self, AsFd, AsRawFd, OwnedFd, RawFd},
+    memfd::OwnedMemFd,
+    sealed::SealedMemFd,
+    sys,
+};
 use std::{
     ffi::OsStr,
     io,
     os::unix::{ffi::OsStrExt, process::CommandExt},
     process::Command,
 };
+
+/// Child processes.
+impl OwnedMemFd {
+    /// Lets each child that the command starts inherit the file, and returns the number under which
+    /// the child finds it.
+    ///
+    /// The number is the lowest one from 3 up that is free in this process. It stays reserved here,
+    /// by a close-on-exec duplicate that the `Command` owns, until the `Command` is dropped. So this
+    /// descriptor may be closed, children that others start meanwhile do not get the file, and
+    /// nothing that std opens for the child has that number.
+    ///
+    /// Call it once for each file. A `Command` of another crate lends std's: tokio's by
+    /// `as_std_mut`. The child shares the descriptor's offset: after [`write_all`](Self::write_all),
+    /// [`seek`](Self::seek) to the start first, or pass a descriptor from
+    /// [`reopen_read_only`](Self::reopen_read_only).
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    /// use std::process::Command;
+    ///
+    /// let file = SealedMemFd::copy_from_slice("message", b"by number")?;
+    /// let mut command = Command::new("cat");
+    /// let number = file.as_memfd().pass_to(&mut command)?;
+    /// let output = command.arg(format!("/proc/self/fd/{number}")).output()?;
+    /// assert_eq!(output.stdout, b"by number");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - `EMFILE`: the process has too many open files.
+    ///
+    /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[doc(alias = "fd_mappings")]
+    #[doc(alias = "preserved_fds")]
+    #[doc(alias = "pre_exec")]
+    pub fn pass_to(&self, command: &mut Command) -> io::Result<RawFd> {
+        let fd = fd::duplicate(self.as_fd())?;
+        let number = fd.as_raw_fd();
+        inherit(fd, command);
+        Ok(number)
+    }
+
+    /// Lets each child that the command starts inherit the file under this number.
+    ///
+    /// This is [`pass_to`](Self::pass_to) for a program that expects a certain number, which must
+    /// be free in this process as well: it is reserved until the `Command` is dropped. For 0, 1 and
+    /// 2, give the file to the `Command` as [`Stdio`](std::process::Stdio).
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    /// use std::process::Command;
+    ///
+    /// let file = SealedMemFd::copy_from_slice("message", b"number 77")?;
+    /// let mut command = Command::new("cat");
+    /// file.as_memfd().pass_to_as(&mut command, 77)?;
+    /// let output = command.arg("/proc/self/fd/77").output()?;
+    /// assert_eq!(output.stdout, b"number 77");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - `EBUSY`: this process has that number open. It may be this descriptor's own, or reserved
+    ///   for another `Command`.
+    /// - `EINVAL`: `number` is below 3, or not below `RLIMIT_NOFILE`.
+    /// - `EMFILE`: every number from this one up is open.
+    ///
+    /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[doc(alias = "fd_mappings")]
+    #[doc(alias = "pre_exec")]
+    #[doc(alias = "dup2")]
+    pub fn pass_to_as(&self, command: &mut Command, number: RawFd) -> io::Result<()> {
+        let first = u32::try_from(number).ok().filter(|number| *number >= 3);
+        let fd = fd::duplicate_from(self.as_fd(), first.ok_or(Errno::EINVAL)?)?;
+        if fd.as_raw_fd() != number {
+            return Err(Errno::EBUSY.into());
+        }
+        inherit(fd, command);
+        Ok(())
+    }
+}
+
+/// Lets the children of the command inherit the descriptor, which the command then owns.
+fn inherit(fd: OwnedFd, command: &mut Command) {
+    // Nothing that std has opened for the child before this can have that number: it is open.
+    let inherit = move || Ok(sys::memfd::set_fd_flags(fd.as_fd(), 0)?);
+    // SAFETY: the closure makes one system call, on a descriptor that it owns. It allocates
+    // nothing, takes no lock, and does not panic. What it owns is dropped with the `Command`, in
+    // the parent.
+    unsafe { command.pre_exec(inherit) };
+}
 
 impl SealedMemFd {
     /// Makes a `Command` whose child executes this file, through a descriptor: without a path, and

@@ -1,11 +1,9 @@
-//! What the programs that meet a partner share: content, and children that are given files.
+//! What the programs that meet a partner share: content, and children.
 //!
 //! `ci/partners.sh` runs the programs. Each ends with an error that says what did not hold.
 
-use command_fds::{CommandFdExt, FdMapping};
 use std::{
     error::Error,
-    os::fd::OwnedFd,
     process::{Child, Command, Output, Stdio},
 };
 
@@ -37,22 +35,12 @@ pub fn content(len: usize) -> Vec<u8> {
     (0..len).map(step).collect()
 }
 
-/// Runs the command to its end, with these descriptors under these numbers.
+/// Runs the command to its end.
 ///
 /// # Errors
 /// What the command printed, if it failed or could not be started.
-pub fn run(command: &mut Command, files: Vec<(i32, OwnedFd)>) -> Result<Output, Box<dyn Error>> {
-    let mappings = files
-        .into_iter()
-        .map(|(child_fd, parent_fd)| FdMapping {
-            parent_fd,
-            child_fd,
-        })
-        .collect();
-    command
-        .fd_mappings(mappings)?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+pub fn run(command: &mut Command) -> Result<Output, Box<dyn Error>> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = command
         .spawn()
         .and_then(Child::wait_with_output)

@@ -6,49 +6,37 @@ use owned_memfd::{MemFdOptions, SealedMemFd};
 use partners::{Outcome, content, holds, run};
 use std::process::{Command, Stdio};
 
-/// The numbers under which bubblewrap gets what it is given.
-const ARGUMENTS: i32 = 7;
-const FILES: [(i32, &str, &str); 3] = [
-    (8, "--ro-bind-data", "/tmp/read-only"),
-    (9, "--bind-data", "/tmp/bound"),
-    (10, "--file", "/tmp/copied"),
+/// How bubblewrap gets each file, and where its sandbox finds it.
+const FILES: [(&str, &str); 3] = [
+    ("--ro-bind-data", "/tmp/read-only"),
+    ("--bind-data", "/tmp/bound"),
+    ("--file", "/tmp/copied"),
 ];
 
 fn main() -> Outcome {
     let content = content(300_000);
-    let mut arguments = Vec::new();
-    let mut argument = |text: &str| {
-        arguments.extend_from_slice(text.as_bytes());
-        arguments.push(0);
-    };
-    for text in ["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"] {
-        argument(text);
-    }
-    for text in ["--tmpfs", "/tmp"] {
-        argument(text);
-    }
-    for (number, option, path) in FILES {
-        for text in [option, &number.to_string(), path] {
-            argument(text);
-        }
-    }
+    let mut bubblewrap = Command::new("bwrap");
 
     // As most programs make them: with one call, and piece by piece.
     let mut buffer = [0; 4096];
-    let mut writer = MemFdOptions::new().writer("arguments", &mut buffer)?;
-    writer.write_all(&arguments)?;
-    let mut given = vec![(ARGUMENTS, writer.finish()?.into_memfd().into())];
-    for (number, option, _) in FILES {
-        let file = SealedMemFd::copy_from_slice(option, &content)?;
-        given.push((number, file.into_memfd().into()));
+    let mut arguments = MemFdOptions::new().writer("arguments", &mut buffer)?;
+    for argument in ["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"] {
+        write!(arguments, "{argument}\0")?;
     }
+    write!(arguments, "--tmpfs\0/tmp\0")?;
+    for (option, path) in FILES {
+        let file = SealedMemFd::copy_from_slice(option, &content)?;
+        let number = file.as_memfd().pass_to(&mut bubblewrap)?;
+        write!(arguments, "{option}\0{number}\0{path}\0")?;
+    }
+    let arguments = arguments.finish()?;
+    let number = arguments.as_memfd().pass_to(&mut bubblewrap)?;
 
-    let mut bubblewrap = Command::new("bwrap");
     bubblewrap
-        .args(["--args", &ARGUMENTS.to_string(), "cat"])
-        .args(FILES.map(|(_, _, path)| path))
+        .args(["--args", &number.to_string(), "cat"])
+        .args(FILES.map(|(_, path)| path))
         .stdin(Stdio::null());
-    let output = run(&mut bubblewrap, given)?;
+    let output = run(&mut bubblewrap)?;
     holds(
         output.stdout == content.repeat(FILES.len()),
         format!(

@@ -172,7 +172,7 @@ fn command(words: &[&str]) -> Result<Command, Box<dyn Error>> {
 fn prints_input(way: &str, make: Make, content: &[u8]) -> Outcome {
     for words in STANDARD_INPUT {
         let mut child = command(words)?;
-        let output = run(child.stdin(make(content)?), vec![])?;
+        let output = run(child.stdin(make(content)?))?;
         same(way, words, content, &output.stdout)?;
     }
     Ok(())
@@ -188,15 +188,16 @@ fn prints_number(way: &str, make: Make, content: &[u8], move_back: bool) -> Outc
         Ok::<_, Box<dyn Error>>(file)
     };
     for words in BY_NUMBER {
-        let files = vec![(7, make()?.into())];
-        let output = run(&mut command(words)?, files)?;
+        let mut child = command(words)?;
+        make()?.as_memfd().pass_to_as(&mut child, 7)?;
+        let output = run(&mut child)?;
         same(way, words, content, &output.stdout)?;
     }
     // Two children share the offset of one descriptor; one that opens the file again has its own.
     let first = make()?;
     let second = first.as_memfd().reopen_read_only()?;
     for file in [OwnedFd::from(first), second.into()] {
-        let output = run(command(&["cat"])?.stdin(file), vec![])?;
+        let output = run(command(&["cat"])?.stdin(file))?;
         same(way, &["cat", "again"], content, &output.stdout)?;
     }
     Ok(())
@@ -210,12 +211,13 @@ fn runs(way: &str, make: Make) -> Outcome {
         &["busybox", "sh", "-s", "--"],
     ] {
         let mut child = command(words)?;
-        let output = run(child.args(WORDS).stdin(make(SCRIPT)?), vec![])?;
+        let output = run(child.args(WORDS).stdin(make(SCRIPT)?))?;
         same(way, words, PRINTED, &output.stdout)?;
     }
     let words = ["sh", "/proc/self/fd/7"];
-    let files = vec![(7, make(SCRIPT)?.into())];
-    let output = run(command(&words)?.args(WORDS), files)?;
+    let mut child = command(&words)?;
+    make(SCRIPT)?.as_memfd().pass_to_as(&mut child, 7)?;
+    let output = run(child.args(WORDS))?;
     same(way, &words, PRINTED, &output.stdout)
 }
 
@@ -225,7 +227,7 @@ fn executes() -> Outcome {
     let script = options.copy_from_slice(c"script", SCRIPT)?;
     let path = script.as_memfd().proc_path();
     let path = path.to_str()?;
-    let output = run(command(&[path])?.args(WORDS), vec![])?;
+    let output = run(command(&[path])?.args(WORDS))?;
     same("executable", &[path], PRINTED, &output.stdout)?;
     // It has not been moved by that.
     let mut rest = Vec::new();

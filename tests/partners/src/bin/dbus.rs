@@ -97,9 +97,6 @@ fn call(service: &mut Child) -> Outcome {
     )?;
 
     // Debian's own, which has the module.
-    run(
-        Command::new("/usr/bin/python3").args(["-c", include_str!("dbus.py")]),
-        vec![],
-    )?;
+    run(Command::new("/usr/bin/python3").args(["-c", include_str!("dbus.py")]))?;
     Ok(())
 }

@@ -19,7 +19,7 @@ fn main() -> Outcome {
     file.send(&here)?;
     let mut python = Command::new("python3");
     python.args(["-c", include_str!("python.py")]).stdin(there);
-    let output = run(&mut python, vec![])?;
+    let output = run(&mut python)?;
     holds(
         output.stdout == content,
         "Python reads another content than was sent",
