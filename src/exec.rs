@@ -4,7 +4,7 @@
 //! - [`ensure_sealed`] goes on from a sealed copy of the running program.
 #![cfg_attr(
     feature = "std",
-    doc = "- [`SealedMemFd::command`] executes a file in a child process.",
+    doc = "- [`SealedMemFd::spawn`] executes a file in a child process.",
     doc = "- [`OwnedArgs`] makes the lists of arguments from any strings."
 )]
 #![allow(unsafe_code)]

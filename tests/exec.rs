@@ -425,7 +425,7 @@ fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
 mod with_std {
     use super::{Outcome, ROLE, can_go_on, executable, static_program};
     use owned_memfd::{
-        Errno, SealedMemFd, Seals,
+        CreateError, Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
         exec::{ExecError, OwnedArgs},
     };
     use std::{
@@ -433,16 +433,41 @@ mod with_std {
         error::Error,
         ffi::{CString, OsString},
         fs, io,
+        os::unix::process::CommandExt,
         process::{Command, Output, Stdio},
     };
+
+    fn memfd() -> Result<OwnedMemFd, CreateError> {
+        MemFdOptions::new().create("claim")
+    }
 
     fn sealed(content: &[u8]) -> Result<SealedMemFd, Box<dyn Error>> {
         Ok(executable(content)?.seal()?)
     }
 
+    /// A command whose output is kept.
+    fn command(args: &[&str]) -> Result<Command, Box<dyn Error>> {
+        let (name, args) = args.split_first().ok_or("no name")?;
+        let mut command = Command::new(name);
+        command.args(args).stdout(Stdio::piped());
+        Ok(command)
+    }
+
     fn output(file: &SealedMemFd, args: &[&str], env: &[&str]) -> Result<Output, Box<dyn Error>> {
-        let mut command = file.command(OwnedArgs::new(args)?, OwnedArgs::new(env)?)?;
-        Ok(command.output()?)
+        let child = file.spawn(command(args)?, OwnedArgs::new(env)?)?;
+        Ok(child.wait_with_output()?)
+    }
+
+    /// The explained error by which starting this fails.
+    fn refusal(file: &SealedMemFd, command: Command) -> Result<ExecError, Box<dyn Error>> {
+        let refused = file.spawn(command, OwnedArgs::new([""; 0])?);
+        let error = refused.map(drop).err().ok_or("it was started")?;
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        let cause: ExecError = *inner.ok_or("not explained")?;
+        let errno = io::Error::from(Errno::from(cause));
+        assert_eq!(error.kind(), errno.kind(), "{cause}");
+        assert_eq!(error.to_string(), cause.to_string());
+        Ok(cause)
     }
 
     #[test]
@@ -483,16 +508,10 @@ mod with_std {
     }
 
     #[test]
-    fn a_command_runs_a_sealed_file_after_that_is_closed() -> Outcome {
+    fn a_child_has_the_arguments_of_its_command_and_the_environment_beside_it() -> Outcome {
         let file = sealed(&static_program()?)?;
-        let args = OwnedArgs::new(["own name", "", "last"])?;
-        let mut command = file.command(args, OwnedArgs::new(["A=b"])?)?;
-        // Not used.
-        command.arg("other").env("OTHER", "other");
-        drop(file);
-        // It can be started more than once.
         for _ in 0..2 {
-            let output = command.output()?;
+            let output = output(&file, &["own name", "", "last"], &["A=b"])?;
             assert!(output.status.success(), "{output:?}");
             assert_eq!(output.stdout, b"own name\n\nlast\nA=b\n");
         }
@@ -500,21 +519,83 @@ mod with_std {
     }
 
     #[test]
-    fn a_command_has_the_directory_and_the_input_that_it_is_given() -> Outcome {
+    fn a_command_with_variables_of_its_own_is_rejected_and_starts_nothing() -> Outcome {
+        let file = sealed(b"#!/bin/sh\n")?;
+        let mut added = command(&["sh"])?;
+        added.env("COLOUR", "blue");
+        let mut removed = command(&["sh"])?;
+        removed.env_remove("HOME");
+        let started = memfd()?;
+        let hook = started.try_clone()?;
+        let hook = move || Ok(hook.write_all(b"started")?);
+        // SAFETY: the closure makes a system call and nothing else.
+        unsafe { added.pre_exec(hook) };
+        for command in [added, removed] {
+            let refused = file.spawn(command, OwnedArgs::environment());
+            let error = refused.map(drop).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("variables"), "{error}");
+        }
+        assert_eq!(started.len(), Ok(0));
+        // What std says of a NUL.
+        let mut cut = command(&["sh"])?;
+        cut.arg("cut\0off");
+        let refused = file.spawn(cut, OwnedArgs::environment());
+        assert_eq!(
+            refused.map(drop).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn the_hooks_of_a_command_run_before_the_file_is_executed() -> Outcome {
+        let file = sealed(b"#!/bin/sh\necho \"$1\"\n")?;
+        let seen = memfd()?;
+        let passed = seen.try_clone()?;
+        let mut hooked = command(&["sh", "executed"])?;
+        // SAFETY: the closure makes a system call and nothing else.
+        unsafe { hooked.pre_exec(move || Ok(passed.write_all(b"hook")?)) };
+        let child = file.spawn(hooked, OwnedArgs::environment())?;
+        assert_eq!(child.wait_with_output()?.stdout, b"executed\n");
+        assert_eq!(seen.len(), Ok(4));
+        // One that fails, such as a sandbox, is not passed over. Its errno is not an execution's.
+        let mut hooked = command(&["sh"])?;
+        let fail = || Err(Errno::ENOEXEC.into());
+        // SAFETY: the closure does nothing.
+        unsafe { hooked.pre_exec(fail) };
+        let error = file.spawn(hooked, OwnedArgs::environment());
+        let error = error.map(drop).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENOEXEC.raw_os_error()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_child_has_the_directory_and_the_input_that_its_command_is_given() -> Outcome {
         let file = sealed(b"#!/bin/sh\npwd\ncat\n")?;
-        let input = SealedMemFd::copy_from_slice("input", b"from memory\n")?.into_memfd();
-        input.seek(owned_memfd::SeekFrom::Start(0))?;
-        let mut command = file.command(OwnedArgs::new(["sh"])?, OwnedArgs::environment())?;
-        let output = command
-            .current_dir("/")
-            .stdin(Stdio::from(input))
-            .output()?;
+        let input = SealedMemFd::copy_from_slice("input", b"from memory\n")?;
+        let mut command = command(&["sh"])?;
+        command.current_dir("/").stdin(input);
+        let child = file.spawn(command, OwnedArgs::environment())?;
+        let output = child.wait_with_output()?;
         assert_eq!(String::from_utf8(output.stdout)?, "/\nfrom memory\n");
         Ok(())
     }
 
     #[test]
-    fn a_command_runs_a_script_and_changes_no_descriptor_of_this_process() -> Outcome {
+    fn a_child_that_executes_a_sealed_file_gets_what_is_passed_by_number() -> Outcome {
+        let file = sealed(b"#!/bin/sh\ncat \"/proc/self/fd/$1\"\n")?;
+        let passed = SealedMemFd::copy_from_slice("passed", b"by number")?;
+        let mut command = command(&["sh"])?;
+        let number = passed.as_memfd().pass_to(&mut command)?;
+        command.arg(number.to_string());
+        let child = file.spawn(command, OwnedArgs::environment())?;
+        assert_eq!(child.wait_with_output()?.stdout, b"by number");
+        Ok(())
+    }
+
+    #[test]
+    fn a_child_runs_a_script_and_changes_no_descriptor_of_this_process() -> Outcome {
         let script = sealed(b"#!/bin/sh\necho \"$1 and $2, $HOME\"\n")?;
         let output = output(&script, &["name", "one", "two"], &["HOME=here"])?;
         assert_eq!(String::from_utf8(output.stdout)?, "one and two, here\n");
@@ -523,7 +604,7 @@ mod with_std {
     }
 
     #[test]
-    fn a_commands_program_gets_no_descriptor_of_it() -> Outcome {
+    fn a_childs_program_gets_no_descriptor_of_it() -> Outcome {
         let file = sealed(&fs::read("/bin/ls")?)?;
         let output = output(&file, &["ls", "-l", "/proc/self/fd"], &[])?;
         assert!(output.status.success(), "{output:?}");
@@ -533,36 +614,46 @@ mod with_std {
     }
 
     #[test]
-    fn what_a_command_cannot_execute_is_the_errno_that_the_parent_gets() -> Outcome {
-        let is = |file: &SealedMemFd, expected: Errno| -> Outcome {
-            let mut command = file.command(OwnedArgs::new(["name"])?, OwnedArgs::new([""; 0])?)?;
-            let error = command.spawn().map(drop).unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(expected.raw_os_error()));
-            Ok(())
-        };
-        for content in [&b""[..], b"text\n", b"\x7fELF"] {
-            is(&sealed(content)?, Errno::ENOEXEC)?;
-        }
-        is(&sealed(b"#!/nowhere/interpreter\n")?, Errno::ENOENT)?;
-        let plain = SealedMemFd::copy_from_slice("plain", &fs::read("/bin/true")?)?;
-        is(&plain, Errno::EACCES)
-    }
+    fn what_a_child_cannot_execute_is_explained_to_its_parent() -> Outcome {
+        // No CPU has this number, and no emulator runs its programs.
+        const NONE: u16 = 0xfedc;
 
-    #[test]
-    fn a_command_of_what_is_not_proven_is_not_made() -> Outcome {
-        let file = executable(b"#!/bin/sh\n")?;
-        file.add_seals(Seals::WRITE | Seals::SHRINK)?;
-        let file = SealedMemFd::try_from(file)?;
-        let refused = file.command(OwnedArgs::new(["name"])?, OwnedArgs::new([""; 0])?);
-        let error: io::Error = refused.unwrap_err();
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        assert_eq!(inner, Some(&ExecError::UnprovenLength));
+        let mut other = fs::read("/bin/true")?;
+        other[18..20].copy_from_slice(&NONE.to_le_bytes());
+        for (content, cause) in [
+            (&b""[..], ExecError::Empty),
+            (b"text\n", ExecError::InvalidExecutable),
+            (b"\x7fELF", ExecError::Truncated),
+            (&other, ExecError::OtherMachine { machine: NONE }),
+            (b"#!/nowhere/interpreter\n", ExecError::NoInterpreter),
+        ] {
+            assert_eq!(refusal(&sealed(content)?, command(&["name"])?)?, cause);
+        }
+        let plain = SealedMemFd::copy_from_slice("plain", &fs::read("/bin/true")?)?;
+        let cause = refusal(&plain, command(&["name"])?)?;
+        assert_eq!(cause, ExecError::NotExecutable);
+        // The command's own failure is not taken for the file's.
+        let mut nowhere = command(&["name"])?;
+        nowhere.current_dir("/nowhere");
+        let missing = plain.spawn(nowhere, OwnedArgs::environment());
+        let missing = missing.map(drop).unwrap_err();
+        assert_eq!(missing.raw_os_error(), Some(Errno::ENOENT.raw_os_error()));
         Ok(())
     }
 
     #[test]
-    fn a_command_runs_without_proc() -> Outcome {
-        const TEST: &str = "with_std::a_command_runs_without_proc";
+    fn what_is_not_proven_is_not_executed_in_a_child() -> Outcome {
+        let file = executable(b"#!/bin/sh\n")?;
+        file.add_seals(Seals::WRITE | Seals::SHRINK)?;
+        let file = SealedMemFd::try_from(file)?;
+        let cause = refusal(&file, command(&["name"])?)?;
+        assert_eq!(cause, ExecError::UnprovenLength);
+        Ok(())
+    }
+
+    #[test]
+    fn a_child_runs_without_proc() -> Outcome {
+        const TEST: &str = "with_std::a_child_runs_without_proc";
 
         if env::var_os(ROLE).is_some() {
             assert!(fs::metadata("/proc/self").is_err());

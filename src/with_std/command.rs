@@ -1,21 +1,19 @@
 //! Child processes: one that gets a file by number, and one that executes a sealed file.
 #![allow(unsafe_code)]
 
-#[cfg(doc)]
-use crate::exec::ExecError;
 use crate::{
     errno::Errno,
-    exec::OwnedArgs,
+    exec::{ExecError, OwnedArgs},
     fd::{self, AsFd, AsRawFd, OwnedFd, RawFd},
     memfd::OwnedMemFd,
     sealed::SealedMemFd,
     sys,
 };
+use core::iter;
 use std::{
-    ffi::OsStr,
     io,
-    os::unix::{ffi::OsStrExt, process::CommandExt},
-    process::Command,
+    os::unix::process::CommandExt,
+    process::{Child, Command},
 };
 
 /// Child processes.
@@ -109,35 +107,31 @@ fn inherit(fd: OwnedFd, command: &mut Command) {
 }
 
 impl SealedMemFd {
-    /// Makes a `Command` whose child executes this file, through a descriptor: without a path, and
-    /// without `/proc`.
+    /// Starts a child that executes this file, through a descriptor: without a path, and without
+    /// `/proc`.
     ///
-    /// The child gets `args` and `env`. Everything else is the `Command`'s: its standard input and
-    /// output, its directory, user and group. Its own program, arguments and environment are not
-    /// used, and what `pre_exec` adds later does not run.
+    /// The command's program is the name that the program sees as its own, and is not looked for.
+    /// Its arguments, streams, directory, user, group and hooks (`pre_exec`) are those of the child.
+    /// The environment is `env` and nothing else: with `env` or `env_remove`, the command is
+    /// rejected. What a `Command` shows to nobody has no effect: `env_clear` and `arg0`.
     ///
-    /// The `Command` has a descriptor of its own, which is close-on-exec, so this one may be closed.
-    /// A script works too: in the child that descriptor stays open, by whose path, in `/dev/fd`, the
+    /// A script works too: in the child a descriptor stays open, by whose path, in `/dev/fd`, the
     /// interpreter opens the script.
     ///
     /// ```
     /// use owned_memfd::{MemFdOptions, exec::OwnedArgs};
-    /// use std::fs::File;
+    /// use std::{fs::File, process::{Command, Stdio}};
     ///
     /// let options = MemFdOptions::new().executable(true);
     /// let echo = options.copy_from_file(c"echo", File::open("/bin/echo")?, 64 << 20)?;
-    /// let args = OwnedArgs::new(["echo", "from", "memory"])?;
-    /// let output = echo.command(args, OwnedArgs::environment())?.output()?;
-    /// assert_eq!(output.stdout, b"from memory\n");
-    ///
-    /// let script = options.copy_from_slice(c"script", b"#!/bin/sh\necho \"a script, $1\"\n")?;
-    /// let args = OwnedArgs::new(["script", "too"])?;
-    /// let output = script.command(args, OwnedArgs::environment())?.output()?;
-    /// assert_eq!(output.stdout, b"a script, too\n");
+    /// let mut command = Command::new("echo");
+    /// command.args(["from", "memory"]).stdout(Stdio::piped());
+    /// let child = echo.spawn(command, OwnedArgs::environment())?;
+    /// assert_eq!(child.wait_with_output()?.stdout, b"from memory\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// What insists on a path runs a program or a script by [`proc_path`](crate::OwnedMemFd::proc_path),
+    /// What insists on a path runs a program or a script by [`proc_path`](OwnedMemFd::proc_path),
     /// which every child can use that inherits the descriptor:
     ///
     /// ```
@@ -146,31 +140,37 @@ impl SealedMemFd {
     ///
     /// let options = MemFdOptions::new().executable(true).close_on_exec(false);
     /// let script = options.copy_from_slice(c"script", b"#!/bin/sh\necho \"$1, by its path\"\n")?;
-    /// let script = script.into_memfd();
-    /// let output = Command::new(script.proc_path().to_str()?).arg("run").output()?;
+    /// let output = Command::new(script.as_memfd().proc_path()).arg("run").output()?;
     /// assert_eq!(output.stdout, b"run, by its path\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
+    /// - `InvalidInput`: the command has variables of its own, or a NUL in a string. Nothing was
+    ///   started.
     /// - `EMFILE`: the process has too many open files.
-    /// - [`ExecError::HugePages`] and [`ExecError::UnprovenLength`], inside an `io::Error`.
-    ///
-    /// What else [`ExecError`] lists is returned where the `Command` starts the child, as its bare
-    /// errno, since a child can hand nothing else to its parent: `ENOEXEC` for what is no program,
-    /// `EACCES` for a file that is not executable, `ENOENT` for a missing interpreter.
+    /// - As [`ExecError`] says, inside an `io::Error` of the kind of its errno; of
+    ///   [`ExecError::Kernel`], the errno itself.
+    /// - Those of [`Command::spawn`], and of the command's own hooks.
     ///
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
-    #[doc(alias = "spawn")]
-    pub fn command(&self, args: OwnedArgs, env: OwnedArgs) -> io::Result<Command> {
+    #[doc(alias = "Command")]
+    #[doc(alias = "posix_spawn")]
+    pub fn spawn(&self, mut command: Command, env: OwnedArgs) -> io::Result<Child> {
+        if command.get_envs().next().is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the command has environment variables of its own: give them in `env`",
+            ));
+        }
         self.to_execute()?;
+        let name = iter::once(command.get_program());
+        let args = OwnedArgs::new(name.chain(command.get_args()))?;
         // Its number is at least 3: the child's standard input and output do not replace it.
         let file = self.try_clone()?;
         let is_script = file.as_memfd().is_script();
-        let name = args.strings().next().unwrap_or_default();
-        let mut command = Command::new(OsStr::from_bytes(name.to_bytes()));
         let execute = move || {
             if is_script {
                 // Only in the child.
@@ -178,11 +178,51 @@ impl SealedMemFd {
             }
             let Err(error) = file.exec(args.as_args(), env.as_args());
             // Without a heap, and with a number: std hands that to the parent.
-            Err(io::Error::from(Errno::from(error)))
+            Err(io::Error::from_raw_os_error(number(error)))
         };
         // SAFETY: the closure makes system calls and nothing else. It allocates nothing, takes no
         // lock, and does not panic. What it owns is dropped with the `Command`, in the parent.
         unsafe { command.pre_exec(execute) };
-        Ok(command)
+        command.spawn().map_err(|error| {
+            let cause = error.raw_os_error().and_then(cause);
+            cause.map_or(error, io::Error::from)
+        })
     }
+}
+
+/// The errors by which an execution can fail, apart from those with a number of their own. A child
+/// tells its parent the place.
+const CAUSES: [ExecError; 10] = [
+    ExecError::NotExecutable,
+    ExecError::ExecutableFileBusy,
+    ExecError::Empty,
+    ExecError::Truncated,
+    ExecError::InvalidExecutable,
+    ExecError::ScriptCloseOnExec,
+    ExecError::NoInterpreter,
+    ExecError::NoDevFd,
+    ExecError::HugePages,
+    ExecError::UnprovenLength,
+];
+/// The number of the first of them. No errno has it or those after it.
+const FIRST: i32 = 1 << 24;
+/// The number of `OtherMachine`, to which the machine is added.
+const OTHER_MACHINE: i32 = 1 << 25;
+
+/// The number by which a child tells its parent this error.
+fn number(error: ExecError) -> i32 {
+    if let ExecError::OtherMachine { machine } = error {
+        return OTHER_MACHINE + i32::from(machine);
+    }
+    let known = (FIRST..).zip(CAUSES).find(|(_, cause)| *cause == error);
+    known.map_or_else(|| Errno::from(error).raw_os_error(), |(number, _)| number)
+}
+
+/// The error of this number, if it is not an errno.
+fn cause(number: i32) -> Option<ExecError> {
+    if let Ok(machine) = u16::try_from(number.saturating_sub(OTHER_MACHINE)) {
+        return Some(ExecError::OtherMachine { machine });
+    }
+    let known = (FIRST..).zip(CAUSES).find(|(known, _)| *known == number);
+    known.map(|(_, cause)| cause)
 }

@@ -4,7 +4,7 @@
 
 use owned_memfd::{
     BorrowedMemFd, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
-    exec::OwnedArgs,
+    exec::{ExecError, OwnedArgs},
 };
 use std::{
     error::Error,
@@ -187,14 +187,15 @@ fn what_pentacle_does() -> Outcome {
 
     // SealedCommand: a Command that runs it, also a script, with any name, and exec.
     let nothing = OwnedArgs::new([""; 0])?;
-    let args = OwnedArgs::new(["echo", "from", "memory"])?;
-    let output = sealed.command(args, nothing)?.output()?;
+    let mut echo = Command::new("echo");
+    echo.args(["from", "memory"]).stdout(Stdio::piped());
+    let output = sealed.spawn(echo, nothing)?.wait_with_output()?;
     assert_eq!(output.stdout, b"from memory\n");
     let script = options.copy_from_slice("script", b"#!/bin/sh\necho \"$0 $1\"\n")?;
-    let path = script.as_memfd().proc_path().to_string();
-    let output = Command::new(&path).arg("argument").output()?;
+    let path = script.as_memfd().proc_path();
+    let output = Command::new(path).arg("argument").output()?;
     assert_eq!(output.stdout, format!("{path} argument\n").as_bytes());
-    let path = sealed.as_memfd().proc_path().to_string();
+    let path = sealed.as_memfd().proc_path();
     let output = Command::new(path).arg0("name").arg("--version").output()?;
     assert!(output.status.success());
 
@@ -264,19 +265,19 @@ fn what_memfd_ng_does() -> Outcome {
     // wait; the program runs as often as it is asked for.
     for word in ["once", "again"] {
         let script = "read line; echo $line $0 $VARIABLE $UNSET; pwd; exit 7";
-        let args = OwnedArgs::new(["sh", "-c", script, word])?;
         let env = OwnedArgs::new(["VARIABLE=set"])?;
         let mut input = MemFdOptions::new().create("input")?;
         Write::write_all(&mut input, b"line\n")?;
         input.seek(SeekFrom::Start(0))?;
-        let child = program
-            .command(args, env)?
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", script, word])
             .stdin(Stdio::from(input))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .current_dir("/")
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let child = program.spawn(shell, env)?;
         assert!(child.id() > 0);
         let output = child.wait_with_output()?;
         let expected = format!("line {word} set\n/\n");
@@ -284,15 +285,16 @@ fn what_memfd_ng_does() -> Outcome {
         assert_eq!(output.status.code(), Some(7));
     }
     // kill, try_wait.
-    let args = OwnedArgs::new(["sh", "-c", "sleep 100"])?;
-    let mut child = program.command(args, OwnedArgs::environment())?.spawn()?;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "sleep 100"]);
+    let mut child = program.spawn(shell, OwnedArgs::environment())?;
     assert!(child.try_wait()?.is_none());
     child.kill()?;
     assert!(!child.wait()?.success());
     // What is no program is an error when it is started.
     let text = options.copy_from_slice("text", b"no program")?;
-    let args = OwnedArgs::new(["text"])?;
-    let error = text.command(args, OwnedArgs::environment())?.spawn();
-    assert_eq!(error.err().and_then(|error| error.raw_os_error()), Some(8));
+    let error = text.spawn(Command::new("text"), OwnedArgs::environment());
+    let error = error.map(drop).unwrap_err();
+    assert_eq!(error.to_string(), ExecError::InvalidExecutable.to_string());
     Ok(())
 }
