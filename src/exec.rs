@@ -364,7 +364,7 @@ const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 #[doc(alias = "/proc/self/exe")]
 pub fn ensure_sealed(args: Args<'_>, env: Args<'_>) -> Result<SealedMemFd, ExecError> {
     let process = own_process()?;
-    let exe = sys::memfd::reopen_path(c"/proc/self/exe")?;
+    let exe = sys::exec::reopen_at(process.as_fd(), c"exe")?;
     let exe = match SealedMemFd::verify(exe, usize::MAX) {
         Ok(sealed) => return Ok(sealed),
         Err(error) => match error.kind() {
@@ -405,7 +405,9 @@ fn own_process() -> Result<OwnedFd, ExecError> {
         return Err(ExecError::NoProc);
     }
     // What only this process has.
-    let own = MemFdOptions::new().create(COPY).map_err(Errno::from)?;
+    let own = MemFdOptions::new()
+        .create(c"owned-memfd")
+        .map_err(Errno::from)?;
     let path = path_of(own.as_fd());
     let ours = sys::memfd::stat(own.as_fd())?;
     let is_own = sys::exec::stat_at(process.as_fd(), &path).is_ok_and(|at| ours.is_same_file(&at));

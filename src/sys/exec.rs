@@ -2,7 +2,7 @@
 
 use super::{
     filled,
-    memfd::{Stat, open},
+    memfd::{REOPENED, Stat, open, open_from},
     number,
 };
 use crate::{
@@ -69,6 +69,12 @@ pub(crate) unsafe fn may_execute(
 #[inline(always)]
 pub(crate) fn find_directory(path: &CStr) -> Result<OwnedFd, Errno> {
     open(path, raw::O_PATH | raw::O_DIRECTORY)
+}
+
+/// Opens `path` from this directory, as [`REOPENED`] says.
+#[inline(always)]
+pub(crate) fn reopen_at(directory: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
+    open_from(number(directory), path, REOPENED)
 }
 
 /// Asks what `path` leads to from this directory. Nothing is opened.

@@ -13,7 +13,7 @@ use linux_raw_sys::general as raw;
 /// Since Linux 7.2; before, an empty path is `ENOENT`.
 const O_EMPTYPATH: u32 = 1 << 26;
 /// How a file is opened again: read-only, close-on-exec, and without waiting for anything.
-const REOPENED: u32 = raw::O_RDONLY | raw::O_CLOEXEC | raw::O_NONBLOCK;
+pub(super) const REOPENED: u32 = raw::O_RDONLY | raw::O_CLOEXEC | raw::O_NONBLOCK;
 /// `MAX_HANDLE_SZ`, include/linux/exportfs.h.
 const MAX_HANDLE_SIZE: usize = 128;
 
@@ -245,7 +245,12 @@ pub(crate) fn reopen_path(path: &CStr) -> Result<OwnedFd, Errno> {
 /// Opens `path`, which is absolute, close-on-exec.
 #[inline(always)]
 pub(super) fn open(path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
-    let directory = raw::AT_FDCWD as u32;
+    open_from(raw::AT_FDCWD as u32, path, access)
+}
+
+/// Opens `path` from this directory, close-on-exec.
+#[inline(always)]
+pub(super) fn open_from(directory: u32, path: &CStr, access: u32) -> Result<OwnedFd, Errno> {
     // SAFETY: `path` ends in NUL and outlives the call, which only reads it.
     let returned = unsafe { arch::openat(directory, path.as_ptr(), access | raw::O_CLOEXEC) };
     // SAFETY: `openat` makes a descriptor.

@@ -4,10 +4,11 @@
 
 use crate::{
     Verdict, World, attacks,
+    children::{self, Supervisor},
     claim::Text,
     kernel, parties,
     parties::{Ended, Execution, Outcome, Program},
-    raw::{self, Buffer, Which, number},
+    raw::{self, Buffer, Response, Which, number},
     world,
 };
 use core::{error::Error, ffi::CStr};
@@ -65,6 +66,7 @@ claims!(
     a_check_is_refused_where_an_execution_would_be,
     a_check_that_the_kernel_does_not_know_says_so,
     this_program_goes_on_from_a_sealed_copy,
+    this_program_is_opened_where_it_was_looked_for,
     this_program_does_not_go_on_without_proc,
     this_program_does_not_go_on_by_a_false_proc,
     this_program_does_not_go_on_as_another_process,
@@ -127,7 +129,7 @@ fn is_refused_with(
         Outcome::Ran(ended) => fail!("executed, and {ended:?}"),
     }
     // A direct call fails too, and does not replace the process.
-    crate::children::apart(|| {
+    children::apart(|| {
         same!(file.exec(args, env).err(), Some(expected));
         let after = (kernel::close_on_exec(file), raw::seals(file), file.len());
         same!(after, before);
@@ -792,7 +794,7 @@ fn a_missing_interpreter_is_named_without_execveat(world: &World) -> Verdict {
 
 fn a_missing_interpreter_is_named_when_the_table_is_full(world: &World) -> Verdict {
     let files = without_interpreter(world)?;
-    crate::children::apart(|| {
+    children::apart(|| {
         ok!(kernel::fill_the_table());
         for file in &files {
             same!(
@@ -949,7 +951,7 @@ fn a_check_that_the_kernel_does_not_know_says_so(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let file = ok!(program(world)?.file());
     for error in [Errno::EINVAL, Errno::ENOSYS] {
-        crate::children::apart(|| {
+        children::apart(|| {
             ok!(raw::refuse(Which::All(sc::nr::EXECVEAT), error));
             same!(file.check_exec(), Err(ExecError::Kernel(error)));
             Ok(())
@@ -982,6 +984,33 @@ fn this_program_goes_on_from_a_sealed_copy(world: &World) -> Verdict {
         (Outcome::Ran(Ended::Exited(0)), len) if len > 0 => Ok(()),
         other => fail!("{other:?}"),
     }
+}
+
+/// What is opened is what was looked at, whatever is mounted on `/proc` meanwhile: no other path is
+/// walked after the one that leads there.
+fn this_program_is_opened_where_it_was_looked_for(world: &World) -> Verdict {
+    /// `AT_FDCWD`, from linux/fcntl.h.
+    const CURRENT_DIRECTORY: u32 = -100_i32 as u32;
+
+    program(world)?;
+    needs!(parties::has_execveat(), parties::NO_EXECVEAT);
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    // The directory of this process, and any further one.
+    let responses = [Response::LetThrough, Response::Error(Errno::EACCES)];
+    let by_path = Which::Equal(sc::nr::OPENAT, 0, CURRENT_DIRECTORY);
+    children::apart(|| {
+        let supervisor = Supervisor::of(by_path, &responses)?;
+        let copied = going_on(|| {
+            // The copy is made, and then not executed: it would open its libraries.
+            raw::refuse(Which::All(sc::nr::EXECVEAT), Errno::EPERM)
+        });
+        match ok!(copied) {
+            (Outcome::Refused(ExecError::Kernel(Errno::EPERM)), 0) => {}
+            other => fail!("{other:?}"),
+        }
+        same!(supervisor.calls(), 1);
+        Ok(())
+    })
 }
 
 fn does_not_go_on(prepare: impl FnOnce() -> Result<(), Errno>) -> Verdict {
