@@ -378,13 +378,13 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// than it has room for, and none at all. They are close-on-exec from the start. Other control
 /// messages are skipped. After an error `descriptors` is empty: what came has been closed.
 ///
-/// `buffer` must not be empty: receiving 0 bytes and no descriptor means that the connection was
-/// closed. On a [`SocketType::SeqPacket`] socket an empty message looks the same, so do not rely on
-/// it with an untrusted sender. On a datagram socket it is an empty message, and `Ok(0)`; only for
-/// that, this asks for the socket's type (`SO_TYPE`) and polls it.
+/// `buffer` must not be empty, on any socket: receiving 0 bytes and no descriptor means that the
+/// connection was closed. On a [`SocketType::SeqPacket`] socket an empty message looks the same, so
+/// do not rely on it with an untrusted sender. On a datagram socket it is an empty message, and
+/// `Ok(0)`; only for that, this asks for the socket's type (`SO_TYPE`) and polls it.
 ///
-/// A stream may bring only a part of what was sent, and the descriptors with the first byte of that.
-/// Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts none.
+/// A stream may bring only a part of what was sent, and the descriptors with the first byte of
+/// that. Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts none.
 ///
 /// # Errors
 /// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.
@@ -396,7 +396,8 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// - `ECONNRESET`: the other side closed without reading what was sent to it. It is returned once;
 ///   then comes what the other side had sent, or the end.
 /// - `EINTR`: a signal came before anything was received.
-/// - `EINVAL`: a [`SocketType::Stream`] socket is not connected, but new, or listens.
+/// - `EINVAL`: `buffer` is empty, and nothing was received; or a [`SocketType::Stream`] socket is
+///   not connected, but new, or listens.
 /// - `ENOTCONN`: the same of a [`SocketType::SeqPacket`] socket.
 ///
 /// See [`recvmsg(2)`](https://man7.org/linux/man-pages/man2/recvmsg.2.html) and
@@ -464,11 +465,13 @@ fn receive_within<const N: usize>(
     let mut wait = Wait::new(timeout);
     loop {
         // What is readable by the poll may be gone by now.
-        match receive_with(socket, buffer, descriptors, net::MSG_DONTWAIT) {
-            Err(Failed::Kernel(Errno::EAGAIN | Errno::EINTR)) => {}
+        let waited = match receive_with(socket, buffer, descriptors, net::MSG_DONTWAIT) {
+            Err(Failed::Kernel(Errno::EAGAIN)) => wait.on(socket)?,
+            // That says nothing about what is there.
+            Err(Failed::Kernel(Errno::EINTR)) => wait.again()?,
             result => return result,
-        }
-        match wait.on(socket)? {
+        };
+        match waited {
             Waited::Readable => {}
             Waited::Over => return Err(Failed::TimedOut),
             Waited::Ended => return Err(Failed::Closed),
@@ -510,24 +513,37 @@ impl Wait {
         if self.has_ended {
             return Ok(Waited::Ended);
         }
-        if self.nanoseconds == 0 {
+        let left = self.left()?;
+        if left == 0 {
             return Ok(Waited::Over);
         }
-        let now = sys::sealing::clock()?;
-        let deadline = *self
-            .deadline
-            .get_or_insert(now.saturating_add(self.nanoseconds));
-        if now >= deadline {
-            return Ok(Waited::Over);
-        }
-        // The time is computed anew after each of these: whoever can send signals, or take messages
-        // away, must not make it longer.
-        match sys::socket::wait_readable(socket, deadline - now) {
+        match sys::socket::wait_readable(socket, left) {
             Ok(has_ended) => self.has_ended = has_ended,
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
         Ok(Waited::Readable)
+    }
+
+    /// Does not wait. A signal has come before it was known whether there is a message.
+    fn again(&mut self) -> Result<Waited, Errno> {
+        Ok(match self.left()? {
+            0 => Waited::Over,
+            _ => Waited::Readable,
+        })
+    }
+
+    /// What remains of the time, in nanoseconds. It is computed anew after each call: whoever can
+    /// send signals, or take messages away, must not make it longer.
+    fn left(&mut self) -> Result<u64, Errno> {
+        if self.nanoseconds == 0 {
+            return Ok(0);
+        }
+        let now = sys::sealing::clock()?;
+        let deadline = *self
+            .deadline
+            .get_or_insert(now.saturating_add(self.nanoseconds));
+        Ok(deadline.saturating_sub(now))
     }
 }
 
@@ -538,6 +554,10 @@ fn receive_with<const N: usize>(
     flags: u32,
 ) -> Result<usize, Failed> {
     descriptors.close();
+    // Without room for a byte, a stream's bytes would look like its end.
+    if buffer.is_empty() {
+        return Err(Failed::Kernel(Errno::EINVAL));
+    }
     let mut room = MaybeUninit::<(Rights<N>, [u64; OTHER_MESSAGES / 8])>::uninit();
     let len = size_of_val(&room);
     // SAFETY: `room` has that many bytes, and any byte is a `MaybeUninit<u8>`. It is aligned

@@ -32,6 +32,7 @@ claims!(
     a_time_of_the_sockets_own_does_not_matter,
     the_end_of_a_connection_ends_the_time,
     the_end_of_a_connection_that_comes_later_ends_the_time,
+    a_signal_before_the_last_message_loses_nothing,
     a_reset_connection_ends_the_time,
     a_datagram_socket_that_is_shut_ends_the_time,
     datagrams_without_a_sender_end_with_the_time,
@@ -376,6 +377,40 @@ fn the_end_of_a_connection_that_comes_later_ends_the_time(_: &World) -> Verdict 
         child.finish(PATIENCE)?;
     }
     Ok(())
+}
+
+/// The poll says that a message is there and that it is the last one. Then comes a signal.
+fn a_signal_before_the_last_message_loses_nothing(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let responses = [
+        Response::Error(Errno::EAGAIN),
+        Response::Error(Errno::EINTR),
+        Response::Error(Errno::EINTR),
+    ];
+    for kind in CONNECTIONS {
+        for time in [PATIENCE, Duration::MAX] {
+            let (one, other) = ok!(socket::socket_pair(kind));
+            same!(socket::send(&one, b"last", &[]), Ok(4));
+            ok!(parties::end_writing(&one));
+            children::apart(|| {
+                let supervisor = Supervisor::of(Which::All(sc::nr::RECVMSG), &responses)?;
+                same!(ok!(bytes_within(&other, time)), 4);
+                same!(supervisor.calls(), 4);
+                refused!(bytes_within(&other, time), ReceiveError::Closed);
+                Ok(())
+            })?;
+        }
+    }
+    // Signals without an end do not make it longer.
+    let (_one, other) = ok!(socket::socket_pair(SocketType::Stream));
+    children::apart(|| {
+        ok!(raw::refuse(Which::All(sc::nr::RECVMSG), Errno::EINTR));
+        let before = raw::now();
+        refused!(bytes_within(&other, SOON), ReceiveError::TimedOut);
+        lasted(SOON, before)?;
+        refused!(bytes_within(&other, Duration::ZERO), ReceiveError::TimedOut);
+        Ok(())
+    })
 }
 
 fn a_reset_connection_ends_the_time(_: &World) -> Verdict {

@@ -51,6 +51,7 @@ claims!(
     an_empty_datagram_is_not_the_end,
     datagrams_have_no_end,
     an_empty_message_brings_its_descriptors,
+    without_room_for_a_byte_nothing_is_received,
     an_empty_message_on_a_connection_looks_like_the_end,
     a_stream_needs_a_byte_for_descriptors,
     a_closed_peer_is_an_error_and_no_signal,
@@ -640,7 +641,7 @@ fn a_message_that_is_too_long_is_cut_and_says_so(_: &World) -> Verdict {
     for kind in MESSAGES {
         let (one, other) = ok!(socket::socket_pair(kind));
         let before = kernel::open_descriptors();
-        for len in [3, 0] {
+        for len in [3, 1] {
             same!(socket::send(&one, b"four", &[file.as_fd()]), Ok(4));
             same!(socket::send(&one, b"next", &[]), Ok(4));
             let (mut room, mut descriptors) = ([0; 4], ReceivedFds::<1>::new());
@@ -748,6 +749,37 @@ fn an_empty_message_brings_its_descriptors(_: &World) -> Verdict {
         same!(descriptors.len(), 1);
         same!(socket::send(&one, b"", &[file.as_fd()]), Ok(0));
         same!(ok!(SealedMemFd::receive(&other, 7)).len(), 7);
+    }
+    Ok(())
+}
+
+fn without_room_for_a_byte_nothing_is_received(_: &World) -> Verdict {
+    let file = ok!(sealed(b"content"));
+    for kind in KINDS {
+        let (one, other) = ok!(socket::socket_pair(kind));
+        let before = kernel::open_descriptors();
+        ok!(file.send(&one));
+        let mut descriptors = ReceivedFds::<1>::new();
+        for _ in 0..2 {
+            let time = Duration::MAX;
+            for result in [
+                socket::receive(&other, &mut [], &mut descriptors),
+                socket::receive_timeout(&other, &mut [], &mut descriptors, time),
+                socket::receive_timeout(&other, &mut [], &mut descriptors, Duration::ZERO),
+            ] {
+                refused!(result, ReceiveError::Kernel(Errno::EINVAL));
+                same!(descriptors.len(), 0);
+            }
+        }
+        // The message is still there.
+        same!(ok!(socket::receive(&other, &mut [0], &mut descriptors)), 1);
+        same!(descriptors.len(), 1);
+        // What was in it goes, as with every error.
+        refused!(
+            socket::receive(&other, &mut [], &mut descriptors),
+            ReceiveError::Kernel(Errno::EINVAL)
+        );
+        same!(kernel::open_descriptors(), before);
     }
     Ok(())
 }
