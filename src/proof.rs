@@ -3,8 +3,7 @@
 //!
 //! [`Proof`] is the only thing from which a `SealedMemFd` is made. Only [`Proof::of`] makes one of
 //! a file, and [`Proof::try_clone`] one of another descriptor of the same open file. A proof owns
-//! the descriptor that was asked, or is kept where that is lent, so that it is never about another
-//! one.
+//! or borrows the descriptor that was asked, so that it is never about another one.
 #![forbid(unsafe_code)]
 
 use crate::{
@@ -25,15 +24,19 @@ use linux_raw_sys::general as raw;
 /// The seals without which bytes could change, or disappear under a mapping.
 pub(crate) const PROOF_SEALS: Seals = Seals::WRITE.union(Seals::SHRINK);
 
-/// A memory file whose first `len` bytes are proven immutable.
-pub(crate) struct Proof {
-    file: OwnedMemFd,
+/// A memory file, owned or borrowed, whose first `len` bytes are proven immutable.
+///
+/// With a `BorrowedMemFd` it has the same layout: `BorrowedSealedMemFd` relies on that.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Proof<F = OwnedMemFd> {
+    file: F,
     // The size of its blocks, which tells a mapping about its pages.
     block: u32,
     len: usize,
 }
 
-impl Proof {
+impl<F: AsFd> Proof<F> {
     /// Proves that the content of `file` can no longer change, and that it has at most
     /// `max_len` bytes. Adds no seal.
     ///
@@ -41,10 +44,33 @@ impl Proof {
     /// The length that is read after them can therefore not get smaller. And a mapping that is
     /// made later still shows what is there now.
     #[inline(always)]
-    pub(crate) fn of(file: OwnedMemFd, max_len: usize) -> Result<Self, VerifyError<OwnedMemFd>> {
+    pub(crate) fn of(file: F, max_len: usize) -> Result<Self, VerifyError<F>> {
         match judge(file.as_fd(), max_len) {
             Ok((len, block)) => Ok(Self { file, block, len }),
             Err(kind) => Err(VerifyError::new(file, kind)),
+        }
+    }
+}
+
+impl<F> Proof<F> {
+    /// The file, of which nobody can change the first [`len`](Self::len) bytes.
+    pub(crate) const fn file(&self) -> &F {
+        &self.file
+    }
+
+    /// The length at which the content was proven, in bytes. At most `isize::MAX`.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Proof {
+    /// The same proof, of the descriptor that is lent.
+    pub(crate) fn borrowed(&self) -> Proof<BorrowedMemFd<'_>> {
+        Proof {
+            file: (&self.file).into(),
+            block: self.block,
+            len: self.len,
         }
     }
 
@@ -58,11 +84,6 @@ impl Proof {
     /// the kernel can be believed about them.
     pub(crate) fn may_be_of(file: &OwnedMemFd) -> bool {
         file.seals().is_ok_and(|seals| seals.contains(PROOF_SEALS))
-    }
-
-    /// The file, of which nobody can change the first [`len`](Self::len) bytes.
-    pub(crate) const fn file(&self) -> &OwnedMemFd {
-        &self.file
     }
 
     /// What is mapped of it: at most the proven bytes.
@@ -90,11 +111,6 @@ impl Proof {
         let is_fixed = self.file.seals()?.contains(Seals::GROW);
         let is_whole = is_fixed && self.file.len()? == self.len as u64;
         Ok(is_whole.then_some(&self.file))
-    }
-
-    /// The length at which the content was proven, in bytes. At most `isize::MAX`.
-    pub(crate) const fn len(&self) -> usize {
-        self.len
     }
 
     /// The file without the proof.
@@ -368,7 +384,8 @@ fn check_memfd(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
 impl TryFrom<OwnedFd> for OwnedMemFd {
     type Error = VerifyError<OwnedFd>;
 
-    /// Takes a descriptor if it is one of a memory file.
+    /// Takes a descriptor if it is one of a memory file. For one that somebody lends, see
+    /// [`BorrowedMemFd`].
     ///
     /// This says nothing about its seals, or about what others do with the file meanwhile. Shared
     /// anonymous memory and System V segments that were opened through `/proc/PID/map_files` pass

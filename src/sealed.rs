@@ -5,18 +5,16 @@
 
 use crate::{
     errno::Errno,
-    fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
-    memfd::OwnedMemFd,
+    memfd::{BorrowedMemFd, OwnedMemFd},
     proof::{MapError, Proof, VerifyErrorKind, range_within},
     region::{MapMode, Region, Source},
 };
 use core::{
     fmt,
-    marker::PhantomData,
-    mem::{self, ManuallyDrop},
     ops::{Deref, DerefMut, RangeBounds},
-    slice,
+    ptr, slice,
 };
 
 /// A memory file whose contents are proven immutable.
@@ -54,6 +52,7 @@ use core::{
 /// let sealed = owned_memfd::SealedMemFd { proof: todo!() };
 /// ```
 #[doc(alias = "SealedFile")]
+#[repr(transparent)]
 pub struct SealedMemFd {
     proof: Proof,
 }
@@ -412,7 +411,7 @@ impl fmt::Debug for SealedMemFd {
 /// A memory file that somebody else keeps open for `'fd`, and whose contents are proven immutable.
 ///
 /// All methods of [`SealedMemFd`] that borrow it work on it. Dropping it closes nothing. A map
-/// of it outlives both.
+/// of it outlives both. Without the proof, it is a [`BorrowedMemFd`].
 ///
 /// ```
 /// use owned_memfd::{BorrowedSealedMemFd, SealedMemFd, fd::OwnedFd};
@@ -453,10 +452,10 @@ impl fmt::Debug for SealedMemFd {
 /// let file = BorrowedSealedMemFd::verify(&fd, 1024).unwrap();
 /// let owned: SealedMemFd = *file;
 /// ```
+#[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct BorrowedSealedMemFd<'fd> {
-    /// Never dropped, which would close the descriptor of whoever lends it.
-    sealed: ManuallyDrop<SealedMemFd>,
-    lender: PhantomData<BorrowedFd<'fd>>,
+    proof: Proof<BorrowedMemFd<'fd>>,
 }
 
 impl<'fd> BorrowedSealedMemFd<'fd> {
@@ -466,8 +465,6 @@ impl<'fd> BorrowedSealedMemFd<'fd> {
     /// `fd` is asked once for its descriptor, and that one is judged and kept. What a later
     /// [`as_fd`](AsFd::as_fd) would return does not matter.
     ///
-    /// From a [`BorrowedFd`], use `try_from` if the result is to live as long as it does.
-    ///
     /// # Errors
     /// As [`SealedMemFd::verify`].
     ///
@@ -475,24 +472,34 @@ impl<'fd> BorrowedSealedMemFd<'fd> {
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
     pub fn verify(fd: &'fd (impl AsFd + ?Sized), max_len: usize) -> Result<Self, VerifyErrorKind> {
-        Self::of(fd.as_fd(), max_len)
+        Self::verify_fd(fd.as_fd(), max_len)
     }
 
-    fn of(fd: BorrowedFd<'fd>, max_len: usize) -> Result<Self, VerifyErrorKind> {
-        // SAFETY: the descriptor is not -1, and open for `'fd`. What is made of its number here is
-        // no owner, since it is never dropped: it is forgotten with the error, or else kept in a
-        // `ManuallyDrop`, of which only references are given out, and none beyond `'fd`.
-        let file = unsafe { OwnedMemFd::from_raw_fd(fd.as_raw_fd()) };
-        match Proof::of(file, max_len) {
-            Ok(proof) => Ok(Self {
-                sealed: ManuallyDrop::new(SealedMemFd::new(proof)),
-                lender: PhantomData,
-            }),
-            Err(error) => {
-                let kind = error.kind();
-                mem::forget(error);
-                Err(kind)
-            }
+    /// Verifies a descriptor as [`verify`](Self::verify) does. What this returns lives as long as
+    /// the descriptor is lent, not only as long as the `BorrowedFd` is borrowed.
+    ///
+    /// ```
+    /// use owned_memfd::{BorrowedSealedMemFd, VerifyErrorKind, fd::BorrowedFd};
+    ///
+    /// fn first(fds: [BorrowedFd<'_>; 2]) -> Result<BorrowedSealedMemFd<'_>, VerifyErrorKind> {
+    ///     BorrowedSealedMemFd::verify_fd(fds[0], 1024)
+    /// }
+    /// # let sealed = owned_memfd::SealedMemFd::copy_from_slice(c"first", b"hello")?;
+    /// # use owned_memfd::fd::AsFd;
+    /// # assert_eq!(first([sealed.as_fd(); 2])?.len(), 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`SealedMemFd::verify`].
+    ///
+    /// Since Linux 3.17.
+    /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[doc(alias = "F_GET_SEALS")]
+    pub fn verify_fd(fd: BorrowedFd<'fd>, max_len: usize) -> Result<Self, VerifyErrorKind> {
+        match Proof::of(BorrowedMemFd::from_fd_unchecked(fd), max_len) {
+            Ok(proof) => Ok(Self { proof }),
+            Err(error) => Err(error.kind()),
         }
     }
 }
@@ -501,7 +508,20 @@ impl Deref for BorrowedSealedMemFd<'_> {
     type Target = SealedMemFd;
 
     fn deref(&self) -> &SealedMemFd {
-        &self.sealed
+        // SAFETY: both types are transparent, about a `Proof` in the layout of C. Its fields have the
+        // same types but for the first one, and a `BorrowedMemFd` has the layout of the
+        // `OwnedMemFd` to which it dereferences. The reference is shared, so that nobody can move
+        // the owner out of it or drop it, and ends before `'fd` does.
+        unsafe { &*ptr::from_ref(self).cast::<SealedMemFd>() }
+    }
+}
+
+impl<'fd> From<&'fd SealedMemFd> for BorrowedSealedMemFd<'fd> {
+    /// The same file, lent, with its proof. No call is made.
+    fn from(sealed: &'fd SealedMemFd) -> Self {
+        Self {
+            proof: sealed.proof.borrowed(),
+        }
     }
 }
 
@@ -510,26 +530,32 @@ impl<'fd> TryFrom<BorrowedFd<'fd>> for BorrowedSealedMemFd<'fd> {
 
     /// As [`BorrowedSealedMemFd::verify`], without a limit of the caller's.
     fn try_from(fd: BorrowedFd<'fd>) -> Result<Self, VerifyErrorKind> {
-        Self::of(fd, usize::MAX)
+        Self::verify_fd(fd, usize::MAX)
     }
 }
 
 impl<'fd> From<BorrowedSealedMemFd<'fd>> for BorrowedFd<'fd> {
     fn from(file: BorrowedSealedMemFd<'fd>) -> Self {
-        // SAFETY: the number is that of a `BorrowedFd<'fd>`.
-        unsafe { Self::borrow_raw(file.as_raw_fd()) }
+        BorrowedMemFd::from(file).into()
+    }
+}
+
+impl<'fd> From<BorrowedSealedMemFd<'fd>> for BorrowedMemFd<'fd> {
+    /// The memory file, without the proof.
+    fn from(file: BorrowedSealedMemFd<'fd>) -> Self {
+        *file.proof.file()
     }
 }
 
 impl AsFd for BorrowedSealedMemFd<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.sealed.as_fd()
+        self.proof.file().as_fd()
     }
 }
 
 impl AsRawFd for BorrowedSealedMemFd<'_> {
     fn as_raw_fd(&self) -> RawFd {
-        self.sealed.as_raw_fd()
+        self.proof.file().as_raw_fd()
     }
 }
 

@@ -221,7 +221,9 @@ impl SealedMemFd {
     /// and at most `max_len` bytes long. Adds no seal.
     ///
     /// A read-only descriptor is enough. A write-only one is accepted, but cannot be read or
-    /// mapped. Once this returns, nothing that the sender does can change the bytes.
+    /// mapped. Once this returns, nothing that the sender does can change the bytes. To verify a
+    /// descriptor that you only borrow, see
+    /// [`BorrowedSealedMemFd`](crate::BorrowedSealedMemFd::verify).
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and

@@ -11,8 +11,8 @@ use crate::{
 };
 use core::cell::Cell;
 use owned_memfd::{
-    BorrowedSealedMemFd, Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd, Seals, SeekFrom,
-    VerifyErrorKind,
+    BorrowedMemFd, BorrowedSealedMemFd, Errno, MapError, MemFdFlags, OwnedMemFd, SealedMemFd,
+    Seals, SeekFrom, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
     has_cve_2026_63952,
@@ -33,6 +33,8 @@ claims!(
     what_is_a_directory_or_a_block_device_is_refused,
     what_can_block_is_refused,
     a_proof_of_what_is_lent_closes_nothing,
+    a_proof_of_what_is_lent_is_copied_and_outlives_its_lenders_reference,
+    a_proof_is_lent_without_a_call,
     who_lends_one_descriptor_after_the_other_is_asked_once,
     what_is_an_ordinary_file_is_refused,
     a_file_of_a_tmpfs_is_refused,
@@ -322,6 +324,56 @@ impl AsFd for InTurns<'_> {
         let asked = self.asked.replace(self.asked.get() + 1);
         self.descriptors[asked % 2]
     }
+}
+
+/// The proof lives as long as the descriptor does, not only as long as what lends it.
+fn a_proof_of_what_is_lent_is_copied_and_outlives_its_lenders_reference(_: &World) -> Verdict {
+    let file = ok!(kernel::holding(b"0123"));
+    ok!(file.add_seals(PROOF));
+    let number = file.as_raw_fd();
+    let kept = {
+        let lent: BorrowedFd<'_> = file.as_fd();
+        same!(
+            BorrowedSealedMemFd::verify_fd(lent, 3).err(),
+            Some(VerifyErrorKind::TooLarge { len: 4, max_len: 3 })
+        );
+        let proven = ok!(BorrowedSealedMemFd::verify_fd(lent, 4));
+        let copy = proven;
+        same!((copy.as_raw_fd(), copy.len()), (number, 4));
+        same!(proven.as_raw_fd(), number);
+        copy
+    };
+    same!(kept.as_memfd().as_raw_fd(), number);
+    same!(&ok!(kept.map())[..], b"0123");
+    // Also without the proof.
+    let unproven = BorrowedMemFd::from(kept);
+    same!(unproven.as_raw_fd(), number);
+    same!(unproven.len(), Ok(4));
+    // What was rejected, and each of the copies, has closed nothing.
+    same!(file.len(), Ok(4));
+    Ok(())
+}
+
+fn a_proof_is_lent_without_a_call(world: &World) -> Verdict {
+    let sealed = ok!(SealedMemFd::copy_from_slice(c"lent", b"content"));
+    let lent = BorrowedSealedMemFd::from(&sealed);
+    same!(lent.as_raw_fd(), sealed.as_raw_fd());
+    same!(lent.len(), 7);
+    same!(&ok!(lent.map())[..], b"content");
+    same!(
+        kernel::identity(&ok!(lent.try_clone())),
+        kernel::identity(&sealed)
+    );
+    needs!(world.tracing, world::NO_TRACING);
+    let calls = children::calls_of(|| {
+        let lent = BorrowedSealedMemFd::from(&sealed);
+        same!(lent.len(), 7);
+        Ok(())
+    })?;
+    same!(calls, 0);
+    // The owner has it still.
+    same!(sealed.as_memfd().len(), Ok(7));
+    Ok(())
 }
 
 fn who_lends_one_descriptor_after_the_other_is_asked_once(_: &World) -> Verdict {

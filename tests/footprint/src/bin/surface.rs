@@ -250,7 +250,12 @@ fn sealed(tally: &mut Tally) {
         tally.is(file.as_raw_fd() == 0);
         tally.is(file.as_fd().as_raw_fd() == 0);
         tally.is(BorrowedFd::from(file).as_raw_fd() == 0);
+        tally.is(BorrowedMemFd::from(file).as_raw_fd() == 0);
     }
+    if let Some(file) = tally.ok(BorrowedSealedMemFd::verify_fd(sealed.as_fd(), black_box(1))) {
+        tally.ok(file.read_at(&mut buffer, black_box(0)));
+    }
+    tally.is(BorrowedSealedMemFd::from(&sealed).len() == 1);
     tally.ok(BorrowedSealedMemFd::try_from(sealed.as_fd()));
     tally.ok(SealedMemFd::verify(sealed.into(), black_box(1)));
     tally.ok(owned_memfd::has_cve_2026_63952());
