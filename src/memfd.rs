@@ -699,7 +699,7 @@ impl fmt::Display for SealError {
             }
             Self::UnknownSeal => "this kernel does not know one of the seals",
             Self::NotMemFd => "not a memory file",
-            // The kernel's words are about other files, so its name for the error, too.
+            // The kernel's message is about other files, so this adds the error's name.
             Self::Kernel(errno) => return write!(f, "{errno} ({errno:?})"),
         })
     }

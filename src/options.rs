@@ -320,16 +320,18 @@ pub enum CreateError {
     PartialHugePage {
         /// The length that was asked for, in bytes.
         len: usize,
+        /// The size of a huge page of the file, in bytes.
+        page_size: usize,
     },
     /// With [`huge_pages`](MemFdOptions::huge_pages), fewer pages are free than the file needs.
     NoHugePages {
         /// The length that was asked for, in bytes.
         len: usize,
     },
-    /// A [`writer`](MemFdOptions::writer) with [`huge_pages`](MemFdOptions::huge_pages). Such a
-    /// file can be written only through a mapping, as by
-    /// [`create_with`](MemFdOptions::create_with).
-    WriterOnHugePages,
+    /// A [`writer`](MemFdOptions::writer) or a [`copy_from_file`](MemFdOptions::copy_from_file)
+    /// with [`huge_pages`](MemFdOptions::huge_pages). Such a file can be written only through a
+    /// mapping, as by [`create_with`](MemFdOptions::create_with).
+    WriteOnHugePages,
     /// The kernel returned this error; [`MemFdOptions::create`] says why. Or
     /// [`MemFdOptions::create_with`], if that was called.
     Kernel(Errno),
@@ -363,17 +365,15 @@ impl fmt::Display for CreateError {
             Self::TooLong { len } => {
                 write!(f, "{len} bytes are more than a file can have: {}", i64::MAX)
             }
-            Self::PartialHugePage { len } => {
-                write!(
-                    f,
-                    "{len} bytes are not a multiple of the huge page of the file"
-                )
-            }
+            Self::PartialHugePage { len, page_size } => write!(
+                f,
+                "{len} bytes are not a multiple of a huge page, which has {page_size} bytes"
+            ),
             Self::NoHugePages { len } => write!(
                 f,
                 "not enough huge pages are free for {len} bytes: vm.nr_hugepages reserves them"
             ),
-            Self::WriterOnHugePages => f.write_str(
+            Self::WriteOnHugePages => f.write_str(
                 "a file on huge pages can be written only through a mapping, as by create_with",
             ),
             Self::Kernel(errno) => errno.fmt(f),
@@ -396,7 +396,7 @@ impl From<CreateError> for Errno {
             | CreateError::NameTooLong { .. }
             | CreateError::TooLong { .. }
             | CreateError::PartialHugePage { .. }
-            | CreateError::WriterOnHugePages => Self::EINVAL,
+            | CreateError::WriteOnHugePages => Self::EINVAL,
         }
     }
 }

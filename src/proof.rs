@@ -333,7 +333,8 @@ fn explain_no_proof(fd: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
     match explain_no_seals(fd, errno) {
         VerifyErrorKind::NotMemFd => match sys::memfd::kind(fd) {
             Ok(raw::S_IFREG) => VerifyErrorKind::CanChange,
-            kind => not_regular(kind.unwrap_or(raw::S_IFDIR)),
+            Ok(kind) => not_regular(kind),
+            Err(_) => VerifyErrorKind::NotMemFd,
         },
         kind => kind,
     }
@@ -344,7 +345,7 @@ pub(crate) const fn not_regular(kind: u32) -> VerifyErrorKind {
     match kind {
         // The kernel's own files, such as those of epoll, have no kind.
         0 | raw::S_IFIFO | raw::S_IFSOCK | raw::S_IFCHR => VerifyErrorKind::CanBlock,
-        _ => VerifyErrorKind::NotMemFd,
+        _ => VerifyErrorKind::NotRegular,
     }
 }
 
@@ -486,10 +487,12 @@ pub enum VerifyErrorKind {
     /// The kernel returned this error: one that the method lists, or one of a seccomp filter's,
     /// which may refuse any call.
     Kernel(Errno),
-    /// It is not a memory file, and none of what [`CanChange`](Self::CanChange) and
-    /// [`CanBlock`](Self::CanBlock) name: a directory or a block device. Where only a memory file
-    /// will do, it is every file that is none.
+    /// It is not a memory file. Verifying says this only where the kernel does not tell what else it
+    /// is; otherwise see [`CanChange`](Self::CanChange), [`CanBlock`](Self::CanBlock) and
+    /// [`NotRegular`](Self::NotRegular).
     NotMemFd,
+    /// It is a directory or a block device, and so neither a memory file nor one to copy.
+    NotRegular,
     /// It is a regular file that has no seals, as on a disk or in `/proc`. It can change, and no
     /// seal can prevent that. [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) copies it. A
     /// file of a tmpfs has seals, but never those of a proof: that is
@@ -503,7 +506,8 @@ pub enum VerifyErrorKind {
     PathOnly,
     /// It is open only for writing, and so cannot be copied.
     WriteOnly,
-    /// It lacks these seals, without which its content could change or disappear. The sender may
+    /// It lacks these seals: without [`Seals::WRITE`] its content could change, and without
+    /// [`Seals::SHRINK`] it could get shorter. The sender may
     /// still add them. [`verify_or_copy`](crate::SealedMemFd::verify_or_copy) copies such a file.
     MissingSeals(Seals),
     /// It has [`Seals::FUTURE_WRITE`] instead of [`Seals::WRITE`]: older mappings can still
@@ -541,27 +545,42 @@ impl fmt::Display for VerifyErrorKind {
         match self {
             Self::Kernel(errno) => errno.fmt(f),
             Self::NotMemFd => f.write_str("the descriptor is not that of a memory file"),
+            Self::NotRegular => {
+                f.write_str("the file is a directory or a block device, not a regular file")
+            }
             Self::CanChange => f.write_str(
-                "the descriptor is that of a regular file, not of a memory file: no seal can keep it from changing",
+                "the descriptor is that of a regular file, not of a memory file: \
+                 no seal can keep it from changing",
             ),
             Self::CanBlock => f.write_str(
-                "the descriptor is that of a pipe, a socket, a device or the like, not of a memory file",
+                "the file is a pipe, a socket, a device or the like, \
+                 from which a read can wait for ever",
             ),
             Self::PathOnly => f.write_str("the descriptor is open with O_PATH"),
             Self::WriteOnly => f.write_str("the descriptor is not open for reading"),
-            Self::MissingSeals(seals) => write!(
-                f,
-                "the file is not sealed with {seals}, without which its content could change or disappear"
-            ),
+            Self::MissingSeals(seals) => {
+                let what = match (seals.contains(Seals::WRITE), seals.contains(Seals::SHRINK)) {
+                    (false, _) => "it could get shorter",
+                    (_, false) => "its content could change",
+                    _ => "its content could change or disappear",
+                };
+                write!(
+                    f,
+                    "the file is not sealed with {seals}, without which {what}"
+                )
+            }
             Self::FutureWriteOnly => f.write_str(
-                "the file is sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE: older mappings can still write",
+                "the file is sealed with F_SEAL_FUTURE_WRITE, but not with F_SEAL_WRITE: \
+                 older mappings can still write",
             ),
             Self::ForgeableSeals => f.write_str(
-                "the file is sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, which CVE-2026-63952 forges, and this kernel has it",
+                "the file is sealed with F_SEAL_EXEC and F_SEAL_FUTURE_WRITE, \
+                 which CVE-2026-63952 forges, and this kernel has it",
             ),
             Self::ProbeFailed(errno) => write!(
                 f,
-                "cannot tell whether this kernel has CVE-2026-63952, which forges these seals: {errno}"
+                "cannot tell whether this kernel has CVE-2026-63952, \
+                 which forges these seals: {errno}"
             ),
             Self::Seal(cause) => write!(f, "the file cannot be sealed: {cause}"),
             Self::TooLarge { len, max_len } => write!(
@@ -601,6 +620,7 @@ impl From<VerifyErrorKind> for Errno {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,
             VerifyErrorKind::Seal(cause) => cause.into(),
             VerifyErrorKind::NotMemFd
+            | VerifyErrorKind::NotRegular
             | VerifyErrorKind::CanChange
             | VerifyErrorKind::CanBlock
             | VerifyErrorKind::WrongLen { .. } => Self::EINVAL,

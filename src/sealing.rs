@@ -242,8 +242,8 @@ impl SealedMemFd {
     /// - [`VerifyErrorKind::CanChange`]: it is a regular file, but no memory file.
     /// - [`VerifyErrorKind::CanBlock`]: it is a pipe, a socket, a character device, or one of the
     ///   kernel's own files, such as that of `eventfd`.
-    /// - [`VerifyErrorKind::NotMemFd`]: it is a directory or a block device; or before Linux 4.11,
-    ///   any file that has no seals.
+    /// - [`VerifyErrorKind::NotRegular`]: it is a directory or a block device.
+    /// - [`VerifyErrorKind::NotMemFd`]: before Linux 4.11, it is any file that has no seals.
     /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
     /// - [`VerifyErrorKind::MissingSeals`]: the file lacks [`Seals::WRITE`] or
     ///   [`Seals::SHRINK`]. A file of a tmpfs always does.
@@ -457,12 +457,12 @@ impl MemFdOptions {
     /// # Errors
     /// As [`SealedMemFd::copy_from_slice`], and:
     /// - [`CreateError::Verify`] with [`VerifyErrorKind::CanBlock`]: `file` is a pipe, a socket, a
-    ///   character device or the like. It is not read. With [`VerifyErrorKind::NotMemFd`]: it is a
-    ///   directory or a block device. With [`VerifyErrorKind::WriteOnly`]: it is not open for
+    ///   character device or the like. It is not read. With [`VerifyErrorKind::NotRegular`]: it is
+    ///   a directory or a block device. With [`VerifyErrorKind::WriteOnly`]: it is not open for
     ///   reading. With [`VerifyErrorKind::TooLarge`]: it is longer than `max_len`. Nothing is left
     ///   of the copy.
-    /// - `EINVAL`: with [`huge_pages`](Self::huge_pages), which can be written only through a
-    ///   mapping. No call is made.
+    /// - [`CreateError::WriteOnHugePages`]: with [`huge_pages`](Self::huge_pages), which can be
+    ///   written only through a mapping. No call is made.
     /// - Any other error of reading `file`.
     ///
     /// Since Linux 3.17.
@@ -476,7 +476,7 @@ impl MemFdOptions {
         max_len: usize,
     ) -> Result<SealedMemFd, CreateError> {
         if self.has_huge_pages() {
-            return Err(Errno::EINVAL.into());
+            return Err(CreateError::WriteOnHugePages);
         }
         let source = file.as_fd();
         let found = sys::memfd::stat(source)?;
@@ -611,7 +611,7 @@ impl MemFdOptions {
         if len > 0 {
             // First the length: allocating a part of a huge page would lengthen the file to all
             // of it, where setting that length is an error.
-            let explain = |errno| self.explain_len(len, errno);
+            let explain = |errno| self.explain_len(memfd, len, errno);
             memfd.set_len(len as u64).map_err(explain)?;
             if self.has_huge_pages() {
                 memfd.allocate(0, len as u64).map_err(explain)?;
@@ -652,10 +652,13 @@ impl MemFdOptions {
 
     /// Why a file cannot have this length.
     #[cold]
-    const fn explain_len(self, len: usize, errno: Errno) -> CreateError {
+    fn explain_len(self, memfd: &OwnedMemFd, len: usize, errno: Errno) -> CreateError {
         match errno {
             Errno::EINVAL if len > isize::MAX as usize => CreateError::TooLong { len },
-            Errno::EINVAL if self.has_huge_pages() => CreateError::PartialHugePage { len },
+            Errno::EINVAL if self.has_huge_pages() => match memfd.page_size() {
+                Ok(page_size) => CreateError::PartialHugePage { len, page_size },
+                Err(_) => CreateError::Kernel(errno),
+            },
             Errno::ENOSPC if self.has_huge_pages() => CreateError::NoHugePages { len },
             errno => CreateError::Kernel(errno),
         }

@@ -43,7 +43,7 @@ impl MemFdOptions {
     ///
     /// # Errors
     /// As [`create`](Self::create), and:
-    /// - [`CreateError::WriterOnHugePages`]: with [`huge_pages`](Self::huge_pages). Such a file can
+    /// - [`CreateError::WriteOnHugePages`]: with [`huge_pages`](Self::huge_pages). Such a file can
     ///   be written only through a mapping, as by [`create_with`](Self::create_with). No call is
     ///   made.
     ///
@@ -75,7 +75,7 @@ impl MemFdOptions {
         buffer: &mut [u8],
     ) -> Result<Writer<'_>, CreateError> {
         if self.has_huge_pages() {
-            return Err(CreateError::WriterOnHugePages);
+            return Err(CreateError::WriteOnHugePages);
         }
         // Close-on-exec until it is sealed: a program that is executed meanwhile could write it.
         let file = self.sealable(true).close_on_exec(true).create(name)?;

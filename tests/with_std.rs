@@ -80,8 +80,9 @@ fn a_refused_name_becomes_invalid_input_with_its_cause() {
 }
 
 /// Every reason of this crate's own for rejecting a file.
-const REJECTED: [VerifyErrorKind; 10] = [
+const REJECTED: [VerifyErrorKind; 11] = [
     VerifyErrorKind::NotMemFd,
+    VerifyErrorKind::NotRegular,
     VerifyErrorKind::CanChange,
     VerifyErrorKind::CanBlock,
     VerifyErrorKind::PathOnly,
@@ -196,8 +197,11 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
         CreateError::NameHasNul { at: 1 },
         CreateError::NameTooLong { len: 250 },
         CreateError::TooLong { len: usize::MAX },
-        CreateError::PartialHugePage { len: 1 },
-        CreateError::WriterOnHugePages,
+        CreateError::PartialHugePage {
+            len: 1,
+            page_size: 2,
+        },
+        CreateError::WriteOnHugePages,
     ] {
         is_our_own::<CreateError>(error, ErrorKind::InvalidInput, &error.to_string());
     }
@@ -699,7 +703,7 @@ fn conversions_of_a_sealed_file_keep_the_descriptor() -> Outcome {
     let directory = File::open("/")?;
     let number = directory.as_raw_fd();
     let refused = SealedMemFd::try_from(directory).unwrap_err();
-    assert_eq!(refused.kind(), VerifyErrorKind::NotMemFd);
+    assert_eq!(refused.kind(), VerifyErrorKind::NotRegular);
     assert_eq!(refused.into_inner().as_raw_fd(), number);
     Ok(())
 }

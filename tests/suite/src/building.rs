@@ -933,7 +933,7 @@ fn a_build_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
 }
 
 fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdict {
-    attacks::huge_page_size(world, 1)?;
+    let page_size = attacks::huge_page_size(world, 1)?;
     let mut called = false;
     match on_huge_pages().create_with(c"suite", 100, |_| called = true) {
         Ok(sealed) => {
@@ -941,7 +941,13 @@ fn a_build_of_a_part_of_a_huge_page_is_refused_or_exact(world: &World) -> Verdic
             same!(ok!(sealed.map()).len(), 100);
         }
         Err(error) => {
-            same!(error, CreateError::PartialHugePage { len: 100 });
+            same!(
+                error,
+                CreateError::PartialHugePage {
+                    len: 100,
+                    page_size
+                }
+            );
             holds!(!called);
         }
     }
@@ -1249,7 +1255,7 @@ fn what_can_block_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
 }
 
 fn a_directory_or_a_block_device_is_not_copied(_: &World) -> Verdict {
-    strangers::no_bytes(|fd| is_not_copied(fd, VerifyErrorKind::NotMemFd))
+    strangers::no_bytes(|fd| is_not_copied(fd, VerifyErrorKind::NotRegular))
 }
 
 fn a_descriptor_without_access_is_not_copied(world: &World) -> Verdict {
@@ -1551,7 +1557,7 @@ fn what_is_no_regular_file_is_neither_read_nor_waited_for(_: &World) -> Verdict 
         let kind = VerifyErrorKind::CanBlock;
         same!(refused(fd), Some(CreateError::Verify(kind)));
     }
-    let kind = VerifyErrorKind::NotMemFd;
+    let kind = VerifyErrorKind::NotRegular;
     same!(refused(root), Some(CreateError::Verify(kind)));
     Ok(())
 }
@@ -1572,7 +1578,7 @@ fn a_copy_of_a_file_is_not_made_on_huge_pages_from_a_pool(_: &World) -> Verdict 
     let source = ok!(kernel::holding(b"0123"));
     let options = MemFdOptions::new().huge_pages(HugePageSize::DEFAULT);
     let refused = options.copy_from_file(c"claim", &source, 4);
-    same!(refused.err(), Some(CreateError::Kernel(Errno::EINVAL)));
+    same!(refused.err(), Some(CreateError::WriteOnHugePages));
     Ok(())
 }
 

@@ -186,6 +186,7 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     let kinds = [
         (VerifyErrorKind::Kernel(KERNEL), KERNEL),
         (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::NotRegular, Errno::EINVAL),
         (VerifyErrorKind::CanChange, Errno::EINVAL),
         (VerifyErrorKind::CanBlock, Errno::EINVAL),
         (VerifyErrorKind::PathOnly, Errno::EBADF),
@@ -220,9 +221,15 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
         (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
         (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
         (CreateError::TooLong { len: 1 }, Errno::EINVAL),
-        (CreateError::PartialHugePage { len: 1 }, Errno::EINVAL),
+        (
+            CreateError::PartialHugePage {
+                len: 1,
+                page_size: 2,
+            },
+            Errno::EINVAL,
+        ),
         (CreateError::NoHugePages { len: 1 }, Errno::ENOSPC),
-        (CreateError::WriterOnHugePages, Errno::EINVAL),
+        (CreateError::WriteOnHugePages, Errno::EINVAL),
     ] {
         same!(passed_on(error), errno);
         same!(passed_on(TryCreateError::<Errno>::Create(error)), errno);
@@ -319,6 +326,7 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
     }
     for reason in [
         VerifyErrorKind::NotMemFd,
+        VerifyErrorKind::NotRegular,
         VerifyErrorKind::CanChange,
         VerifyErrorKind::CanBlock,
         VerifyErrorKind::PathOnly,
@@ -329,6 +337,36 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         holds!(!reasons.as_str().contains(said.as_str()), "{said:?} twice");
         ok!(reasons.write_str(said.as_str()));
     }
+    for (missing, consequence) in [
+        (
+            Seals::SHRINK,
+            "F_SEAL_SHRINK, without which it could get shorter",
+        ),
+        (
+            Seals::WRITE,
+            "F_SEAL_WRITE, without which its content could change",
+        ),
+        (
+            Seals::SHRINK | Seals::WRITE,
+            "without which its content could change or disappear",
+        ),
+    ] {
+        let said = Text::of(VerifyErrorKind::MissingSeals(missing));
+        holds!(said.as_str().ends_with(consequence), "{said:?}");
+    }
+    // Somebody who copies a file has asked for no memory file.
+    for reason in [VerifyErrorKind::NotRegular, VerifyErrorKind::CanBlock] {
+        let said = Text::of(reason);
+        holds!(!said.as_str().contains("memory file"), "{said:?}");
+    }
+    let said = Text::of(CreateError::PartialHugePage {
+        len: 1234,
+        page_size: 5678,
+    });
+    holds!(
+        said.as_str().contains("1234") && said.as_str().contains("5678"),
+        "{said:?}"
+    );
     for (error, numbers) in [
         (MapError::OutOfBounds { bound: 34, len: 12 }, ["34", "12"]),
         (MapError::Reversed { start: 56, end: 7 }, ["56", "7"]),
@@ -369,6 +407,7 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
     let kinds = [
         (VerifyErrorKind::Kernel(Errno::EXDEV), Errno::EXDEV),
         (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+        (VerifyErrorKind::NotRegular, Errno::EINVAL),
         (VerifyErrorKind::CanChange, Errno::EINVAL),
         (VerifyErrorKind::CanBlock, Errno::EINVAL),
         (VerifyErrorKind::PathOnly, Errno::EBADF),
@@ -391,9 +430,15 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
         (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
         (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
         (CreateError::TooLong { len: 1 }, Errno::EINVAL),
-        (CreateError::PartialHugePage { len: 1 }, Errno::EINVAL),
+        (
+            CreateError::PartialHugePage {
+                len: 1,
+                page_size: 2,
+            },
+            Errno::EINVAL,
+        ),
         (CreateError::NoHugePages { len: 1 }, Errno::ENOSPC),
-        (CreateError::WriterOnHugePages, Errno::EINVAL),
+        (CreateError::WriteOnHugePages, Errno::EINVAL),
         (CreateError::Kernel(Errno::EXDEV), Errno::EXDEV),
     ] {
         same!(Errno::from(error), errno);

@@ -263,7 +263,7 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
 }
 
 fn what_is_a_directory_or_a_block_device_is_refused(_: &World) -> Verdict {
-    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotRegular))
 }
 
 fn what_can_block_is_refused(world: &World) -> Verdict {

@@ -323,7 +323,7 @@ fn a_file_on_huge_pages_has_no_writer(world: &World) -> Verdict {
     let options = MemFdOptions::new().huge_pages(HugePageSize::DEFAULT);
     let mut buffer = [0; 8];
     let refused = options.writer(c"suite", &mut buffer).err();
-    same!(refused, Some(CreateError::WriterOnHugePages));
+    same!(refused, Some(CreateError::WriteOnHugePages));
     Ok(())
 }
 
