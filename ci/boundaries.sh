@@ -8,7 +8,8 @@
 #
 # This script also compiles each module with only those above it, which finds what no parser sees:
 # a method that another module adds to a type. It checks the dependencies of every set of features,
-# that nothing unknown lies at the top level, and that the workflow runs every check.
+# that nothing unknown lies at the top level, and that the workflow runs every check, privileged
+# where it has to be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -87,5 +88,12 @@ done
 ci/test.sh --list | sed -n '/^A release/,/^With --system/d; s/^  \([a-z0-9]*\) .*/\1/p' | sort >"$scratch/checks"
 sed -n '/^ *checks\?:$/,/^ *steps:$/s/^ *- //p' .github/workflows/ci.yml | tr ' ' '\n' | sort >"$scratch/groups"
 diff "$scratch/checks" "$scratch/groups" >"$log" || stop '.github/workflows/ci.yml runs every check (<)'
+
+# A group is privileged if one of its checks makes namespaces.
+grep -l 'unshare [-]-' ci/*.sh | sed 's|^ci/\(.*\)\.sh$|\1|' | sort | comm -12 - "$scratch/checks" >"$scratch/namespaces"
+[ -s "$scratch/namespaces" ] || stop 'some checks make namespaces'
+privileged=$(sed "s/.*/contains(matrix.checks, '&')/" "$scratch/namespaces" | paste -sd'|' | sed 's/|/ || /g')
+echo "options: >- \${{ ($privileged) && '--privileged' || '--init' }}" >"$log"
+tr -s ' \n' ' ' <.github/workflows/ci.yml | grep -qFf "$log" || stop '.github/workflows/ci.yml says so:'
 
 echo "boundaries: every line is where it belongs, in ${#modules[@]} modules"
