@@ -8,8 +8,8 @@
 #
 # This script also compiles each module with only those above it, which finds what no parser sees:
 # a method that another module adds to a type. It checks the dependencies of every set of features,
-# that nothing unknown lies at the top level, and that the workflow runs every check, privileged
-# where it has to be.
+# that nothing unknown lies at the top level, that ci/mutants.sh changes every file, and that the
+# workflow runs every check, privileged where it has to be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -83,6 +83,8 @@ for entry in *; do
     *) stop "nothing unknown at the top level: $entry" ;;
     esac
 done
+
+ci/mutants.sh --list
 
 # The groups in the workflow are all checks that a change must pass, and those with --system.
 ci/test.sh --list | sed -n '/^A release/,/^With --system/d; s/^  \([a-z0-9]*\) .*/\1/p' | sort >"$scratch/checks"

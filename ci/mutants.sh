@@ -3,6 +3,7 @@
 #
 #   ci/mutants.sh          the whole library, which takes hours
 #   ci/mutants.sh FILE…    these files, such as src/proof.rs
+#   ci/mutants.sh --list   only checks that every file is listed below, as ci/boundaries.sh does
 #
 # cargo-mutants replaces what a function returns, an operator, a match arm or a field, one at a
 # time, and the claims of tests/suite must notice it on this machine. What they do not notice must
@@ -24,11 +25,13 @@ while read -r file first; do
 done <<'END'
 src/proof.rs proving:: descriptors:: executing:: building::
 src/region.rs mapping:: shared:: building::
-src/socket.rs passing::
+src/socket.rs passing:: addressing:: deadlines::
 src/transfer.rs copying:: io:: limits:: building::
-src/sealing.rs building:: proving::
-src/sealed.rs mapping:: proving::
-src/shared.rs shared::
+src/sealing.rs building:: proving:: sealing::
+src/sealed.rs mapping:: proving:: copies::
+src/shared.rs shared:: ranges:: growing:: integers:: waiting::
+src/stream.rs streaming::
+src/extents.rs filling::
 src/fd.rs fd:: descriptors::
 src/exec.rs executing::
 src/memfd.rs descriptors:: io:: seals:: limits::
@@ -40,21 +43,32 @@ src/sys/mod.rs io:: copying::
 src/sys/memfd.rs io:: descriptors:: seals::
 src/sys/region.rs mapping::
 src/sys/sealing.rs building::
-src/sys/socket.rs passing::
+src/sys/shared.rs shared:: waiting::
+src/sys/socket.rs passing:: addressing:: deadlines::
 src/sys/transfer.rs copying:: building::
 src/sys/exec.rs executing::
 src/sys/boot.rs booting::
 src/boot.rs booting::
+src/with_embedded_io.rs traits::
+src/with_rustix.rs traits:: errno::
+src/with_stable_deref.rs traits::
 src/with_std.rs -
+src/with_std/command.rs -
+src/exec/with_std.rs -
 END
-for file in src/*.rs src/sys/*.rs; do
+while read -r file; do
     [ "$file" = src/lib.rs ] || [ -n "${claims[$file]-}" ] || stop "ci/mutants.sh lists $file"
-done
-if [ "$#" -gt 0 ]; then
-    files=("$@")
-fi
+done < <(find src -name '*.rs')
 for file in "${files[@]}"; do
-    [ -e "$file" ] && [ -n "${claims[$file]-}" ] || stop "$file is a file of the library"
+    [ -e "$file" ] || stop "$file, which ci/mutants.sh lists, is there"
+done
+case ${1-} in
+--list) exit ;;
+'') ;;
+*) files=("$@") ;;
+esac
+for file in "${files[@]}"; do
+    [ -n "${claims[$file]-}" ] || stop "$file is a file of the library"
 done
 
 if ! cargo mutants --version >"$log" 2>&1; then
@@ -90,22 +104,23 @@ survivors=$scratch/survivors
 : >"$survivors"
 tried=
 for file in "${files[@]}"; do
+    # The claims switch the features on that need no std.
     features=
-    test=suite
-    if [ "$file" = src/with_std.rs ]; then
+    tests=(--test suite)
+    if [[ $file == */with_std* ]]; then
         features=std
-        test=with_std
+        tests=(--test with_std --test exec)
     fi
     # Tests that fail anyway notice nothing.
-    if [[ $tried != *"$test "* ]]; then
-        (cd "$tree" && FIRST_CLAIMS='' quietly nice -n 10 cargo test --locked --features "$features" --test "$test")
-        tried+="$test "
+    if [[ $tried != *"${tests[*]};"* ]]; then
+        (cd "$tree" && FIRST_CLAIMS='' quietly nice -n 10 cargo test --locked --features "$features" "${tests[@]}")
+        tried+="${tests[*]};"
     fi
     export FIRST_CLAIMS=${claims[$file]#-}
     status=0
     nice -n 10 cargo mutants --dir "$tree" --in-place --no-config --file "$file" --output "$work" \
         --features "$features" --cap-lints true --baseline skip --timeout 600 \
-        --build-timeout 900 --colors never --annotations none -- --locked --test "$test" \
+        --build-timeout 900 --colors never --annotations none -- --locked "${tests[@]}" \
         >"$log" 2>&1 || status=$?
     # 2: something survives. 3: something did not end in time, which is noticed.
     case $status in 0 | 2 | 3) ;; *) stop "cargo mutants --file $file" ;; esac
