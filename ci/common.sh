@@ -54,6 +54,11 @@ quietly() {
     "$@" >"$log" 2>&1 || stop "$@"
 }
 
+# left_out REASON: WHAT: says what a check does not do here. ci/test.sh counts it.
+left_out() {
+    echo "  skipped, $*"
+}
+
 # unheard STATUS COMMAND…: runs a command that can print nothing: its standard output and error are
 # closed, then full. If closed, it ends with that status; if full, with neither a panic nor a
 # signal.

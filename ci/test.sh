@@ -128,11 +128,15 @@ summary=$scratch/summary
 touch "$summary"
 for check in "${checks[@]}" "${release[@]}"; do
     is "$check" "${wanted[@]}" || continue
-    counts='1 passed, 0 failed, 0 skipped'
     arguments=()
     [ "$check" != bench ] || arguments=(--quick)
-    ci/"$check".sh "${arguments[@]}" || counts='0 passed, 1 failed, 0 skipped'
+    if ci/"$check".sh "${arguments[@]}" | tee "$log"; then
+        counts="1 passed, 0 failed, $(grep -c '^  skipped, ' "$log") skipped" || true
+    else
+        counts='0 passed, 1 failed, 0 skipped'
+    fi
     echo "$check: $counts" >>"$summary"
+    grep '^  skipped, ' "$log" >>"$summary" || true
 done
 for name in "${drivers[@]}" "${system[@]}"; do
     is "$name" "${wanted[@]}" || continue
