@@ -71,6 +71,7 @@ claims!(
     this_program_does_not_go_on_by_a_false_proc,
     this_program_does_not_go_on_as_another_process,
     this_program_does_not_go_on_if_its_link_is_hidden,
+    this_program_does_not_go_on_if_another_link_hides_its_own,
     every_refusal_says_what_it_is,
 );
 
@@ -1054,19 +1055,24 @@ fn this_program_does_not_go_on_as_another_process(world: &World) -> Verdict {
     })
 }
 
-fn this_program_does_not_go_on_if_its_link_is_hidden(world: &World) -> Verdict {
+/// Another file is mounted over the link of this process.
+fn a_hidden_link_stops_this_program(world: &World, source: &CStr) -> Verdict {
     needs!(world.own_mounts, world::NO_OWN_MOUNTS);
     needs!(world.proc, world::NO_PROC);
-    let is_hidden_by = |source| {
-        does_not_go_on(|| {
-            rustix::process::chdir(c"/proc/self").map_err(raw::errno)?;
-            parties::mount_over(source, c"exe")
-        })
-    };
-    is_hidden_by(c"/proc/version")?;
-    // Another process's link is told from it by the mount, which the emulator does not tell.
+    does_not_go_on(|| {
+        rustix::process::chdir(c"/proc/self").map_err(raw::errno)?;
+        parties::mount_over(source, c"exe")
+    })
+}
+
+fn this_program_does_not_go_on_if_its_link_is_hidden(world: &World) -> Verdict {
+    a_hidden_link_stops_this_program(world, c"/proc/version")
+}
+
+/// It is told from its own by the mount, which the emulator does not tell.
+fn this_program_does_not_go_on_if_another_link_hides_its_own(world: &World) -> Verdict {
     needs!(parties::has_execveat(), parties::NO_EXECVEAT);
-    is_hidden_by(c"/proc/1/exe")
+    a_hidden_link_stops_this_program(world, c"/proc/1/exe")
 }
 
 fn every_refusal_says_what_it_is(_: &World) -> Verdict {
