@@ -15,7 +15,7 @@ use owned_memfd::{
     fd::{AsFd, OwnedFd},
     socket::{self, ReceiveError, ReceivedFds, SocketType},
 };
-use rustix::net;
+use rustix::{net, process::Pid};
 
 claims!(
     what_is_there_is_received_whatever_the_time,
@@ -23,6 +23,7 @@ claims!(
     what_comes_in_time_is_received,
     no_time_is_too_long,
     waiting_ends_when_the_time_is_over_and_not_before,
+    no_wait_is_longer_than_what_is_left_of_the_time,
     no_time_tries_once_and_does_not_wait,
     a_time_that_is_over_leaves_the_room_empty,
     signals_neither_lengthen_nor_shorten_the_time,
@@ -53,7 +54,8 @@ fn bytes_within(socket: &OwnedFd, time: Duration) -> Result<usize, ReceiveError>
     socket::receive_timeout(socket, &mut [0; 8], &mut none, time)
 }
 
-/// Not less than this time has passed, and not far more: a machine may be slow.
+/// Not less than this time has passed, and not far more: a machine may be slow. How long a wait is
+/// asked for, `no_wait_is_longer_than_what_is_left_of_the_time` shows.
 fn lasted(time: Duration, before: Duration) -> Verdict {
     let now = raw::now();
     holds!(now >= before + time, "over before {time:?}");
@@ -61,19 +63,62 @@ fn lasted(time: Duration, before: Duration) -> Verdict {
     Ok(())
 }
 
+type Way = fn(&OwnedFd, Duration) -> Result<(), ReceiveError>;
+
+/// Each way of receiving.
+const WAYS: [Way; 3] = [
+    |socket, time| bytes_within(socket, time).map(drop),
+    |socket, time| SealedMemFd::receive_timeout(socket, 7, time).map(drop),
+    |socket, time| OwnedMemFd::receive_timeout(socket, time).map(drop),
+];
+
 /// Nothing comes, in each way of receiving, which takes as long as was asked for.
 fn takes_its_time(socket: &OwnedFd, time: Duration) -> Verdict {
-    let ways: [&dyn Fn() -> Result<(), ReceiveError>; 3] = [
-        &|| bytes_within(socket, time).map(drop),
-        &|| SealedMemFd::receive_timeout(socket, 7, time).map(drop),
-        &|| OwnedMemFd::receive_timeout(socket, time).map(drop),
-    ];
-    for way in ways {
+    for way in WAYS {
         let before = raw::now();
-        refused!(way(), ReceiveError::TimedOut);
+        refused!(way(socket, time), ReceiveError::TimedOut);
         lasted(time, before)?;
     }
     Ok(())
+}
+
+/// The waits of a traced process, as the kernel is asked for them.
+#[derive(Default)]
+struct Waits {
+    count: u32,
+    /// How much the next one may take at most.
+    most: Option<Duration>,
+    /// When the process was seen to begin the wait that it is in.
+    began: Option<Duration>,
+}
+
+impl Waits {
+    /// Looks at a process that enters or leaves a system call. No wait is longer than the one
+    /// before, less what passed between; the first one is at most `time`. The process was stopped
+    /// before this began, and goes on after it ended: a slow machine makes this weaker, not wrong.
+    fn look(&mut self, pid: Pid, time: Duration) -> Verdict {
+        match ok!(raw::call_at(pid)) {
+            Some((sc::nr::PPOLL, [_, _, timespec, ..])) => {
+                let wait = Duration::new(
+                    ok!(raw::peek(pid, timespec)),
+                    ok!(raw::peek(pid, timespec + 8)) as u32,
+                );
+                let most = self.most.unwrap_or(time);
+                holds!(wait <= most, "wait {}: {wait:?} of {most:?}", self.count);
+                self.count += 1;
+                self.most = Some(wait);
+                self.began = Some(raw::now());
+            }
+            Some(_) => {}
+            None => {
+                if let (Some(most), Some(began)) = (self.most, self.began.take()) {
+                    // It began no later, and ends no sooner.
+                    self.most = Some((most + began).saturating_sub(raw::now()));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What each way of receiving fails with, at once. With all the time that there is, it would
@@ -204,6 +249,32 @@ fn waiting_ends_when_the_time_is_over_and_not_before(_: &World) -> Verdict {
     let (before, time) = (raw::now(), Duration::new(1, 1));
     refused!(bytes_within(&other, time), ReceiveError::TimedOut);
     lasted(time, before)
+}
+
+/// However slow a machine is, this shows what the time on a clock cannot.
+fn no_wait_is_longer_than_what_is_left_of_the_time(world: &World) -> Verdict {
+    const TIME: Duration = Duration::from_millis(60);
+
+    needs!(world.tracing, world::NO_TRACING);
+    let (_one, other) = ok!(socket::socket_pair(SocketType::SeqPacket));
+    for way in WAYS {
+        let child = ok!(Child::start(Table::Copied, || {
+            ok!(raw::be_traced());
+            // Each signal ends a wait.
+            let _alarms = ok!(Alarms::every(Duration::from_millis(2), Interrupted::Fails));
+            refused!(way(&other, TIME), ReceiveError::TimedOut);
+            Ok(())
+        }));
+        let (pid, mut waits, mut verdict) = (child.pid(), Waits::default(), Ok(()));
+        child.finish_in_steps(|| {
+            if verdict.is_ok() {
+                verdict = waits.look(pid, TIME);
+            }
+        })?;
+        verdict?;
+        holds!(waits.count > 1, "{} waits", waits.count);
+    }
+    Ok(())
 }
 
 fn no_time_tries_once_and_does_not_wait(world: &World) -> Verdict {

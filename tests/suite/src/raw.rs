@@ -506,6 +506,47 @@ pub(crate) fn run_to_next_call(pid: Pid, signal: i32) -> Result<(), Errno> {
     unsafe { call!(PTRACE, ptrace::PTRACE_SYSCALL, pid, 0, signal) }.map(drop)
 }
 
+/// The number and the arguments of the system call that a traced process is about to make; `None`
+/// if it stopped elsewhere.
+pub(crate) fn call_at(pid: Pid) -> Result<Option<(usize, [u64; 6])>, Errno> {
+    // SAFETY: all fields are integers.
+    let mut info: ptrace::ptrace_syscall_info = unsafe { core::mem::zeroed() };
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: the kernel writes no more than the size that it is told.
+    unsafe {
+        call!(
+            PTRACE,
+            ptrace::PTRACE_GET_SYSCALL_INFO,
+            pid,
+            size_of_val(&info),
+            (&raw mut info).expose_provenance()
+        )
+    }?;
+    if u32::from(info.op) != ptrace::PTRACE_SYSCALL_INFO_ENTRY {
+        return Ok(None);
+    }
+    // SAFETY: the kernel has written this variant; all others are integers too.
+    let entry = unsafe { info.__bindgen_anon_1.entry };
+    Ok(Some((entry.nr as usize, entry.args)))
+}
+
+/// The register-sized number in the memory of a traced process.
+pub(crate) fn peek(pid: Pid, address: u64) -> Result<u64, Errno> {
+    let mut value = 0_u64;
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: the kernel writes one number.
+    unsafe {
+        call!(
+            PTRACE,
+            ptrace::PTRACE_PEEKDATA,
+            pid,
+            address,
+            (&raw mut value).expose_provenance()
+        )
+    }?;
+    Ok(value)
+}
+
 /// A value in memory that this process shares with the children that it starts afterwards.
 pub(crate) struct Shared<T> {
     at: NonNull<T>,
