@@ -231,6 +231,8 @@ impl OwnedMemFd {
     /// [`Seals::GROW`]. [`write_all`](Self::write_all) continues.
     ///
     /// # Errors
+    /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
+    ///
     /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINTR`: a signal came before any byte was written.
@@ -248,7 +250,8 @@ impl OwnedMemFd {
     /// Writes at `offset`, in bytes from the start, and returns how many bytes.
     ///
     /// # Errors
-    /// As [`write`](Self::write), and:
+    /// As [`write`](Self::write), also explained by
+    /// [`explain_write_error`](Self::explain_write_error), and:
     /// - `EINVAL`: the offset, or the end, is above `i64::MAX`.
     ///
     /// See [`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html).
@@ -295,6 +298,8 @@ impl OwnedMemFd {
     /// reads as zeros. The offset stays.
     ///
     /// # Errors
+    /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
+    ///
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINVAL`: above `i64::MAX`, where no call is made; not a multiple of the huge page; or
@@ -313,6 +318,8 @@ impl OwnedMemFd {
     /// of the file stays.
     ///
     /// # Errors
+    /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
+    ///
     /// - `EBADF`: the descriptor is not open for writing.
     /// - `EINVAL`: `len` is 0, or `offset` or `len` is above `i64::MAX`. In the latter case no
     ///   call is made.

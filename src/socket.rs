@@ -863,13 +863,7 @@ impl SealedMemFd {
     #[doc(alias = "SCM_RIGHTS")]
     #[doc(alias = "journald")]
     pub fn send_to(&self, socket: impl AsFd, to: SocketAddr<'_>) -> Result<(), Errno> {
-        let socket = socket.as_fd();
-        loop {
-            match send_to(socket, b"", &[self.as_fd()], to) {
-                Err(Errno::EINTR) => {}
-                result => return result.map(|_| ()),
-            }
-        }
+        self.as_memfd().send_to(socket, to)
     }
 
     /// Receives one descriptor over a Unix socket, together with one byte without meaning or none,
@@ -964,6 +958,27 @@ impl OwnedMemFd {
             match send(socket, b"\0", &[self.as_fd()]) {
                 Err(Errno::EINTR) => {}
                 // One byte is sent or not.
+                result => return result.map(|_| ()),
+            }
+        }
+    }
+
+    /// Sends the descriptor over a datagram socket to the socket of this address, in a message
+    /// without a byte. It tries again after `EINTR`.
+    ///
+    /// [`SealedMemFd::send_to`] shows how.
+    ///
+    /// # Errors
+    /// As [`send_to`], without `EINTR`.
+    ///
+    /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
+    #[doc(alias = "sendmsg")]
+    #[doc(alias = "SCM_RIGHTS")]
+    pub fn send_to(&self, socket: impl AsFd, to: SocketAddr<'_>) -> Result<(), Errno> {
+        let socket = socket.as_fd();
+        loop {
+            match send_to(socket, b"", &[self.as_fd()], to) {
+                Err(Errno::EINTR) => {}
                 result => return result.map(|_| ()),
             }
         }

@@ -159,6 +159,8 @@ impl OwnedMemFd {
     /// gives up after 32 interruptions in a row.
     ///
     /// # Errors
+    /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
+    ///
     /// - `EBADF`: the descriptor is not open for writing.
     /// - `EFBIG`: above `RLIMIT_FSIZE`, or the end is above `i64::MAX`.
     /// - `EINTR`: interrupted too often. A part may be allocated.
@@ -401,6 +403,55 @@ pub(crate) fn copy_by_position(
     Ok(offset)
 }
 
+/// Explaining errors.
+impl OwnedMemFd {
+    /// Explains why [`write`](Self::write), [`write_at`](Self::write_at),
+    /// [`set_len`](Self::set_len), [`punch_hole`](Self::punch_hole) or
+    /// [`allocate`](Self::allocate) returned `errno`, as far as the kernel can still tell.
+    ///
+    /// This asks the kernel now. If others have changed the file since, it describes the file as
+    /// it is now. The errno does not say which call it is from, so
+    /// [`TransferCause::Sealed`] has every seal of the file that forbids one of them. On huge
+    /// pages, `EINVAL` of `set_len` can also mean that the length is not a multiple of a page.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, Seals, TransferCause};
+    ///
+    /// let file = MemFdOptions::new().create(c"fixed")?;
+    /// file.add_seals(Seals::GROW)?;
+    /// let errno = file.set_len(4096).unwrap_err();
+    /// let cause = file.explain_write_error(errno);
+    /// assert_eq!(cause, TransferCause::Sealed(Seals::GROW));
+    /// assert_eq!(cause.to_string(), "the file is sealed with F_SEAL_GROW");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn explain_write_error(&self, errno: Errno) -> TransferCause {
+        const FORBIDDING: Seals = Seals::WRITE
+            .union(Seals::FUTURE_WRITE)
+            .union(Seals::SHRINK)
+            .union(Seals::GROW);
+
+        let fd = self.as_fd();
+        match errno {
+            Errno::EPERM => match self.seals() {
+                Ok(seals) if seals.intersects(FORBIDDING) => {
+                    TransferCause::Sealed(seals & FORBIDDING)
+                }
+                _ => TransferCause::Kernel(errno),
+            },
+            // What `set_len` returns.
+            Errno::EINVAL if access_mode(Some(fd)) == raw::O_RDONLY => TransferCause::ReadOnly,
+            errno => {
+                let cause = TransferCause::Kernel(errno);
+                TransferError { done: 0, cause }
+                    .explained(Some(fd), None)
+                    .cause
+            }
+        }
+    }
+}
+
 /// The kernel wrote nothing, and gave no reason.
 const NOTHING_WRITTEN: TransferCause = TransferCause::Kernel(Errno::ENOSPC);
 
@@ -422,12 +473,13 @@ pub struct TransferError {
 pub enum TransferCause {
     /// A read came to the end of the file.
     EndOfFile,
-    /// The descriptor to write to is not open for writing: `EBADF`.
+    /// The descriptor to write to is not open for writing: `EBADF`, or `EINVAL` of
+    /// [`set_len`](OwnedMemFd::set_len).
     ReadOnly,
     /// The descriptor to read from is not open for reading: `EBADF`.
     WriteOnly,
     /// The file has these seals, which forbid it: `EPERM`. [`Seals::GROW`] alone forbids what would
-    /// make the file longer.
+    /// make the file longer, and [`Seals::SHRINK`] what would make it shorter.
     Sealed(Seals),
     /// The file is on huge pages, and can be written only through a mapping: `EINVAL`.
     HugePages,
@@ -519,6 +571,8 @@ impl fmt::Display for TransferCause {
 }
 
 impl core::error::Error for TransferError {}
+
+impl core::error::Error for TransferCause {}
 
 impl From<TransferError> for Errno {
     /// The kernel's error, or `EIO` for the end of the file. The count of bytes is lost.

@@ -12,7 +12,7 @@ use crate::{
 };
 use core::{error::Error, ffi::CStr};
 use owned_memfd::{
-    Errno, SealedMemFd,
+    Errno, OwnedMemFd, SealedMemFd,
     fd::{AsFd, OwnedFd},
     socket::{self, AddressError, ReceivedFds, SocketAddr, SocketType},
 };
@@ -29,6 +29,7 @@ claims!(
     an_address_shows_what_it_is,
     bytes_and_descriptors_go_to_an_address,
     each_message_goes_to_its_own_address,
+    a_file_that_both_sides_write_goes_to_an_address,
     another_process_gets_a_file_at_its_address,
     a_missing_address_is_an_error,
     a_receiver_that_is_closed_is_an_error_and_no_signal,
@@ -328,6 +329,18 @@ fn each_message_goes_to_its_own_address(_: &World) -> Verdict {
     // The connection is still there.
     same!(socket::send(&connected, b"x", &[]), Ok(1));
     same!(kernel::read(&receivers[0], &mut [0; 2]), Ok(1));
+    Ok(())
+}
+
+fn a_file_that_both_sides_write_goes_to_an_address(_: &World) -> Verdict {
+    let name = own_name("shared");
+    let receiver = ok!(named(name.as_str().as_bytes()));
+    let address = ok!(SocketAddr::from_abstract_name(name.as_str()));
+    let file = ok!(kernel::sealable());
+    ok!(file.send_to(ok!(socket::datagram_socket()), address));
+    let received = ok!(OwnedMemFd::receive(&receiver));
+    ok!(received.write_all(b"theirs"));
+    same!(kernel::holds_exactly(&file, b"theirs"), Ok(true));
     Ok(())
 }
 

@@ -9,7 +9,9 @@ use crate::{
     raw::{self, Descriptors, Mapping, Stores},
     world,
 };
-use owned_memfd::{Errno, MemFdFlags, OwnedMemFd, SealError, Seals};
+use owned_memfd::{
+    Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealError, Seals, TransferCause,
+};
 use rustix::fs::OFlags;
 
 claims!(
@@ -29,6 +31,9 @@ claims!(
     a_reader_sees_the_seals_and_adds_none,
     seals_read_as_the_kernel_has_them,
     refusals_are_told_apart_read_only,
+    refused_writes_are_told_apart,
+    refused_writes_are_told_apart_read_only,
+    refused_writes_are_told_apart_on_huge_pages,
     refusals_are_told_apart_sealing_closed,
     refusals_are_told_apart_mapped,
     refusals_are_told_apart_pinned,
@@ -287,6 +292,86 @@ fn explained(file: &OwnedMemFd, seals: Seals, expected: Errno) -> Result<SealErr
         Err(errno) if errno == expected => Ok(file.explain_seal_error(errno)),
         result => fail!("{seals}: {result:?}, not {expected:?}"),
     }
+}
+
+fn refused_writes_are_told_apart(_: &World) -> Verdict {
+    for seals in [
+        Seals::WRITE,
+        Seals::FUTURE_WRITE,
+        Seals::GROW,
+        Seals::SHRINK,
+        Seals::WRITE | Seals::SHRINK | Seals::GROW,
+    ] {
+        let file = ok!(kernel::holding(b"content"));
+        if file.add_seals(seals).is_err() {
+            // This one is since Linux 5.1.
+            same!(seals, Seals::FUTURE_WRITE);
+            continue;
+        }
+        ok!(file.add_seals(Seals::SEAL));
+        let mut refused = 0;
+        for result in [
+            file.write_at(b"x", 0).map(drop),
+            file.write_at(b"x", 100).map(drop),
+            file.set_len(0),
+            file.set_len(100),
+            file.punch_hole(0, 1),
+            file.allocate(0, 100),
+        ] {
+            if let Err(errno) = result {
+                refused += 1;
+                same!(errno, Errno::EPERM);
+                same!(
+                    file.explain_write_error(errno),
+                    TransferCause::Sealed(seals)
+                );
+            }
+        }
+        holds!(refused > 0, "{seals} forbids nothing");
+    }
+    // What forbids nothing is no cause, and what no file explains stays what it is.
+    let file = ok!(kernel::sealable());
+    ok!(file.add_seals(Seals::SEAL));
+    for errno in [Errno::EPERM, Errno::EBADF, Errno::EINVAL, Errno::ENOSPC] {
+        same!(
+            file.explain_write_error(errno),
+            TransferCause::Kernel(errno)
+        );
+    }
+    same!(
+        Text::of(TransferCause::Kernel(Errno::ENOSPC)).as_str(),
+        Text::of(Errno::ENOSPC).as_str()
+    );
+    Ok(())
+}
+
+fn refused_writes_are_told_apart_read_only(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let reader = ok!(ok!(kernel::holding(b"content")).reopen_read_only());
+    for result in [
+        reader.write(b"x").map(drop),
+        reader.write_at(b"x", 0).map(drop),
+        reader.set_len(0),
+        reader.punch_hole(0, 1),
+        reader.allocate(0, 100),
+    ] {
+        let Err(errno) = result else {
+            fail!("written without permission");
+        };
+        same!(reader.explain_write_error(errno), TransferCause::ReadOnly);
+    }
+    same!(reader.set_len(0), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn refused_writes_are_told_apart_on_huge_pages(world: &World) -> Verdict {
+    needs!(world.huge_pages, world::NO_HUGE_PAGES);
+    let options = MemFdOptions::new().huge_pages(HugePageSize::DEFAULT);
+    let file = ok!(options.create(c"suite"));
+    same!(file.write(b"x"), Err(Errno::EINVAL));
+    let cause = file.explain_write_error(Errno::EINVAL);
+    same!(cause, TransferCause::HugePages);
+    Ok(())
 }
 
 fn refusals_are_told_apart_read_only(world: &World) -> Verdict {
