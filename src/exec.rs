@@ -5,7 +5,7 @@
 #![cfg_attr(
     feature = "std",
     doc = "- [`SealedMemFd::spawn`] executes a file in a child process.",
-    doc = "- [`OwnedArgs`] makes the lists of arguments from any strings."
+    doc = "- [`OwnedArgs`] makes the lists of arguments from strings of std."
 )]
 #![allow(unsafe_code)]
 

@@ -443,10 +443,11 @@ impl<E: Into<Self>> From<TryCreateError<E>> for Errno {
     }
 }
 
-/// A name for a memory file: a `&CStr`, or a `&str` or bytes, which are copied to the stack.
+/// A name for a memory file or a path of a socket: a `&CStr`, or a `&str` or bytes. For a memory
+/// file, the latter are copied to the stack.
 ///
-/// With the feature `std` also a reference to a `String`, `CString`, `OsStr`, `OsString` or `Path`.
-/// A name need not be UTF-8.
+/// With the feature `std` also a reference to a `String`, `CString`, `OsStr`, `OsString`, `Path`,
+/// `PathBuf`, `Vec<u8>`, `Cow<str>` or `Box<str>`. A name need not be UTF-8.
 pub trait Name: sealed::Name {}
 
 impl Name for &CStr {}
@@ -463,6 +464,11 @@ pub(crate) mod sealed {
             self,
             create: impl FnOnce(&CStr) -> Result<T, CreateError>,
         ) -> Result<T, CreateError>;
+
+        /// Its bytes, without a NUL that ends it.
+        fn into_slice<'a>(self) -> &'a [u8]
+        where
+            Self: 'a;
     }
 
     impl Name for &CStr {
@@ -476,6 +482,14 @@ pub(crate) mod sealed {
                 return Err(CreateError::NameTooLong { len });
             }
             create(self)
+        }
+
+        #[inline]
+        fn into_slice<'a>(self) -> &'a [u8]
+        where
+            Self: 'a,
+        {
+            self.to_bytes()
         }
     }
 
@@ -495,6 +509,14 @@ pub(crate) mod sealed {
                 Err(at) => Err(CreateError::NameHasNul { at }),
             }
         }
+
+        #[inline]
+        fn into_slice<'a>(self) -> &'a [u8]
+        where
+            Self: 'a,
+        {
+            self
+        }
     }
 
     impl<const N: usize> Name for &[u8; N] {
@@ -505,6 +527,14 @@ pub(crate) mod sealed {
         ) -> Result<T, CreateError> {
             self.as_slice().pass_to(create)
         }
+
+        #[inline]
+        fn into_slice<'a>(self) -> &'a [u8]
+        where
+            Self: 'a,
+        {
+            self
+        }
     }
 
     impl Name for &str {
@@ -514,6 +544,14 @@ pub(crate) mod sealed {
             create: impl FnOnce(&CStr) -> Result<T, CreateError>,
         ) -> Result<T, CreateError> {
             self.as_bytes().pass_to(create)
+        }
+
+        #[inline]
+        fn into_slice<'a>(self) -> &'a [u8]
+        where
+            Self: 'a,
+        {
+            self.as_bytes()
         }
     }
 }

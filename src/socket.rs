@@ -8,6 +8,7 @@ use crate::{
     errno::Errno,
     fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd},
     memfd::OwnedMemFd,
+    options::Name,
     proof::VerifyError,
     sealed::SealedMemFd,
     sys,
@@ -137,7 +138,7 @@ pub fn datagram_socket() -> Result<OwnedFd, Errno> {
 /// # Ok::<(), AddressError>(())
 /// ```
 #[doc(alias = "sockaddr_un")]
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SocketAddr<'a> {
     // At most `LONGEST` bytes.
     name: &'a [u8],
@@ -148,15 +149,15 @@ pub struct SocketAddr<'a> {
 const LONGEST: usize = net::UNIX_PATH_MAX as usize - 1;
 
 impl<'a> SocketAddr<'a> {
-    /// The address of a socket that is bound to this path.
+    /// The address of a socket that is bound to this path: a `&str`, or what else [`Name`] says.
     ///
     /// # Errors
     /// Nothing is asked of the kernel: whether there is such a socket, sending shows.
     /// - [`AddressError::Empty`]: the path has no byte.
     /// - [`AddressError::TooLong`]: it has more than 107 bytes.
     /// - [`AddressError::HasNul`]: there is a NUL in it, at which the kernel would cut it.
-    pub fn from_pathname(path: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, AddressError> {
-        let address = Self::new(path.as_ref(), false)?;
+    pub fn from_pathname(path: impl Name + 'a) -> Result<Self, AddressError> {
+        let address = Self::new(path.into_slice(), false)?;
         if address.name.is_empty() {
             return Err(AddressError::Empty);
         }
@@ -166,7 +167,8 @@ impl<'a> SocketAddr<'a> {
         }
     }
 
-    /// The address of a socket with this abstract name: any bytes, also none.
+    /// The address of a socket with this abstract name: any bytes, also none, or what else
+    /// [`Name`] says.
     ///
     /// It belongs to no file system, but to the network namespace. Anybody there may take it.
     ///
@@ -174,8 +176,8 @@ impl<'a> SocketAddr<'a> {
     /// - [`AddressError::TooLong`]: the name has more than 107 bytes.
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
-    pub fn from_abstract_name(name: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, AddressError> {
-        Self::new(name.as_ref(), true)
+    pub fn from_abstract_name(name: impl Name + 'a) -> Result<Self, AddressError> {
+        Self::new(name.into_slice(), true)
     }
 
     fn new(name: &'a [u8], is_abstract: bool) -> Result<Self, AddressError> {

@@ -23,6 +23,8 @@ use crate::{
 };
 use core::fmt;
 use std::{
+    borrow::Cow,
+    boxed::Box,
     ffi::{CStr, CString, OsStr, OsString},
     fs::File,
     io::{self, BufRead, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write},
@@ -31,7 +33,7 @@ use std::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::FileExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     string::String,
     vec::Vec,
@@ -442,6 +444,13 @@ macro_rules! names {
                 ) -> Result<T, CreateError> {
                     self.$to().pass_to(create)
                 }
+
+                fn into_slice<'a>(self) -> &'a [u8]
+                where
+                    Self: 'a,
+                {
+                    self.$to().into_slice()
+                }
             }
         )*
     };
@@ -453,6 +462,10 @@ names! {
     OsStr: as_bytes,
     OsString: as_bytes,
     Path: as_os_str,
+    PathBuf: as_os_str,
+    Vec<u8>: as_slice,
+    Cow<'_, str>: as_bytes,
+    Box<str>: as_bytes,
 }
 
 impl TryFrom<File> for OwnedMemFd {

@@ -483,6 +483,16 @@ mod with_std {
             format!("{:?}", OwnedArgs::new(&strings)?),
             r#"["own", "ed"]"#
         );
+        // A clone outlives what it was made of.
+        let clone = args.clone();
+        drop(args);
+        assert_eq!(format!("{clone:?}"), r#"["a", "", "b c"]"#);
+        let strings = [c"x".to_owned(), c"".to_owned(), c"y z".to_owned()];
+        let collected: OwnedArgs = strings.into_iter().collect();
+        assert_eq!(format!("{collected:?}"), r#"["x", "", "y z"]"#);
+        let _ended = collected.as_args();
+        let empty: OwnedArgs = [].into_iter().collect();
+        assert_eq!(format!("{empty:?}"), "[]");
         let refused = OwnedArgs::new(["fine", "cut\0off"]).unwrap_err();
         assert_eq!(refused.nul_position(), 3);
         Ok(())

@@ -9,9 +9,10 @@ use owned_memfd::{
     TransferCause, TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
-    socket::{self, ReceiveError, SocketType},
+    socket::{self, AddressError, ReceiveError, SocketAddr, SocketType},
 };
 use std::{
+    borrow::Cow,
     error::Error,
     ffi::{CString, OsStr},
     fs::File,
@@ -20,7 +21,7 @@ use std::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -489,10 +490,40 @@ fn every_string_of_std_is_a_name() -> Outcome {
     shows_as(odd, b"\xff odd")?;
     shows_as(&odd.to_os_string(), b"\xff odd")?;
     shows_as(Path::new("a/b"), b"a/b")?;
+    shows_as(&PathBuf::from("a/b"), b"a/b")?;
+    shows_as(&b"bytes".to_vec(), b"bytes")?;
+    shows_as(&Cow::Borrowed("lent"), b"lent")?;
+    shows_as(&Cow::<str>::Owned(text.clone()), b"text")?;
+    shows_as(&Box::<str>::from("boxed"), b"boxed")?;
     let error = MemFdOptions::new().create(Path::new("a\0b")).unwrap_err();
     assert_eq!(error, CreateError::NameHasNul { at: 1 });
     let error = MemFdOptions::new().create(&"n".repeat(250)).unwrap_err();
     assert_eq!(error, CreateError::NameTooLong { len: 250 });
+    Ok(())
+}
+
+#[test]
+fn every_string_is_an_address() -> Outcome {
+    let path = "/run/socket";
+    let expected = SocketAddr::from_pathname(path)?;
+    for address in [
+        SocketAddr::from_pathname(c"/run/socket"),
+        SocketAddr::from_pathname(b"/run/socket"),
+        SocketAddr::from_pathname(path.as_bytes()),
+        SocketAddr::from_pathname(Path::new(path)),
+        SocketAddr::from_pathname(&PathBuf::from(path)),
+        SocketAddr::from_pathname(OsStr::new(path)),
+        SocketAddr::from_pathname(&CString::new(path)?),
+        SocketAddr::from_pathname(&String::from(path)),
+    ] {
+        assert_eq!(address, Ok(expected));
+    }
+    let name = SocketAddr::from_abstract_name(&CString::new("name")?)?.to_string();
+    assert_eq!(name, "@name");
+    assert_eq!(
+        SocketAddr::from_pathname(Path::new("a\0b")),
+        Err(AddressError::HasNul { at: 1 })
+    );
     Ok(())
 }
 

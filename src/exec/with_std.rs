@@ -3,6 +3,7 @@
 use super::{Arg, Args};
 use core::{ffi::c_char, fmt, marker::PhantomData, ptr::NonNull};
 use std::{
+    borrow::ToOwned,
     env,
     ffi::{CStr, CString, NulError, OsStr, OsString},
     os::unix::ffi::{OsStrExt, OsStringExt},
@@ -10,6 +11,9 @@ use std::{
 };
 
 /// A list of arguments, or an environment, that owns its strings.
+///
+/// It is made of any strings of std that are an `OsStr`, such as `&str`, `String`, `OsString` and
+/// `PathBuf`. Of `CString`s it is collected.
 ///
 /// ```
 /// use owned_memfd::exec::OwnedArgs;
@@ -58,12 +62,9 @@ impl OwnedArgs {
 
     /// None of these strings has a NUL inside: each was a C string.
     fn of_process(strings: impl Iterator<Item = OsString>) -> Self {
-        let mut made = Self { list: Vec::new() };
-        for string in strings {
-            made.push(CString::new(string.into_vec()).unwrap_or_default());
-        }
-        made.list.push(None);
-        made
+        strings
+            .map(|string| CString::new(string.into_vec()).unwrap_or_default())
+            .collect()
     }
 
     fn push(&mut self, string: CString) {
@@ -84,6 +85,23 @@ impl OwnedArgs {
             // SAFETY: the string is a C string, which lives as long as `self`.
             unsafe { CStr::from_ptr(start) }
         })
+    }
+}
+
+impl FromIterator<CString> for OwnedArgs {
+    fn from_iter<I: IntoIterator<Item = CString>>(strings: I) -> Self {
+        let mut made = Self { list: Vec::new() };
+        for string in strings {
+            made.push(string);
+        }
+        made.list.push(None);
+        made
+    }
+}
+
+impl Clone for OwnedArgs {
+    fn clone(&self) -> Self {
+        self.strings().map(CStr::to_owned).collect()
     }
 }
 

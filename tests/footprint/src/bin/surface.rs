@@ -385,6 +385,7 @@ fn addresses(tally: &mut Tally, sealed: &SealedMemFd) {
         tally.ok(sealed.send_to(&socket, path));
         tally.ok(sealed.as_memfd().send_to(&socket, path));
     }
+    tally.ok(socket::SocketAddr::from_pathname(black_box(c"/x")));
     if let Some(name) = tally.ok(socket::SocketAddr::from_abstract_name(black_box("x"))) {
         tally.ok(socket::send_to(&socket, b"", &[sealed.as_fd(); 9], name));
     }
