@@ -142,7 +142,16 @@ pub fn datagram_socket() -> Result<OwnedFd, Errno> {
 pub struct SocketAddr<'a> {
     // At most `LONGEST` bytes.
     name: &'a [u8],
-    is_abstract: bool,
+    kind: AddressKind,
+}
+
+// A whole word. What is after a `bool` in an address would be copied by a call of `memcpy` on
+// riscv64, which a program without libc need not have.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(usize)]
+enum AddressKind {
+    Pathname,
+    Abstract,
 }
 
 /// The longest path or abstract name of a socket. The address has one byte more, for a NUL.
@@ -157,7 +166,7 @@ impl<'a> SocketAddr<'a> {
     /// - [`AddressError::TooLong`]: it has more than 107 bytes.
     /// - [`AddressError::HasNul`]: there is a NUL in it, at which the kernel would cut it.
     pub fn from_pathname(path: impl Name + 'a) -> Result<Self, AddressError> {
-        let address = Self::new(path.into_slice(), false)?;
+        let address = Self::new(path.into_slice(), AddressKind::Pathname)?;
         if address.name.is_empty() {
             return Err(AddressError::Empty);
         }
@@ -177,28 +186,32 @@ impl<'a> SocketAddr<'a> {
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     pub fn from_abstract_name(name: impl Name + 'a) -> Result<Self, AddressError> {
-        Self::new(name.into_slice(), true)
+        Self::new(name.into_slice(), AddressKind::Abstract)
     }
 
-    fn new(name: &'a [u8], is_abstract: bool) -> Result<Self, AddressError> {
+    fn is_abstract(self) -> bool {
+        self.kind == AddressKind::Abstract
+    }
+
+    fn new(name: &'a [u8], kind: AddressKind) -> Result<Self, AddressError> {
         let (len, max_len) = (name.len(), LONGEST);
         if len > max_len {
             return Err(AddressError::TooLong { len, max_len });
         }
-        Ok(Self { name, is_abstract })
+        Ok(Self { name, kind })
     }
 }
 
 impl fmt::Display for SocketAddr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = if self.is_abstract { "@" } else { "" };
+        let at = if self.is_abstract() { "@" } else { "" };
         write!(f, "{at}{}", self.name.escape_ascii())
     }
 }
 
 impl fmt::Debug for SocketAddr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_abstract {
+        let kind = if self.is_abstract() {
             "abstract"
         } else {
             "pathname"
@@ -363,7 +376,7 @@ pub fn send_to<const N: usize>(
     }
     let mut rights = Rights::new();
     let control = rights.fill(descriptors);
-    sys::socket::send_message_to(socket, bytes, control, to.name, to.is_abstract)
+    sys::socket::send_message_to(socket, bytes, control, to.name, to.is_abstract())
 }
 
 /// Only a Unix socket passes descriptors on. Others lose them without an error.
