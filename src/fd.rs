@@ -97,7 +97,9 @@ mod ours {
         /// # Errors
         /// - `EMFILE`: the process has too many open files.
         ///
-        /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+        /// See [`F_DUPFD_CLOEXEC(2const)`].
+        ///
+        /// [`F_DUPFD_CLOEXEC(2const)`]: https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html
         #[doc(alias = "dup")]
         #[doc(alias = "F_DUPFD_CLOEXEC")]
         pub fn try_clone(&self) -> Result<Self, Errno> {
@@ -130,7 +132,9 @@ mod ours {
         /// # Errors
         /// - `EMFILE`: the process has too many open files.
         ///
-        /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+        /// See [`F_DUPFD_CLOEXEC(2const)`].
+        ///
+        /// [`F_DUPFD_CLOEXEC(2const)`]: https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html
         #[doc(alias = "dup")]
         #[doc(alias = "F_DUPFD_CLOEXEC")]
         pub fn try_clone_to_owned(&self) -> Result<OwnedFd, Errno> {

@@ -96,7 +96,8 @@ impl MemFdOptions {
     /// use owned_memfd::{MemFdOptions, Seals};
     ///
     /// let options = MemFdOptions::new().exec_seal(false);
-    /// # if options.create(c"entry").err() == Some(owned_memfd::Errno::EACCES.into()) { return Ok(()) }
+    /// # let forbidden = Some(owned_memfd::Errno::EACCES.into());
+    /// # if options.create(c"entry").err() == forbidden { return Ok(()) }
     /// let sealed = options.copy_from_slice(c"entry", b"MESSAGE=hello\n")?;
     /// assert_eq!(sealed.seals()?.bits(), 0xf);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

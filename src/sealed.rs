@@ -134,8 +134,8 @@ impl SealedMemFd {
     /// ```
     ///
     /// # Errors
-    /// - [`MapError::OutOfBounds`], [`MapError::Reversed`]: the range does not lie in the content. No
-    ///   call is made.
+    /// - [`MapError::OutOfBounds`], [`MapError::Reversed`]: the range does not lie in the content.
+    ///   No call is made.
     /// - `EOVERFLOW`: no room for the mapping.
     /// - Those of [`map`](Self::map).
     ///

@@ -52,13 +52,14 @@ impl OwnedMemFd {
     /// # Errors
     /// The memory file comes back. Seals that were added stay. [`VerifyErrorKind::Seal`] has one of
     /// these causes, and its message says which:
-    /// - [`MappedOrPinned`](crate::SealError::MappedOrPinned), which is `EBUSY`: somebody has the file mapped shared and
-    ///   could write through the mapping, which is returned at once. Or one of its pages is still in use after four tries, such as in a pipe
-    ///   or in a transfer; in each of these the kernel itself waits up to 0.2 s.
-    ///   Only the time tells the two causes apart. [`add_seals`](Self::add_seals) is a single try.
+    /// - [`MappedOrPinned`](crate::SealError::MappedOrPinned), which is `EBUSY`: somebody has the
+    ///   file mapped shared and could write through the mapping, which is returned at once. Or one
+    ///   of its pages is still in use after four tries, such as in a pipe or in a transfer; in each
+    ///   of these the kernel itself waits up to 0.2 s. Only the time tells the two causes apart.
+    ///   [`add_seals`](Self::add_seals) is a single try.
     /// - [`ReadOnly`](crate::SealError::ReadOnly),
-    ///   [`SealingClosed`](crate::SealError::SealingClosed), which are `EPERM`: the descriptor is not
-    ///   open for writing, or sealing is closed.
+    ///   [`SealingClosed`](crate::SealError::SealingClosed), which are `EPERM`: the descriptor is
+    ///   not open for writing, or sealing is closed.
     ///
     /// And:
     /// - [`VerifyErrorKind::ForgeableSeals`]: the file also has [`Seals::EXEC`] and
@@ -227,9 +228,9 @@ impl SealedMemFd {
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and
-    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file with the seals that
-    /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
-    /// that has succeeded once in this process. Where those calls kill, call it beforehand.
+    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file with
+    /// the seals that CVE-2026-63952 forges, those of
+    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that has succeeded once in this process. Where those calls kill, call it beforehand.
     /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
     /// `fstatfs`; from 2 MiB on perhaps `mmap` once more and `munmap`; on huge pages `madvise`, or
     /// before Linux 5.14 `mremap`, `mlock`, `munlock` and `munmap`; and on the kernels that
@@ -439,6 +440,9 @@ impl MemFdOptions {
     /// `EINTR`. If somebody writes the file meanwhile, the copy may mix old and new bytes.
     /// Otherwise it is like [`copy_from_slice`](Self::copy_from_slice).
     ///
+    /// Reading can wait, as long as whoever serves the file likes:
+    /// [`SealedMemFd::verify_or_copy`] says for which regular files.
+    ///
     /// ```
     /// use owned_memfd::MemFdOptions;
     ///
@@ -507,7 +511,8 @@ impl MemFdOptions {
     ///
     /// ```compile_fail,E0521
     /// let mut kept: &mut [u8] = &mut [];
-    /// let sealed = owned_memfd::SealedMemFd::create_with(c"text", 4, |bytes| kept = bytes).unwrap();
+    /// let options = owned_memfd::MemFdOptions::new();
+    /// let sealed = options.create_with(c"text", 4, |bytes| kept = bytes).unwrap();
     /// kept[0] = 1;
     /// ```
     ///
@@ -534,8 +539,9 @@ impl MemFdOptions {
     /// - [`CreateError::PartialHugePage`], [`CreateError::NoHugePages`]: with
     ///   [`huge_pages`](Self::huge_pages), `len` is not a multiple of a page, or fewer are free.
     /// - `ENOMEM`: no room for the mapping.
-    /// - `ENOSPC`: more than the kernel allows for memory files. Without strict overcommit, a length far above the machine's memory makes the kernel
-    ///   kill processes first: limit a length that comes from elsewhere.
+    /// - `ENOSPC`: more than the kernel allows for memory files. Without strict overcommit, a length
+    ///   far above the machine's memory makes the kernel kill processes first: limit a length that
+    ///   comes from elsewhere.
     /// - `EPERM`: another process has sealed the file.
     ///
     /// Since Linux 3.17.

@@ -63,8 +63,8 @@ impl OwnedMemFd {
     ///
     /// It adds [`Seals::SHRINK`] if the file does not have it. The rest is as in
     /// [`map_shared`](Self::map_shared). Compute a range from numbers that come from elsewhere with
-    /// `checked_add`: `offset..offset + len` can overflow. While the map lives, the file cannot be sealed against
-    /// writing: that is `EBUSY`.
+    /// `checked_add`: `offset..offset + len` can overflow. While the map lives, the file
+    /// cannot be sealed against writing: that is `EBUSY`.
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;

@@ -97,8 +97,8 @@ impl MemFdOptions {
 /// error and writes nothing more, and `finish` too.
 ///
 /// `write!` and `writeln!` need no trait, and return the cause of an error: they call
-/// [`write_fmt`](Self::write_fmt). The methods of [`core::fmt::Write`], and of `std::io::Write` with the feature `std`, do the same
-/// as those here.
+/// [`write_fmt`](Self::write_fmt). The methods of [`core::fmt::Write`], and of
+/// `std::io::Write` with the feature `std`, do the same as those here.
 ///
 /// # Trust
 /// Until the file is sealed, it can be changed by everyone who may open this process's
