@@ -10,7 +10,7 @@ export RUSTUP_TOOLCHAIN=$msrv
 
 read_features
 for features in "${feature_sets[@]}"; do
-    quietly cargo build --locked --features "$features"
+    quietly cargo check --locked --features "$features"
 done
 leads_on
 driver "host, Rust $msrv" cargo test --locked --no-fail-fast --features "$without_std"

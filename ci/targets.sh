@@ -3,8 +3,8 @@
 #
 # Cargo evaluates the condition in Cargo.toml for each target that rustc knows; the result is
 # compared with a rule of this script. arch/mod.rs must have the same condition. Then the library
-# is compiled for Android, and for unsupported targets that have an installed `core`; ci/tier3.sh
-# does the same for targets without one.
+# is compiled for Android and musl, and for unsupported targets that have an installed `core`;
+# ci/tier3.sh does the same for targets without one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -44,12 +44,14 @@ grep -E "$supported" "$scratch/targets" | sort | diff - <(sort "$scratch/depends
 
 read_features
 for features in "${feature_sets[@]}"; do
-    for target in "${android[@]}"; do
+    for target in "${android[@]}" "${musl[@]}"; do
         quietly cargo check --locked --features "$features" --target "$target"
     done
+done
+for features in '' "$with_std"; do
     for target in "${refused[@]}"; do
         refuses cargo check --locked --features "$features" --target "$target"
     done
 done
 
-echo "targets: $(wc -l <"$scratch/depends") of $(wc -l <"$scratch/targets") are supported, Android compiles, others are rejected by name"
+echo "targets: $(wc -l <"$scratch/depends") of $(wc -l <"$scratch/targets") are supported, Android and musl compile, others are rejected by name"
