@@ -213,9 +213,12 @@ wrong() {
 # alone NAME: runs the function of that name in the namespaces. If this script ends, whatever the
 # reason, so does all that runs in them. It may write into $scratch/NAME.
 alone() {
-    # The limit is inside: what it ends is the namespace's first process, and with that all others.
+    local status=0
+    # The limit is inside: timeout is the namespaces' first process, so that all others end with it.
     "${alone[@]}" timeout --kill-after 5 300 \
-        bash -c 'set -euo pipefail; cd "$1"; "meets_$2"; exit' bash "$scratch/$1" "$1"
+        bash -c 'set -euo pipefail; cd "$1"; "meets_$2"; exit' bash "$scratch/$1" "$1" || status=$?
+    case $status in 124 | 137) echo "$1 has not ended in five minutes" ;; esac
+    return "$status"
 }
 alone=(setpriv --pdeathsig KILL unshare)
 [ "$(id -u)" -eq 0 ] || alone+=(--user --map-current-user)
