@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use owned_memfd::{
-    BorrowedMemFd, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
+    BorrowedMemFd, CreateError, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd,
+    SealedMemFd, Seals,
     exec::{ExecError, OwnedArgs},
 };
 use std::{
     error::Error,
     ffi::CString,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     os::{
         fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
@@ -18,7 +19,9 @@ use std::{
             process::CommandExt,
         },
     },
+    path::Path,
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -38,19 +41,41 @@ const SIZES: [HugePageSize; 12] = [
     HugePageSize::GB_16,
 ];
 
-/// Creates a file on huge pages of each size, where the kernel has them.
-fn files_on_huge_pages(options: MemFdOptions) {
+/// Creates a file on huge pages of each size that this machine lists, and fills one where pages of
+/// that size are free. Without a list, nothing is known of this machine.
+fn files_on_huge_pages(options: MemFdOptions) -> Outcome {
+    /// Tests of one process take pages from one pool.
+    static POOL: Mutex<()> = Mutex::new(());
+
+    let _pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let list = Path::new("/sys/kernel/mm/hugepages");
     for size in SIZES {
-        match options.huge_pages(size).create("huge") {
-            Ok(file) => assert_eq!(file.len(), Ok(0)),
-            // No such pages, no hugetlbfs, or no room in the pool.
-            Err(error) => assert!(
-                [Errno::ENODEV, Errno::EINVAL, Errno::ENOSYS, Errno::ENOSPC]
-                    .contains(&Errno::from(error)),
-                "{error}"
-            ),
+        let bytes = size.bytes().ok_or("no size")?;
+        let pool = list.join(format!("hugepages-{}kB", bytes / 1024));
+        let options = options.huge_pages(size);
+        if !pool.exists() {
+            if list.exists() {
+                let error = options.create("huge").map(drop).unwrap_err();
+                assert_eq!(error, CreateError::Kernel(Errno::ENODEV), "{size:?}");
+            }
+            continue;
+        }
+        assert_eq!(options.create("huge")?.len(), Ok(0));
+        let read = |name| -> Result<u64, Box<dyn Error>> {
+            Ok(fs::read_to_string(pool.join(name))?.trim().parse()?)
+        };
+        let free = read("free_hugepages")?.saturating_sub(read("resv_hugepages")?);
+        let more = read("nr_overcommit_hugepages")?;
+        let len = usize::try_from(bytes)?;
+        let filled = options.create_with("huge", len, |content| content[len - 1] = 1);
+        if free > 0 {
+            assert_eq!(filled?.len(), len, "{size:?}");
+        } else if more == 0 {
+            let none = CreateError::NoHugePages { len };
+            assert_eq!(filled.map(drop).unwrap_err(), none, "{size:?}");
         }
     }
+    Ok(())
 }
 
 #[test]
@@ -61,7 +86,7 @@ fn what_memfile_does() -> Outcome {
     let never = options.sealable(false).create("default")?;
     assert!(never.seals()?.contains(Seals::SEAL));
     let mut file = options.sealable(true).create("sealable")?;
-    files_on_huge_pages(options);
+    files_on_huge_pages(options)?;
 
     // Write, Read, Seek, FileExt, set_len.
     write!(file, "hello, {}", 12345)?;
@@ -125,7 +150,7 @@ fn what_memfd_does() -> Outcome {
     let options = MemFdOptions::new().sealable(true).close_on_exec(false);
     let file = options.create(String::from("a name").as_str())?;
     assert_eq!(file.close_on_exec(), Ok(false));
-    files_on_huge_pages(MemFdOptions::new());
+    files_on_huge_pages(MemFdOptions::new())?;
 
     // as_file, into_file, try_from_file, try_from_fd.
     let as_std = File::from(file.try_clone()?);
@@ -225,7 +250,7 @@ fn what_nix_does() -> Outcome {
             Err(error) => return Err(error.into()),
         }
     }
-    files_on_huge_pages(MemFdOptions::new());
+    files_on_huge_pages(MemFdOptions::new())?;
     // fcntl: F_ADD_SEALS, F_GET_SEALS, F_SETFD, F_DUPFD_CLOEXEC; ftruncate, fallocate, pread, pwrite.
     let file = OwnedMemFd::create(c"file", all)?;
     file.set_len(10)?;
