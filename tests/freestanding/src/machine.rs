@@ -281,6 +281,7 @@ const HUGE_PAGES: &[u8] = b"16";
 fn furnish() -> Result<(), Failure> {
     mount("sysfs", "/sys")?;
     mount("devtmpfs", "/dev")?;
+    mount("devpts", "/dev/pts")?;
     mount("tmpfs", "/dev/shm")?;
     mount("hugetlbfs", "/dev/hugepages")?;
     mount("tmpfs", "/tmp")?;

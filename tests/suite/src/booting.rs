@@ -406,7 +406,7 @@ fn no_module_is_loaded_by_a_kernel_without_modules(world: &World) -> Verdict {
 // Block devices.
 
 /// Loads the module of loop devices, if it is a module and the machine is the suite's own.
-fn loops(world: &World) -> Verdict {
+pub(crate) fn loops(world: &World) -> Verdict {
     if world.loop_devices {
         return Ok(());
     }

@@ -73,7 +73,12 @@ claims!(
     a_copy_of_a_file_on_huge_pages_is_an_ordinary_one,
     what_is_sealed_and_too_long_is_not_copied,
     what_can_block_is_not_copied_and_not_waited_for,
-    a_directory_or_a_block_device_is_not_copied,
+    a_descriptor_of_a_process_is_not_copied_and_not_waited_for,
+    a_named_pipe_is_not_copied_and_not_waited_for,
+    a_character_device_is_not_copied,
+    a_terminal_is_not_copied_and_not_waited_for,
+    a_directory_is_not_copied,
+    a_block_device_is_not_copied,
     a_descriptor_without_access_is_not_copied,
     secret_memory_cannot_be_read_and_is_not_copied,
     a_regular_file_that_cannot_be_read_is_not_copied,
@@ -1250,12 +1255,32 @@ fn is_not_copied(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     Ok(())
 }
 
-fn what_can_block_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
-    strangers::blocking_files(world, |fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+fn what_can_block_is_not_copied_and_not_waited_for(_: &World) -> Verdict {
+    strangers::blocking_files(|fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
 }
 
-fn a_directory_or_a_block_device_is_not_copied(_: &World) -> Verdict {
-    strangers::no_bytes(|fd| is_not_copied(fd, VerifyErrorKind::NotRegular))
+fn a_descriptor_of_a_process_is_not_copied_and_not_waited_for(_: &World) -> Verdict {
+    strangers::process(|fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_named_pipe_is_not_copied_and_not_waited_for(world: &World) -> Verdict {
+    strangers::named_pipe(world, |fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_character_device_is_not_copied(world: &World) -> Verdict {
+    strangers::devices(world, |fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_terminal_is_not_copied_and_not_waited_for(_: &World) -> Verdict {
+    strangers::terminal(|fd| is_not_copied(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_directory_is_not_copied(_: &World) -> Verdict {
+    strangers::directory(|fd| is_not_copied(fd, VerifyErrorKind::NotRegular))
+}
+
+fn a_block_device_is_not_copied(world: &World) -> Verdict {
+    strangers::block_device(world, |fd| is_not_copied(fd, VerifyErrorKind::NotRegular))
 }
 
 fn a_descriptor_without_access_is_not_copied(world: &World) -> Verdict {
@@ -1350,6 +1375,9 @@ fn is_copied_by_position(fd: OwnedFd) -> Verdict {
 
 fn an_ordinary_file_is_copied(world: &World) -> Verdict {
     strangers::ordinary_files(world, |fd| {
+        if ok!(strangers::is_directory(&fd)) {
+            return is_not_copied(fd, VerifyErrorKind::NotMemFd);
+        }
         if raw::disguise(ok!(kernel::dup(&fd))).len() == Ok(0) {
             // A new one. One of `/proc` says the same, and is not empty.
             let _ = kernel::write(&fd, b"0123456789");

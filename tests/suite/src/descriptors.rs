@@ -61,6 +61,9 @@ claims!(
     a_memory_file_on_huge_pages_is_taken_from_elsewhere,
     a_file_received_over_a_socket_shares_the_offset,
     what_is_no_regular_file_is_not_taken,
+    a_descriptor_of_a_process_is_not_taken,
+    a_character_device_is_not_taken,
+    a_block_device_is_not_taken,
     what_is_an_ordinary_file_is_not_taken,
     a_file_of_a_tmpfs_is_not_taken,
     a_file_of_a_hugetlbfs_is_not_taken,
@@ -71,6 +74,11 @@ claims!(
     taking_a_descriptor_leaves_it_as_it_was,
     a_memory_file_is_borrowed_and_stays_its_owners,
     what_is_no_memory_file_is_not_borrowed,
+    a_descriptor_of_a_process_is_not_borrowed,
+    a_character_device_is_not_borrowed,
+    a_block_device_is_not_borrowed,
+    what_is_an_ordinary_file_is_not_borrowed,
+    a_file_of_a_tmpfs_is_not_borrowed,
     a_kernel_that_answers_nothing_is_not_taken_for_a_yes,
     where_nothing_can_be_created_seals_are_the_proof,
 );
@@ -764,9 +772,21 @@ fn is_refused(fd: OwnedFd, reason: VerifyErrorKind) -> Verdict {
     Ok(())
 }
 
-fn what_is_no_regular_file_is_not_taken(world: &World) -> Verdict {
-    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))?;
-    strangers::blocking_files(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+fn what_is_no_regular_file_is_not_taken(_: &World) -> Verdict {
+    strangers::directory(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))?;
+    strangers::blocking_files(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn a_descriptor_of_a_process_is_not_taken(_: &World) -> Verdict {
+    strangers::process(|fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn a_character_device_is_not_taken(world: &World) -> Verdict {
+    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
+}
+
+fn a_block_device_is_not_taken(world: &World) -> Verdict {
+    strangers::block_device(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
 fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
@@ -774,6 +794,7 @@ fn what_is_an_ordinary_file_is_not_taken(world: &World) -> Verdict {
 }
 
 fn a_file_of_a_tmpfs_is_not_taken(world: &World) -> Verdict {
+    strangers::named_pipe(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))?;
     strangers::files_of_a_tmpfs(world, |fd| is_refused(fd, VerifyErrorKind::NotMemFd))
 }
 
@@ -882,24 +903,49 @@ fn a_memory_file_is_borrowed_and_stays_its_owners(_: &World) -> Verdict {
     Ok(())
 }
 
-fn what_is_no_memory_file_is_not_borrowed(world: &World) -> Verdict {
-    let is_not_borrowed = |fd: OwnedFd| {
-        let number = fd.as_raw_fd();
-        same!(
-            BorrowedMemFd::try_from(fd.as_fd()).err(),
-            Some(VerifyErrorKind::NotMemFd)
-        );
-        holds!(raw::is_open(number));
-        Ok(())
-    };
-    strangers::blocking_files(world, is_not_borrowed)?;
-    strangers::no_bytes(is_not_borrowed)?;
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "this is how strangers are shown"
+)]
+fn is_not_borrowed(fd: OwnedFd) -> Verdict {
+    let number = fd.as_raw_fd();
+    same!(
+        BorrowedMemFd::try_from(fd.as_fd()).err(),
+        Some(VerifyErrorKind::NotMemFd)
+    );
+    holds!(raw::is_open(number));
+    Ok(())
+}
+
+fn what_is_no_memory_file_is_not_borrowed(_: &World) -> Verdict {
+    strangers::blocking_files(is_not_borrowed)?;
+    strangers::directory(is_not_borrowed)?;
     let path_only = ok!(kernel::open(c"/", OFlags::PATH));
     same!(
         BorrowedMemFd::try_from(path_only.as_fd()).err(),
         Some(VerifyErrorKind::PathOnly)
     );
-    strangers::ordinary_files(world, is_not_borrowed)?;
+    Ok(())
+}
+
+fn a_descriptor_of_a_process_is_not_borrowed(_: &World) -> Verdict {
+    strangers::process(is_not_borrowed)
+}
+
+fn a_character_device_is_not_borrowed(world: &World) -> Verdict {
+    strangers::devices(world, is_not_borrowed)
+}
+
+fn a_block_device_is_not_borrowed(world: &World) -> Verdict {
+    strangers::block_device(world, is_not_borrowed)
+}
+
+fn what_is_an_ordinary_file_is_not_borrowed(world: &World) -> Verdict {
+    strangers::ordinary_files(world, is_not_borrowed)
+}
+
+fn a_file_of_a_tmpfs_is_not_borrowed(world: &World) -> Verdict {
+    strangers::named_pipe(world, is_not_borrowed)?;
     strangers::files_of_a_tmpfs(world, is_not_borrowed)
 }
 

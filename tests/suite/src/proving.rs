@@ -30,8 +30,13 @@ claims!(
     a_memory_file_is_proven_without_adding_seals,
     a_proof_leaves_the_descriptor_as_it_was,
     a_clone_has_the_same_proof,
-    what_is_a_directory_or_a_block_device_is_refused,
+    a_directory_is_refused,
+    a_block_device_is_refused,
     what_can_block_is_refused,
+    a_descriptor_of_a_process_is_refused,
+    a_named_pipe_is_refused,
+    a_character_device_is_refused,
+    a_terminal_is_refused,
     a_proof_of_what_is_lent_closes_nothing,
     a_proof_of_what_is_lent_is_copied_and_outlives_its_lenders_reference,
     a_proof_is_lent_without_a_call,
@@ -262,12 +267,32 @@ fn a_clone_has_the_same_proof(_: &World) -> Verdict {
     Ok(())
 }
 
-fn what_is_a_directory_or_a_block_device_is_refused(_: &World) -> Verdict {
-    strangers::no_bytes(|fd| is_refused(fd, VerifyErrorKind::NotRegular))
+fn a_directory_is_refused(_: &World) -> Verdict {
+    strangers::directory(|fd| is_refused(fd, VerifyErrorKind::NotRegular))
 }
 
-fn what_can_block_is_refused(world: &World) -> Verdict {
-    strangers::blocking_files(world, |fd| is_refused(fd, VerifyErrorKind::CanBlock))
+fn a_block_device_is_refused(world: &World) -> Verdict {
+    strangers::block_device(world, |fd| is_refused(fd, VerifyErrorKind::NotRegular))
+}
+
+fn what_can_block_is_refused(_: &World) -> Verdict {
+    strangers::blocking_files(|fd| is_refused(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_descriptor_of_a_process_is_refused(_: &World) -> Verdict {
+    strangers::process(|fd| is_refused(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_named_pipe_is_refused(world: &World) -> Verdict {
+    strangers::named_pipe(world, |fd| is_refused(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_character_device_is_refused(world: &World) -> Verdict {
+    strangers::devices(world, |fd| is_refused(fd, VerifyErrorKind::CanBlock))
+}
+
+fn a_terminal_is_refused(_: &World) -> Verdict {
+    strangers::terminal(|fd| is_refused(fd, VerifyErrorKind::CanBlock))
 }
 
 fn a_proof_of_what_is_lent_closes_nothing(_: &World) -> Verdict {
@@ -423,9 +448,10 @@ fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
 }
 
 /// A file of a mounted file system is refused. One that is kept in memory, as in a tmpfs, has a
-/// seal, and can get no other.
+/// seal, and can get no other. A directory has none.
 fn a_strangers_file_is_refused(fd: OwnedFd) -> Verdict {
     let reason = match raw::seals(&fd) {
+        _ if ok!(strangers::is_directory(&fd)) => VerifyErrorKind::NotMemFd,
         Ok(_) => VerifyErrorKind::MissingSeals(PROOF),
         Err(_) => VerifyErrorKind::CanChange,
     };

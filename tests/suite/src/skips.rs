@@ -38,6 +38,8 @@ pub const ALLOWED: &[Line] = &[
     (world::NO_OWN_MACHINE, &[HOST]),
     (world::NO_PROC, &[HOST]),
     (world::NO_DEVICES, &[HOST]),
+    (world::NO_TERMINALS, &[HOST]),
+    (world::NO_BLOCK_DEVICE, &[HOST]),
     (world::NO_TMPFS, &[HOST]),
     (world::NO_HUGETLBFS, &[HOST]),
     (world::NO_OWN_MOUNTS, &[HOST]),
@@ -69,6 +71,7 @@ pub const ALLOWED: &[Line] = &[
     // What some kernels lack.
     (world::NO_EXEC_FLAGS, &[HOST, "*-5.10*", "*-6.1"]),
     (world::NO_FUTURE_WRITE, &[HOST]),
+    (world::NO_PROCESS_DESCRIPTORS, &[HOST]),
     (world::NOT_HUGE_BY_COLLAPSE, &[HOST, "*-5.10*"]),
     (world::NO_HUGE_PAGES, &[HOST]),
     (world::NO_HUGE_PAGE_LIST, &[HOST]),

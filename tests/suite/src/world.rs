@@ -89,6 +89,9 @@ pub struct World {
 // The reasons for which claims are skipped.
 pub(crate) const NO_PROC: &str = "/proc is not mounted";
 pub(crate) const NO_DEVICES: &str = "/dev has no devices";
+pub(crate) const NO_TERMINALS: &str = "/dev/ptmx is not there, or not for this process";
+pub(crate) const NO_BLOCK_DEVICE: &str = "/dev/loop0 is not there, or not for this process";
+pub(crate) const NO_PROCESS_DESCRIPTORS: &str = "no pidfd_open before Linux 5.3";
 pub(crate) const NO_TMPFS: &str = "/dev/shm is no tmpfs in which files can be made";
 pub(crate) const NO_HUGETLBFS: &str = "/dev/hugepages is no hugetlbfs in which files can be made";
 pub(crate) const NOEXEC_SET: &str = "vm.memfd_noexec is set, which changes what creation does";
