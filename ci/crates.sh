@@ -17,6 +17,7 @@ tests() {
     for file in $1; do
         count=$(awk -v file="$file" '
             $1 == "Running" { runs = $2 == "unittests" ? $3 : $2 }
+            $1 == "Doc-tests" { runs = "" }
             /^test result: ok\. / && runs == file && $8 == 0 { print $4 }
         ' "$log")
         [ "${count:-0}" -gt 0 ] || stop "$file has tests, and all of them run: ${*:2}"
