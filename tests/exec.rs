@@ -4,6 +4,7 @@
 //! The claims that need no std are in `tests/suite`. Under QEMU user-mode, the programs here are
 //! those of the host, whose kernel executes them.
 
+use libtest_mimic::{Arguments, Completion, Trial};
 use owned_memfd::{
     CreateError, Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
     exec::{Arg, Args, ExecError, ensure_sealed},
@@ -16,6 +17,7 @@ use std::{
     env,
     error::Error,
     ffi::CString,
+    fmt,
     fs::{self, File},
     io,
     os::unix::{
@@ -24,11 +26,84 @@ use std::{
         process::{CommandExt, ExitStatusExt},
     },
     path::Path,
-    process::{self, Command, Output, Stdio},
+    process::{self, Command, ExitCode, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
+use suite::{Stop, skips};
 
 type Outcome = Result<(), Box<dyn Error>>;
+
+/// This machine lacks something that a test needs, for a reason of `suite::skips`.
+#[derive(Debug)]
+struct Skipped(&'static str);
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Skipped {}
+
+/// A test and its name.
+type Test = (&'static str, fn() -> Outcome);
+
+/// Lists tests. One that is missing here is dead code.
+macro_rules! tests {
+    ($prefix:literal: $($test:ident),+ $(,)?) => {
+        &[$((concat!($prefix, stringify!($test)), $test)),+]
+    };
+}
+
+const TESTS: &[Test] = tests!["":
+    a_static_program_runs,
+    a_dynamic_program_runs,
+    ten_thousand_arguments_arrive,
+    too_long_a_list_is_e2big,
+    a_script_runs_while_its_descriptor_stays_open,
+    a_script_whose_descriptor_is_closed_is_refused,
+    what_is_not_executable_is_refused,
+    what_is_no_program_is_refused,
+    a_program_that_is_cut_is_refused_or_dies,
+    what_is_open_for_writing_elsewhere_is_refused,
+    what_the_program_is_not_to_have_is_closed,
+    a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it,
+    a_program_does_not_go_on_from_an_unsealed_copy,
+];
+
+/// Runs the tests as `tests/suite.rs` runs the claims: a skip is counted, and where `suite::skips`
+/// does not allow it, it is a failure.
+fn main() -> ExitCode {
+    let name = env::var("OWNED_MEMFD_PLACE").unwrap_or_default();
+    let place = match skips::place(&name) {
+        Ok(place) => place,
+        Err(error) => {
+            eprintln!("OWNED_MEMFD_PLACE={name}: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    #[cfg(feature = "std")]
+    let more = with_std::TESTS;
+    #[cfg(not(feature = "std"))]
+    let more: &[Test] = &[];
+    let trials = TESTS.iter().chain(more).map(|&(name, test)| {
+        Trial::ignorable_test(name, move || {
+            let Err(error) = test() else {
+                return Ok(Completion::Completed);
+            };
+            let Some(&Skipped(reason)) = error.downcast_ref() else {
+                return Err(error.into());
+            };
+            if let Err(Stop::Failed(failure)) = skips::bounded(Err(Stop::Skipped(reason)), place) {
+                return Err(failure.into());
+            }
+            // `driver` in ci/common.sh collects these lines.
+            println!("\nskip {name}: {reason}");
+            Ok(Completion::ignored_with(reason))
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
 
 /// `e_machine` of programs for the CPU that this was compiled for.
 const OWN_MACHINE: u16 = if cfg!(target_arch = "x86_64") {
@@ -199,7 +274,6 @@ int main(int argc, char **argv, char **envp) {
     Ok(content)
 }
 
-#[test]
 fn a_static_program_runs() -> Outcome {
     let content = static_program()?;
     let file = executable(&content)?;
@@ -213,7 +287,6 @@ fn a_static_program_runs() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn a_dynamic_program_runs() -> Outcome {
     let file = empty_executable()?;
     let source = File::open("/bin/echo")?;
@@ -225,7 +298,6 @@ fn a_dynamic_program_runs() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn ten_thousand_arguments_arrive() -> Outcome {
     let file = executable(&fs::read("/bin/echo")?)?;
     let numbers: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
@@ -237,7 +309,6 @@ fn ten_thousand_arguments_arrive() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn too_long_a_list_is_e2big() -> Outcome {
     let file = executable(&fs::read("/bin/echo")?)?;
     let refused = |args, env| -> Outcome {
@@ -254,7 +325,6 @@ fn too_long_a_list_is_e2big() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn a_script_runs_while_its_descriptor_stays_open() -> Outcome {
     let file = executable(b"#!/bin/sh\necho \"$1 and $2, $HOME\"\n")?;
     file.set_close_on_exec(false)?;
@@ -266,19 +336,16 @@ fn a_script_runs_while_its_descriptor_stays_open() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn a_script_whose_descriptor_is_closed_is_refused() -> Outcome {
     let file = executable(b"#!/bin/sh\necho never\n")?;
     is_refused(&file, ExecError::ScriptCloseOnExec)
 }
 
-#[test]
 fn what_is_not_executable_is_refused() -> Outcome {
     let file = SealedMemFd::copy_from_slice("echo", &fs::read("/bin/echo")?)?;
     is_refused(&file.into_memfd(), ExecError::NotExecutable)
 }
 
-#[test]
 fn what_is_no_program_is_refused() -> Outcome {
     for content in [&b"text\n"[..], b"#!\n"] {
         is_refused(&executable(content)?, ExecError::InvalidExecutable)?;
@@ -286,7 +353,6 @@ fn what_is_no_program_is_refused() -> Outcome {
     is_refused(&executable(b"")?, ExecError::Empty)
 }
 
-#[test]
 fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
     let content = static_program()?;
     for len in [4, 16, 63, 64, 100] {
@@ -305,7 +371,6 @@ fn a_program_that_is_cut_is_refused_or_dies() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn what_is_open_for_writing_elsewhere_is_refused() -> Outcome {
     let file = executable(&fs::read("/bin/echo")?)?;
     let _writer = File::options()
@@ -314,7 +379,6 @@ fn what_is_open_for_writing_elsewhere_is_refused() -> Outcome {
     is_refused(&file, ExecError::ExecutableFileBusy)
 }
 
-#[test]
 fn what_the_program_is_not_to_have_is_closed() -> Outcome {
     let file = executable(b"#!/bin/sh\nls -l /proc/self/fd\n")?;
     file.set_close_on_exec(false)?;
@@ -347,16 +411,15 @@ fn go_on() -> Result<Result<SealedMemFd, ExecError>, Box<dyn Error>> {
     Ok(ensure_sealed(args, Args::new(&variables).ok_or("no end")?))
 }
 
-/// Whether this kernel can execute the program again that runs the tests.
-fn can_go_on(test: &str) -> bool {
-    let yes = suite::has_execveat();
-    if !yes {
-        println!("\nskip {test}: the emulator has no execveat");
+/// Skips the test where this kernel cannot execute the program again that runs the tests.
+fn can_go_on() -> Outcome {
+    if suite::has_execveat() {
+        Ok(())
+    } else {
+        Err(Skipped(suite::NO_EXECVEAT).into())
     }
-    yes
 }
 
-#[test]
 fn a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it() -> Outcome {
     const TEST: &str = "a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it";
 
@@ -375,9 +438,7 @@ fn a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it() -> Outcome {
         println!("\nprocess {} goes on", process::id());
         return Ok(());
     }
-    if !can_go_on(TEST) {
-        return Ok(());
-    }
+    can_go_on()?;
     let child = Command::new(env::current_exe()?)
         .args(["--exact", TEST, "--nocapture"])
         .env(ROLE, "goes on")
@@ -401,7 +462,6 @@ fn a_program_goes_on_from_a_sealed_copy_and_from_no_copy_of_it() -> Outcome {
     Ok(())
 }
 
-#[test]
 fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
     const TEST: &str = "a_program_does_not_go_on_from_an_unsealed_copy";
 
@@ -409,9 +469,7 @@ fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
         assert_eq!(go_on()?.err(), Some(ExecError::UnsealedCopy));
         return Ok(());
     }
-    if !can_go_on(TEST) {
-        return Ok(());
-    }
+    can_go_on()?;
     let copy = executable_named(COPY)?;
     copy.write_all(&fs::read("/proc/self/exe")?)?;
     let role = format!("{ROLE}=unsealed");
@@ -423,7 +481,7 @@ fn a_program_does_not_go_on_from_an_unsealed_copy() -> Outcome {
 /// What only std's strings and processes make possible.
 #[cfg(feature = "std")]
 mod with_std {
-    use super::{Outcome, ROLE, can_go_on, executable, static_program};
+    use super::{Outcome, ROLE, Skipped, Test, can_go_on, executable, static_program};
     use owned_memfd::{
         CreateError, Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
         exec::{ExecError, OwnedArgs},
@@ -440,6 +498,21 @@ mod with_std {
     fn memfd() -> Result<OwnedMemFd, CreateError> {
         MemFdOptions::new().create("claim")
     }
+
+    pub(crate) const TESTS: &[Test] = tests!["with_std::":
+        owned_arguments_are_the_strings_that_they_are_made_of,
+        the_arguments_and_the_environment_of_this_process_are_lists,
+        a_child_has_the_arguments_of_its_command_and_the_environment_beside_it,
+        a_command_with_variables_of_its_own_is_rejected_and_starts_nothing,
+        the_hooks_of_a_command_run_before_the_file_is_executed,
+        a_child_has_the_directory_and_the_input_that_its_command_is_given,
+        a_child_that_executes_a_sealed_file_gets_what_is_passed_by_number,
+        a_child_runs_a_script_and_changes_no_descriptor_of_this_process,
+        a_childs_program_gets_no_descriptor_of_it,
+        what_a_child_cannot_execute_is_explained_to_its_parent,
+        what_is_not_proven_is_not_executed_in_a_child,
+        a_child_runs_without_proc,
+    ];
 
     fn sealed(content: &[u8]) -> Result<SealedMemFd, Box<dyn Error>> {
         Ok(executable(content)?.seal()?)
@@ -470,7 +543,6 @@ mod with_std {
         Ok(cause)
     }
 
-    #[test]
     fn owned_arguments_are_the_strings_that_they_are_made_of() -> Outcome {
         fn is_for_all_threads<T: Send + Sync + 'static>(_: &T) {}
 
@@ -498,7 +570,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn the_arguments_and_the_environment_of_this_process_are_lists() -> Outcome {
         let list = |strings: &[OsString]| -> Result<String, Box<dyn Error>> {
             let strings = strings
@@ -517,7 +588,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_child_has_the_arguments_of_its_command_and_the_environment_beside_it() -> Outcome {
         let file = sealed(&static_program()?)?;
         for _ in 0..2 {
@@ -528,7 +598,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_command_with_variables_of_its_own_is_rejected_and_starts_nothing() -> Outcome {
         let file = sealed(b"#!/bin/sh\n")?;
         let mut added = command(&["sh"])?;
@@ -558,7 +627,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn the_hooks_of_a_command_run_before_the_file_is_executed() -> Outcome {
         let file = sealed(b"#!/bin/sh\necho \"$1\"\n")?;
         let seen = memfd()?;
@@ -580,7 +648,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_child_has_the_directory_and_the_input_that_its_command_is_given() -> Outcome {
         let file = sealed(b"#!/bin/sh\npwd\ncat\n")?;
         let input = SealedMemFd::copy_from_slice("input", b"from memory\n")?;
@@ -592,7 +659,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_child_that_executes_a_sealed_file_gets_what_is_passed_by_number() -> Outcome {
         let file = sealed(b"#!/bin/sh\ncat \"/proc/self/fd/$1\"\n")?;
         let passed = SealedMemFd::copy_from_slice("passed", b"by number")?;
@@ -604,7 +670,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_child_runs_a_script_and_changes_no_descriptor_of_this_process() -> Outcome {
         let script = sealed(b"#!/bin/sh\necho \"$1 and $2, $HOME\"\n")?;
         let output = output(&script, &["name", "one", "two"], &["HOME=here"])?;
@@ -613,7 +678,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_childs_program_gets_no_descriptor_of_it() -> Outcome {
         let file = sealed(&fs::read("/bin/ls")?)?;
         let output = output(&file, &["ls", "-l", "/proc/self/fd"], &[])?;
@@ -623,7 +687,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn what_a_child_cannot_execute_is_explained_to_its_parent() -> Outcome {
         // No CPU has this number, and no emulator runs its programs.
         const NONE: u16 = 0xfedc;
@@ -651,7 +714,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn what_is_not_proven_is_not_executed_in_a_child() -> Outcome {
         let file = executable(b"#!/bin/sh\n")?;
         file.add_seals(Seals::WRITE | Seals::SHRINK)?;
@@ -661,7 +723,6 @@ mod with_std {
         Ok(())
     }
 
-    #[test]
     fn a_child_runs_without_proc() -> Outcome {
         const TEST: &str = "with_std::a_child_runs_without_proc";
 
@@ -672,9 +733,7 @@ mod with_std {
             assert_eq!(output.stdout, b"without\nproc\n");
             return Ok(());
         }
-        if !can_go_on(TEST) {
-            return Ok(());
-        }
+        can_go_on()?;
         let hide = "mount -t tmpfs none /proc && exec \"$@\"";
         let output = Command::new("unshare")
             .args(["--mount", "sh", "-c", hide, "sh"])
@@ -687,8 +746,7 @@ mod with_std {
             String::from_utf8_lossy(&output.stderr),
         );
         if errors.contains("unshare failed") || errors.contains("mount: ") {
-            println!("\nskip {TEST}: this process may not mount anything");
-            return Ok(());
+            return Err(Skipped(suite::NO_OWN_MOUNTS).into());
         }
         assert!(text.contains("1 passed"), "{text}{errors}");
         Ok(())

@@ -94,8 +94,8 @@ pub mod skips;
 
 pub use claim::{Claim, Failure, Stop, Verdict};
 pub use kernel::allow_execution;
-pub use parties::has_execveat;
-pub use world::World;
+pub use parties::{NO_EXECVEAT, has_execveat};
+pub use world::{NO_OWN_MOUNTS, World};
 
 /// Every claim of the suite.
 ///

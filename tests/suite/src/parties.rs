@@ -36,7 +36,7 @@ pub(crate) const NO_CLOSING: &str =
 pub(crate) const NO_PIDFD_MESSAGES: &str = "no SO_PASSPIDFD before Linux 6.5, or an emulator";
 pub(crate) const NO_PASSRIGHTS: &str = "no SO_PASSRIGHTS before Linux 6.16, or an emulator";
 pub(crate) const NO_PROGRAMS: &str = "no program in a memory file can be executed here";
-pub(crate) const NO_EXECVEAT: &str = "the emulator has no execveat";
+pub const NO_EXECVEAT: &str = "the emulator has no execveat";
 pub(crate) const NO_CHECK: &str = "no AT_EXECVE_CHECK before Linux 6.14, or an emulator";
 pub(crate) const NO_LOOPBACK: &str = "no internet sockets, or no way to connect them";
 
