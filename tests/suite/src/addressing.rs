@@ -338,8 +338,8 @@ fn a_file_that_both_sides_write_goes_to_an_address(_: &World) -> Verdict {
     let address = ok!(SocketAddr::from_abstract_name(name.as_str()));
     let file = ok!(kernel::sealable());
     ok!(file.send_to(ok!(socket::datagram_socket()), address));
-    let received = ok!(OwnedMemFd::receive(&receiver));
-    ok!(received.write_all(b"theirs"));
+    let theirs = ok!(OwnedMemFd::receive(&receiver));
+    ok!(theirs.write_all(b"theirs"));
     same!(kernel::holds_exactly(&file, b"theirs"), Ok(true));
     Ok(())
 }

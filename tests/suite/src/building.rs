@@ -1376,7 +1376,7 @@ fn is_copied_by_position(fd: OwnedFd) -> Verdict {
 fn an_ordinary_file_is_copied(world: &World) -> Verdict {
     strangers::ordinary_files(world, |fd| {
         if ok!(strangers::is_directory(&fd)) {
-            return is_not_copied(fd, VerifyErrorKind::NotMemFd);
+            return is_not_copied(fd, VerifyErrorKind::NotRegular);
         }
         if raw::disguise(ok!(kernel::dup(&fd))).len() == Ok(0) {
             // A new one. One of `/proc` says the same, and is not empty.

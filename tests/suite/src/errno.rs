@@ -179,6 +179,7 @@ where
     errno
 }
 
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     // No error of the library's own becomes this one.
     const KERNEL: Errno = Errno::EXDEV;
@@ -289,6 +290,7 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     Ok(())
 }
 
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn refusals_and_stops_say_why(_: &World) -> Verdict {
     use core::error::Error;
 

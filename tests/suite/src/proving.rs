@@ -451,7 +451,7 @@ fn what_is_an_ordinary_file_is_refused(world: &World) -> Verdict {
 /// seal, and can get no other. A directory has none.
 fn a_strangers_file_is_refused(fd: OwnedFd) -> Verdict {
     let reason = match raw::seals(&fd) {
-        _ if ok!(strangers::is_directory(&fd)) => VerifyErrorKind::NotMemFd,
+        _ if ok!(strangers::is_directory(&fd)) => VerifyErrorKind::NotRegular,
         Ok(_) => VerifyErrorKind::MissingSeals(PROOF),
         Err(_) => VerifyErrorKind::CanChange,
     };

@@ -287,7 +287,7 @@ fn rustixs_descriptors_keep_their_number_and_have_one_owner(_: &World) -> Verdic
     same!(sealed.as_raw_fd(), number);
     let lent = ok!(BorrowedSealedMemFd::try_from(to_rustix(sealed.as_fd())));
     same!(lent.len(), 6);
-    same!(ok!(rustix::fs::fstat(&lent)).st_size, 6);
+    same!(ok!(rustix::fs::fstat(lent)).st_size, 6);
     same!(and_back(lent.into()).as_raw_fd(), number);
     same!(kernel::holds_exactly(&sealed, b"sealed"), Ok(true));
     drop(sealed);
