@@ -354,8 +354,8 @@ const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 /// - [`ExecError::UnsealedCopy`]: the program runs from a memory file with the name of such a copy,
 ///   which is not sealed: somebody else made it.
 /// - `EACCES`: the program's file cannot be read, or `vm.memfd_noexec` forbids the copy.
-/// - `EBUSY`, `EMFILE`, `ENFILE`, `ENOMEM`, `ENOSPC`: as [`MemFdOptions::copy_from_file`]. No memory
-///   is left for the copy, or too many files are open.
+/// - `EBUSY`, `EMFILE`, `ENFILE`, `ENOMEM`, `ENOSPC`: as [`MemFdOptions::copy_from_file`]. No
+///   memory is left for the copy, or too many files are open.
 /// - `EFBIG`: the program's file gets longer meanwhile, or is above `RLIMIT_FSIZE`.
 ///
 /// Since Linux 3.17.

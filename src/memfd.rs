@@ -576,8 +576,8 @@ impl OwnedMemFd {
     /// In `pre_exec` of a `std::process::Command`, `number` may be the pipe through which std tells
     /// the parent that `exec` failed: it has the lowest number that is free when the child is
     /// started. std then writes its message into this file, and the parent takes the child for
-    /// started.
-    /// With the feature `std`, `pass_to_as` gives a child a file under a number without that danger.
+    /// started. With the feature `std`, `pass_to_as` gives a child a file under a number without
+    /// that danger.
     ///
     /// # Errors
     /// - `EBADF`: `number` is negative or above `RLIMIT_NOFILE`.

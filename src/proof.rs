@@ -487,8 +487,8 @@ pub enum VerifyErrorKind {
     /// The kernel returned this error: one that the method lists, or one of a seccomp filter's,
     /// which may refuse any call.
     Kernel(Errno),
-    /// It is not a memory file. Verifying says this only where the kernel does not tell what else it
-    /// is; otherwise see [`CanChange`](Self::CanChange), [`CanBlock`](Self::CanBlock) and
+    /// It is not a memory file. Verifying says this only where the kernel does not tell what else
+    /// it is; otherwise see [`CanChange`](Self::CanChange), [`CanBlock`](Self::CanBlock) and
     /// [`NotRegular`](Self::NotRegular).
     NotMemFd,
     /// It is a directory or a block device, and so neither a memory file nor one to copy.
@@ -613,8 +613,8 @@ impl From<SealError> for VerifyErrorKind {
 }
 
 impl From<VerifyErrorKind> for Errno {
-    /// The kernel's error, also for `ProbeFailed` and `Seal`. `PathOnly` and `WriteOnly` are `EBADF`,
-    /// `TooLarge` is `EFBIG`, those about seals are `EPERM`, and the others `EINVAL`.
+    /// The kernel's error, also for `ProbeFailed` and `Seal`. `PathOnly` and `WriteOnly` are
+    /// `EBADF`, `TooLarge` is `EFBIG`, those about seals are `EPERM`, and the others `EINVAL`.
     fn from(kind: VerifyErrorKind) -> Self {
         match kind {
             VerifyErrorKind::Kernel(errno) | VerifyErrorKind::ProbeFailed(errno) => errno,

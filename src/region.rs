@@ -394,7 +394,8 @@ impl Region {
         }
     }
 
-    /// Makes every page of a mapping for writing present, so that no store has to. Since Linux 5.14.
+    /// Makes every page of a mapping for writing present, so that no store has to. Since Linux
+    /// 5.14.
     pub(crate) fn populate_to_write(&self) -> Result<(), Errno> {
         let Some((start, len)) = self.mapping() else {
             return Ok(());

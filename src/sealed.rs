@@ -508,8 +508,8 @@ impl Deref for BorrowedSealedMemFd<'_> {
     type Target = SealedMemFd;
 
     fn deref(&self) -> &SealedMemFd {
-        // SAFETY: both types are transparent, about a `Proof` in the layout of C. Its fields have the
-        // same types but for the first one, and a `BorrowedMemFd` has the layout of the
+        // SAFETY: both types are transparent, about a `Proof` in the layout of C. Its fields have
+        // the same types but for the first one, and a `BorrowedMemFd` has the layout of the
         // `OwnedMemFd` to which it dereferences. The reference is shared, so that nobody can move
         // the owner out of it or drop it, and ends before `'fd` does.
         unsafe { &*ptr::from_ref(self).cast::<SealedMemFd>() }

@@ -228,15 +228,15 @@ impl SealedMemFd {
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and
-    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file with
-    /// the seals that CVE-2026-63952 forges, those of
-    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that has succeeded once in this process. Where those calls kill, call it beforehand.
-    /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
-    /// `fstatfs`; from 2 MiB on perhaps `mmap` once more and `munmap`; on huge pages `madvise`, or
-    /// before Linux 5.14 `mremap`, `mlock`, `munlock` and `munmap`; and on the kernels that
-    /// [`SealedMap`](crate::SealedMap) names, what opens the file again. Dropping a map makes
-    /// `munmap`. With std's debug assertions, closing a descriptor also makes `fcntl` with
-    /// `F_GETFD`.
+    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file
+    /// with the seals that CVE-2026-63952 forges, those of
+    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that has succeeded once in this
+    /// process. Where those calls kill, call it beforehand. [`map`](Self::map) makes `mmap`; where
+    /// a block of the file is 64 KiB or more, first `fstatfs`; from 2 MiB on perhaps `mmap` once
+    /// more and `munmap`; on huge pages `madvise`, or before Linux 5.14 `mremap`, `mlock`,
+    /// `munlock` and `munmap`; and on the kernels that [`SealedMap`](crate::SealedMap) names, what
+    /// opens the file again. Dropping a map makes `munmap`. With std's debug assertions, closing a
+    /// descriptor also makes `fcntl` with `F_GETFD`.
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged.
@@ -539,9 +539,9 @@ impl MemFdOptions {
     /// - [`CreateError::PartialHugePage`], [`CreateError::NoHugePages`]: with
     ///   [`huge_pages`](Self::huge_pages), `len` is not a multiple of a page, or fewer are free.
     /// - `ENOMEM`: no room for the mapping.
-    /// - `ENOSPC`: more than the kernel allows for memory files. Without strict overcommit, a length
-    ///   far above the machine's memory makes the kernel kill processes first: limit a length that
-    ///   comes from elsewhere.
+    /// - `ENOSPC`: more than the kernel allows for memory files. Without strict overcommit, a
+    ///   length far above the machine's memory makes the kernel kill processes first: limit a
+    ///   length that comes from elsewhere.
     /// - `EPERM`: another process has sealed the file.
     ///
     /// Since Linux 3.17.

@@ -399,7 +399,8 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// `Ok(0)`; only for that, this asks for the socket's type (`SO_TYPE`) and polls it.
 ///
 /// A stream may bring only a part of what was sent, and the descriptors with the first byte of
-/// that. Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts none.
+/// that. Receive the rest with other `descriptors`, such as a `ReceivedFds::<0>`, which accepts
+/// none.
 ///
 /// # Errors
 /// - [`ReceiveError::Closed`]: the other side is closed and nothing is left.

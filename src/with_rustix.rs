@@ -1,8 +1,8 @@
 //! The feature `rustix-1`: error numbers and, without `std`, descriptors to and from rustix 1.
 //!
 //! With this crate's feature `std`, the descriptors of both crates are std's, so that there is
-//! nothing to convert. Without it, rustix's are its own, or std's if another crate turns on rustix's
-//! `std`. What stands here is the same for both.
+//! nothing to convert. Without it, rustix's are its own, or std's if another crate turns on
+//! rustix's `std`. What stands here is the same for both.
 #![allow(unsafe_code)]
 
 use crate::errno::Errno;

@@ -46,8 +46,8 @@ impl From<Errno> for io::Error {
 }
 
 impl From<TransferError> for io::Error {
-    /// The kernel's error, whose count of bytes is lost. Another cause is inside, with the kind that
-    /// belongs to its errno, or `UnexpectedEof` for the end of the file.
+    /// The kernel's error, whose count of bytes is lost. Another cause is inside, with the kind
+    /// that belongs to its errno, or `UnexpectedEof` for the end of the file.
     fn from(error: TransferError) -> Self {
         match (error.cause, error.errno()) {
             (TransferCause::Kernel(errno), _) => errno.into(),
@@ -363,8 +363,8 @@ impl From<OwnedMemFd> for File {
 }
 
 impl From<OwnedMemFd> for Stdio {
-    /// The file for a child process, which reads and writes from the offset that the descriptor has:
-    /// after `write`, that is the end. [`seek`](OwnedMemFd::seek) to the start first, or
+    /// The file for a child process, which reads and writes from the offset that the descriptor
+    /// has: after `write`, that is the end. [`seek`](OwnedMemFd::seek) to the start first, or
     /// [`seal`](OwnedMemFd::seal) the file.
     fn from(file: OwnedMemFd) -> Self {
         OwnedFd::from(file).into()

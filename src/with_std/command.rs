@@ -22,14 +22,14 @@ impl OwnedMemFd {
     /// the child finds it.
     ///
     /// The number is the lowest one from 3 up that is free in this process. It stays reserved here,
-    /// by a close-on-exec duplicate that the `Command` owns, until the `Command` is dropped. So this
-    /// descriptor may be closed, children that others start meanwhile do not get the file, and
+    /// by a close-on-exec duplicate that the `Command` owns, until the `Command` is dropped. So
+    /// this descriptor may be closed, children that others start meanwhile do not get the file, and
     /// nothing that std opens for the child has that number.
     ///
     /// Call it once for each file. A `Command` of another crate lends std's: tokio's by
-    /// `as_std_mut`. The child shares the descriptor's offset: after [`write_all`](Self::write_all),
-    /// [`seek`](Self::seek) to the start first, or pass a descriptor from
-    /// [`reopen_read_only`](Self::reopen_read_only).
+    /// `as_std_mut`. The child shares the descriptor's offset: after
+    /// [`write_all`](Self::write_all), [`seek`](Self::seek) to the start first, or pass a
+    /// descriptor from [`reopen_read_only`](Self::reopen_read_only).
     ///
     /// ```
     /// use owned_memfd::SealedMemFd;
@@ -111,8 +111,8 @@ impl SealedMemFd {
     /// `/proc`.
     ///
     /// The command's program is the name that the program sees as its own, and is not looked for.
-    /// Its arguments, streams, directory, user, group and hooks (`pre_exec`) are those of the child.
-    /// The environment is `env` and nothing else: with `env` or `env_remove`, the command is
+    /// Its arguments, streams, directory, user, group and hooks (`pre_exec`) are those of the
+    /// child. The environment is `env` and nothing else: with `env` or `env_remove`, the command is
     /// rejected. What a `Command` shows to nobody has no effect: `env_clear` and `arg0`.
     ///
     /// A script works too: in the child a descriptor stays open, by whose path, in `/dev/fd`, the
