@@ -97,7 +97,7 @@ fn descriptors() -> i32 {
     if let Ok(sealed) = SealedMemFd::copy_from_slice(c"x", b"x") {
         done += lend(&sealed, &sealed);
         if let Ok(lent) = BorrowedSealedMemFd::try_from(fd::BorrowedFd::from(sealed.as_fd())) {
-            done += lend(&lent, sealed.as_fd());
+            done += lend(lent, sealed.as_fd());
             done += fd::AsRawFd::as_raw_fd(&fd::BorrowedFd::from(lent));
         }
         done += i32::from(SealedMemFd::try_from(fd::OwnedFd::from(sealed)).is_ok());
