@@ -1189,9 +1189,10 @@ fn a_copy_that_is_held_for_too_long_is_refused(world: &World) -> Verdict {
     needs!(world.filters, world::NO_FILTERS);
     let sender = ok!(kernel::holding(&[7; 100]));
     let number = sender.as_raw_fd();
-    let add_seals = linux_raw_sys::general::F_ADD_SEALS;
+    // Only these seals: before Linux 6.3, creating a file adds another one.
+    let seals = Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL;
     ok!(raw::refuse(
-        Which::Equal(sc::nr::FCNTL, 1, add_seals),
+        Which::Equal(sc::nr::FCNTL, 2, seals.bits()),
         Errno::EBUSY
     ));
     let Err(refused) = SealedMemFd::verify_or_copy(sender.into(), 100) else {
