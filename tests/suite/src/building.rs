@@ -1541,7 +1541,7 @@ fn a_copy_of_a_file_is_sealed_and_exact(world: &World) -> Verdict {
 }
 
 fn a_copy_of_a_file_has_the_options_that_it_is_made_with(world: &World) -> Verdict {
-    needs!(world.exec_is_free || world.exec_flags, world::NOEXEC_SET);
+    needs!(world.exec_is_free, world::NOEXEC_SET);
     let source = ok!(kernel::holding(b"0123"));
     for yes in [false, true] {
         let options = MemFdOptions::new().executable(yes).close_on_exec(!yes);
