@@ -253,26 +253,38 @@ fn waiting_ends_when_the_time_is_over_and_not_before(_: &World) -> Verdict {
 
 /// However slow a machine is, this shows what the time on a clock cannot.
 fn no_wait_is_longer_than_what_is_left_of_the_time(world: &World) -> Verdict {
-    const TIME: Duration = Duration::from_millis(60);
+    // On a slow machine, a short time is over after one wait.
+    const TIMES: [Duration; 3] = [
+        Duration::from_millis(60),
+        Duration::from_millis(600),
+        Duration::from_secs(6),
+    ];
 
     needs!(world.tracing, world::NO_TRACING);
     let (_one, other) = ok!(socket::socket_pair(SocketType::SeqPacket));
     for way in WAYS {
-        let child = ok!(Child::start(Table::Copied, || {
-            ok!(raw::be_traced());
-            // Each signal ends a wait.
-            let _alarms = ok!(Alarms::every(Duration::from_millis(2), Interrupted::Fails));
-            refused!(way(&other, TIME), ReceiveError::TimedOut);
-            Ok(())
-        }));
-        let (pid, mut waits, mut verdict) = (child.pid(), Waits::default(), Ok(()));
-        child.finish_in_steps(|| {
-            if verdict.is_ok() {
-                verdict = waits.look(pid, TIME);
+        let mut most = 0;
+        for time in TIMES {
+            let child = ok!(Child::start(Table::Copied, || {
+                ok!(raw::be_traced());
+                // Each signal ends a wait.
+                let _alarms = ok!(Alarms::every(Duration::from_millis(2), Interrupted::Fails));
+                refused!(way(&other, time), ReceiveError::TimedOut);
+                Ok(())
+            }));
+            let (pid, mut waits, mut verdict) = (child.pid(), Waits::default(), Ok(()));
+            child.finish_in_steps(|| {
+                if verdict.is_ok() {
+                    verdict = waits.look(pid, time);
+                }
+            })?;
+            verdict?;
+            most = waits.count;
+            if most > 1 {
+                break;
             }
-        })?;
-        verdict?;
-        holds!(waits.count > 1, "{} waits", waits.count);
+        }
+        holds!(most > 1, "{most} waits");
     }
     Ok(())
 }
