@@ -16,7 +16,7 @@ use crate::{
     region::{EXTENT, MapMode, Region, Source},
     sealed::SealedMemFd,
     sys,
-    transfer::{copy_by_position, write_on},
+    transfer::{access_mode, copy_by_position, write_on},
 };
 use core::{convert::Infallible, mem::MaybeUninit, ptr, slice};
 use linux_raw_sys::general as raw;
@@ -362,8 +362,7 @@ fn sealed_copy(
 /// Why a file could not be copied.
 #[cold]
 fn explain_no_copy(source: BorrowedFd<'_>, errno: Errno) -> VerifyErrorKind {
-    let is_write_only = |flags| flags & raw::O_ACCMODE == raw::O_WRONLY;
-    if errno == Errno::EBADF && sys::memfd::get_status_flags(source).is_ok_and(is_write_only) {
+    if errno == Errno::EBADF && access_mode(Some(source)) == raw::O_WRONLY {
         VerifyErrorKind::WriteOnly
     } else {
         errno.into()

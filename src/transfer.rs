@@ -539,7 +539,7 @@ impl TransferError {
 
 /// For what a descriptor is open; if there is none, or the kernel does not tell, for everything.
 #[inline(always)]
-fn access_mode(fd: Option<BorrowedFd<'_>>) -> u32 {
+pub(crate) fn access_mode(fd: Option<BorrowedFd<'_>>) -> u32 {
     match fd.map(sys::memfd::get_status_flags) {
         Some(Ok(flags)) => flags & raw::O_ACCMODE,
         _ => raw::O_RDWR,
