@@ -179,7 +179,22 @@ where
     errno
 }
 
-#[allow(clippy::too_many_lines, reason = "it is a table")]
+/// Why no file is made, apart from what the kernel returns, and the errno of that.
+const CREATION: [(CreateError, Errno); 6] = [
+    (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
+    (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
+    (CreateError::TooLong { len: 1 }, Errno::EINVAL),
+    (
+        CreateError::PartialHugePage {
+            len: 1,
+            page_size: 2,
+        },
+        Errno::EINVAL,
+    ),
+    (CreateError::NoHugePages { len: 1 }, Errno::ENOSPC),
+    (CreateError::WriteOnHugePages, Errno::EINVAL),
+];
+
 fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     // No error of the library's own becomes this one.
     const KERNEL: Errno = Errno::EXDEV;
@@ -217,21 +232,10 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     ] {
         same!(passed_on(TransferError { done: 1, cause }), expected);
     }
-    for (error, errno) in [
-        (CreateError::Kernel(KERNEL), KERNEL),
-        (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
-        (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
-        (CreateError::TooLong { len: 1 }, Errno::EINVAL),
-        (
-            CreateError::PartialHugePage {
-                len: 1,
-                page_size: 2,
-            },
-            Errno::EINVAL,
-        ),
-        (CreateError::NoHugePages { len: 1 }, Errno::ENOSPC),
-        (CreateError::WriteOnHugePages, Errno::EINVAL),
-    ] {
+    for (error, errno) in CREATION
+        .into_iter()
+        .chain([(CreateError::Kernel(KERNEL), KERNEL)])
+    {
         same!(passed_on(error), errno);
         same!(passed_on(TryCreateError::<Errno>::Create(error)), errno);
         same!(passed_on(TryCreateError::Fill(error)), errno);
@@ -428,21 +432,10 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
         same!(Errno::from(kind), errno);
         same!(Errno::from(CreateError::Verify(kind)), errno);
     }
-    for (error, errno) in [
-        (CreateError::NameHasNul { at: 1 }, Errno::EINVAL),
-        (CreateError::NameTooLong { len: 250 }, Errno::EINVAL),
-        (CreateError::TooLong { len: 1 }, Errno::EINVAL),
-        (
-            CreateError::PartialHugePage {
-                len: 1,
-                page_size: 2,
-            },
-            Errno::EINVAL,
-        ),
-        (CreateError::NoHugePages { len: 1 }, Errno::ENOSPC),
-        (CreateError::WriteOnHugePages, Errno::EINVAL),
-        (CreateError::Kernel(Errno::EXDEV), Errno::EXDEV),
-    ] {
+    for (error, errno) in CREATION
+        .into_iter()
+        .chain([(CreateError::Kernel(Errno::EXDEV), Errno::EXDEV)])
+    {
         same!(Errno::from(error), errno);
     }
     for (error, errno) in [
