@@ -25,7 +25,7 @@ for target; do
     # This machine runs these itself.
     [[ $target != x86_64-* ]] || place=host
     test=(cargo test --locked --no-fail-fast --target "$target")
-    # Without std, the library is the same code beside every libc. What is not emulated is fast.
-    [[ $place$target == emulated*-musl ]] || driver "$target" "${test[@]}" --features "$without_std"
+    # Without std, ci/freestanding.sh runs the claims on the other CPUs. What is not emulated is fast.
+    [ "$place" = emulated ] || driver "$target" "${test[@]}" --features "$without_std"
     driver "$target, std" "${test[@]}" --features "$with_std"
 done
