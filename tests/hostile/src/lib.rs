@@ -1,0 +1,26 @@
+//! Runs each operation of the library while its system calls fail, lie, or meet another process.
+//!
+//! A worker, which is a process of its own, runs trials of one operation; a tracer stops it at
+//! each system call of the library. Whoever asks for a trial decides what happens there: that is a
+//! [`Meddler`](tracer::Meddler).
+
+#[cfg(not(all(
+    target_os = "linux",
+    target_arch = "x86_64",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+)))]
+compile_error!(
+    "the tracer knows the registers of x86_64, and tells the library from a shared libc"
+);
+
+// What the tracer and its worker tell each other.
+pub mod orders;
+// One run of an operation, as the operation sees it.
+pub mod trial;
+// Each operation of the library, and what must hold whatever the kernel does.
+pub mod operations;
+// The process that runs trials, and what it may keep.
+mod worker;
+// Stops a worker at each call of the library.
+pub mod tracer;
