@@ -18,6 +18,8 @@ compile_error!(
 pub mod orders;
 // One run of an operation, as the operation sees it.
 pub mod trial;
+// What an operation checks of its result.
+pub mod checks;
 // Each operation of the library, and what must hold whatever the kernel does.
 pub mod operations;
 // The process that runs trials, and what it may keep.

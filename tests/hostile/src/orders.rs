@@ -24,6 +24,10 @@ pub enum Injected {
     Lie,
     /// It said what is not true, where the library takes the kernel's word for it.
     Trusted,
+    /// Before it, another process has done something that changes no byte and no length.
+    Step,
+    /// Before it, another process may have changed the bytes or the length of a file.
+    Change,
 }
 
 /// How many different things happen to the calls of one trial at most.
@@ -78,6 +82,8 @@ impl Orders {
             Injected::Short => -1,
             Injected::Lie => -2,
             Injected::Trusted => -3,
+            Injected::Step => -4,
+            Injected::Change => -5,
         };
         for slot in &self.injected {
             let there = slot.load(Relaxed);
@@ -98,6 +104,8 @@ impl Orders {
             -1 => Injected::Short,
             -2 => Injected::Lie,
             -3 => Injected::Trusted,
+            -4 => Injected::Step,
+            -5 => Injected::Change,
             errno => Injected::Error(errno),
         })
     }

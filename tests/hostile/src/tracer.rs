@@ -37,6 +37,11 @@ pub trait Meddler {
     fn end(&mut self, _worker: Pid) -> nix::Result<()> {
         Ok(())
     }
+
+    /// When a trial has found something sealed, and asks whether it stays so.
+    fn attack(&mut self, _worker: Pid) -> nix::Result<()> {
+        Ok(())
+    }
 }
 
 /// One system call of the library, at which the worker is stopped.
@@ -263,6 +268,7 @@ impl Worker {
                             meddler.end(worker)?;
                             in_library = false;
                         }
+                        Some(Marker::Attack) => meddler.attack(worker)?,
                         Some(Marker::Ready) => return Ok(End::Ready),
                         None => signal = Some(Signal::SIGTRAP),
                     }

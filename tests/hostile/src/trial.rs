@@ -1,15 +1,14 @@
 //! One run of an operation, as the operation sees it.
 #![allow(unsafe_code)]
 
-use crate::orders::{Injected, Orders};
-use owned_memfd::Errno;
+use crate::orders::{Injected, Orders, Verdict};
 use std::arch::asm;
 
 /// An operation of the library, and what must hold whatever the kernel does.
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub name: &'static str,
-    pub run: fn(&mut Trial) -> Result<(), String>,
+    pub run: fn(&mut Trial) -> Verdict,
 }
 
 /// One run of an operation.
@@ -27,11 +26,13 @@ pub(crate) enum Marker {
     Begin = 0x4245_4749,
     /// What follows is no longer.
     End = 0x454e_4420,
+    /// Whoever meddles tries to change what has been sealed.
+    Attack = 0x4154_5443,
 }
 
 impl Marker {
     pub(crate) fn of(register: u64) -> Option<Self> {
-        let all = [Self::Ready, Self::Begin, Self::End];
+        let all = [Self::Ready, Self::Begin, Self::End, Self::Attack];
         all.into_iter().find(|marker| *marker as u64 == register)
     }
 
@@ -78,18 +79,8 @@ impl Trial {
         self.orders.set_alone();
     }
 
-    /// Whether this error is one that was injected. After a lie, any error is explained.
-    pub fn explains(&self, errno: Errno) -> Result<(), String> {
-        let explained = self.injected().any(|injected| match injected {
-            Injected::Error(injected) => errno.raw_os_error() == injected,
-            Injected::Short => false,
-            Injected::Lie | Injected::Trusted => true,
-        });
-        if explained {
-            Ok(())
-        } else {
-            let injected: Vec<Injected> = self.injected().collect();
-            Err(format!("failed with {errno:?} after {injected:?}"))
-        }
+    /// Lets another process, if one meddles, try again to change what has been sealed.
+    pub fn attack(&self) {
+        Marker::Attack.stop();
     }
 }
