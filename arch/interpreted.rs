@@ -1,8 +1,12 @@
 //! Miri, which sees no assembly and enters no kernel: the accesses to memory that others write,
-//! out of what `core` has.
+//! out of what `core` has, and system calls that are functions of the program.
 //!
 //! A copy is no atomic access here. So Miri reports a race where others really write at the same
 //! time, which the assembly does not have.
+//!
+//! A system call is a foreign function with the same arguments, such as `owned_memfd_read`. A
+//! program that has none stops at the first call with Miri's error, which names the function.
+//! `tests/interpreted` defines all of them: a model of the kernel, for the tests of this crate.
 
 use super::stronger;
 use core::{
@@ -13,9 +17,19 @@ use core::{
     },
 };
 
-/// Gives the function of a system call no attribute: Miri stops at the first one.
+/// Declares the function of a system call in place of one that enters the kernel. Its pointers stay
+/// pointers, so that Miri knows what they may access.
 macro_rules! system_call {
-    ($($function:tt)*) => { $($function)* };
+    (
+        $(#[$attribute:meta])*
+        pub(crate) unsafe fn $call:ident($($name:ident: $kind:ty),*) -> $returned:ty $enter:block
+    ) => {
+        unsafe extern "Rust" {
+            $(#[$attribute])*
+            #[link_name = concat!("owned_memfd_", stringify!($call))]
+            pub(crate) fn $call($($name: $kind),*) -> $returned;
+        }
+    };
 }
 
 /// Copies `len` bytes from `from` to `to`. The two ranges do not overlap.

@@ -134,6 +134,7 @@ cfg_if! {
         }
 
         /// Makes a call whose number `sc` knows, or `linux-raw-sys` does.
+        #[cfg_attr(miri, allow(unused_macros, reason = "Miri enters no kernel"))]
         macro_rules! enter {
             ($number:ident; $($name:ident),*) => {
                 sc::syscall!($number $(, $name)*)
