@@ -1,0 +1,31 @@
+//! A model of the kernel, so that the library's own unsafe code runs under Miri.
+//!
+//! Under Miri, `arch/interpreted.rs` declares each system call as a foreign function. `calls` defines
+//! them here, and does what Linux does, as far as the library can tell: descriptors, memory files
+//! and their seals, mappings, sockets, `/proc` and the rest. All memory is real: a mapping is an
+//! allocation with a provenance of its own, and what the kernel reads and writes for a call is read
+//! and written through the pointers that the library gave. So Miri sees each byte that the library
+//! promises to the kernel, and each that the kernel promises to the library.
+//!
+//! A test makes a [`Machine`], through which it can also make the kernel [lie](Machine::returns).
+//!
+//! # What differs from Linux
+//! - One byte has one address. The two halves of a mirrored map are copies of the file.
+//! - What is mapped of a file that is sealed against writing is a copy, which is gone when it is
+//!   unmapped. Nobody can tell, and Miri finds whoever still uses it.
+//! - A mapping is no longer than asked for. Linux maps the rest of the page too.
+//! - A file has at most 64 MiB, and 64 KiB while others have it mapped.
+//! - Nothing is ever executed.
+//!
+//! Without Miri there is nothing in this package.
+#![cfg(miri)]
+
+mod calls;
+mod file;
+mod kernel;
+mod machine;
+mod mapping;
+mod socket;
+mod transfer;
+
+pub use machine::{Forged, Machine};
