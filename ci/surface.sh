@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# What the library offers its users is what tests/surface says, with and without std.
+#
+# That is every public item, and every trait that a public type implements, `Send` and `Sync` too, as
+# rustdoc knows them. A difference is shown and fails. If it is meant, `ci/surface.sh --update` writes
+# the files; CHANGELOG.md then says what it means for users.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+# The two belong together: each version reads what some nightly toolchains write, and another nightly
+# may print a name of core's in another way.
+version=0.52.0
+nightly=nightly-2026-05-20
+
+rustc "+$nightly" --version >"$log" 2>&1 || {
+    echo "to get it: rustup toolchain install $nightly --profile minimal" >>"$log"
+    stop "there is Rust $nightly"
+}
+cargo public-api --version >"$log" 2>&1 && grep -qF " $version" "$log" || {
+    echo "to get it: cargo install cargo-public-api --locked --version $version" >>"$log"
+    stop "there is cargo-public-api $version"
+}
+
+read_features
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(target_directory)/surface
+
+# surface NAME FEATURES: compares the surface with the file of that name, or writes it.
+surface() {
+    local file=tests/surface/$1.txt
+    # Without the implementations for every type, such as `Into`: they say nothing of these types.
+    cargo "+$nightly" public-api --omit blanket-impls --features "$2" >"$scratch/$1" 2>"$log" || stop "cargo public-api --features $2"
+    grep -q ' struct owned_memfd::SealedMemFd$' "$scratch/$1" || stop 'the surface has SealedMemFd'
+    if [ "$update" ]; then
+        cp "$scratch/$1" "$file"
+    elif ! diff -u "$file" "$scratch/$1" >"$log" 2>&1; then
+        show "$file is the surface; if it is meant to change: ci/surface.sh --update"
+        failures=1
+    fi
+    lines+=("$(wc -l <"$file")")
+}
+
+update=
+case $* in
+'') ;;
+--update) update=yes ;;
+*) stop "unknown options: $*" ;;
+esac
+lines=()
+surface no_std "$without_std"
+surface std "$with_std"
+[ "$failures" -eq 0 ] || exit
+
+echo "surface: ${lines[0]} public items and implementations without std, ${lines[1]} with it, as tests/surface says"
