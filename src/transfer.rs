@@ -308,7 +308,8 @@ fn copy_by_offset(
                     | Errno::ESPIPE
                     | Errno::EXDEV,
                 ) => break,
-                Ok(count) => done += count as u64,
+                // Whatever a sandbox returns.
+                Ok(count) => done = done.saturating_add(count as u64),
                 Err(errno) => return Err(stopped(done, errno)),
             }
         }
