@@ -26,3 +26,11 @@ pub mod operations;
 mod worker;
 // Stops a worker at each call of the library.
 pub mod tracer;
+// What can happen to each system call.
+pub mod injections;
+// Makes it happen.
+pub mod injector;
+// All trials of an operation.
+pub mod faults;
+// Operations that do wrong, which must be noticed.
+pub mod wrong;

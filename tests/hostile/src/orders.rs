@@ -47,6 +47,8 @@ pub struct Orders {
     seconds: AtomicU32,
     /// Whether the worker ends after this trial.
     alone: AtomicBool,
+    /// Whether the verdict is about what must hold even if the kernel lies.
+    unsound: AtomicBool,
     /// The verdict: the length of the text, which is 0 if everything holds.
     len: AtomicUsize,
     text: [AtomicU8; TEXT],
@@ -72,6 +74,7 @@ impl Orders {
         self.kept.store(0, Relaxed);
         self.seconds.store(seconds, Relaxed);
         self.alone.store(false, Relaxed);
+        self.unsound.store(false, Relaxed);
         self.len.store(0, Relaxed);
     }
 
@@ -130,6 +133,15 @@ impl Orders {
 
     pub(crate) fn is_alone(&self) -> bool {
         self.alone.load(Relaxed)
+    }
+
+    /// Says that what does not hold must hold even if the kernel lies.
+    pub(crate) fn set_unsound(&self) {
+        self.unsound.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_unsound(&self) -> bool {
+        self.unsound.load(Relaxed)
     }
 
     /// Says what the trial found. Of a long text the end is lost.

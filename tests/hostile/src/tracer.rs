@@ -78,9 +78,11 @@ impl Call<'_> {
         }
     }
 
-    /// At the entry: the kernel does nothing. At the exit, the result is to be set.
-    pub fn skip(&mut self) {
+    /// At the entry: the kernel does nothing, and returns this. There is no exit for the meddler
+    /// then.
+    pub fn skip(&mut self, result: i64) {
         self.registers.orig_rax = u64::MAX;
+        self.registers.rax = result.cast_unsigned();
         self.changed = true;
     }
 
@@ -249,7 +251,10 @@ impl Worker {
                         if is_entry {
                             meddler.entry(&mut call)?;
                         } else {
-                            meddler.exit(&mut call)?;
+                            // Without a number, it has not been made.
+                            if call.number() >= 0 {
+                                meddler.exit(&mut call)?;
+                            }
                             nth += 1;
                         }
                         call.store()?;

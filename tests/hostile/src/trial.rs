@@ -73,6 +73,13 @@ impl Trial {
         self.orders.injected()
     }
 
+    /// What does not hold, although it must even if the kernel lies.
+    #[must_use]
+    pub fn unsound(&self, what: impl Into<String>) -> String {
+        self.orders.set_unsound();
+        what.into()
+    }
+
     /// Makes this the only trial of its process: the library keeps something for as long as the
     /// process lives.
     pub fn alone(&mut self) {

@@ -38,7 +38,13 @@ pub(crate) fn run(operation: Operation, orders: &'static Orders) -> ! {
 
 fn trial(operation: Operation, orders: &'static Orders) -> Verdict {
     let before = Kept::now().map_err(|error| error.to_string())?;
-    (operation.run)(&mut Trial::new(orders))?;
+    let mut trial = Trial::new(orders);
+    let verdict = (operation.run)(&mut trial);
+    // What the library says after a lie may be wrong, and it may not know what it has.
+    if trial.has_lie() && !orders.is_unsound() {
+        return Ok(());
+    }
+    verdict?;
     let after = Kept::now().map_err(|error| error.to_string())?;
     before.is_all(&after, orders.kept())
 }

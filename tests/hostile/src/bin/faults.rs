@@ -1,28 +1,134 @@
-//! Runs each operation with each fault at each of its system calls.
+//! Runs each operation with each fault at each of its system calls; see ci/faults.sh.
+//!
+//! ```text
+//! faults [--full] [OPERATION]    all faults; with --full, also each second one after a first
+//! faults OPERATION SITE FAULT…   the trial with these faults, such as `1 EINTR` or `1 EINTR+`
+//! ```
+//!
+//! A site is a number: how many calls the library has made before. With `+`, the fault happens to
+//! all such calls from then on.
 
 use hostile::{
-    operations,
-    orders::Orders,
-    tracer::{Call, Meddler, Tracer},
+    faults::Examination, injections, operations, orders::Orders, trial::Operation, wrong,
+};
+use std::{
+    env,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
 };
 
-/// Lists the calls.
-#[derive(Default)]
-struct Profile(Vec<i64>);
+/// How many failures of one operation are printed.
+const PRINTED: usize = 5;
 
-impl Meddler for Profile {
-    fn entry(&mut self, call: &mut Call<'_>) -> nix::Result<()> {
-        self.0.push(call.number());
-        Ok(())
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        [] => all(false, ""),
+        ["--full"] => all(true, ""),
+        [name] => all(false, name),
+        ["--full", name] => all(true, name),
+        [name, ref faults @ ..] => one(name, faults),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("faults: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn main() -> nix::Result<()> {
+/// Runs one trial, and prints its calls and what it found.
+fn one(name: &str, faults: &[&str]) -> Result<bool, Failure> {
+    let ours = wrong::OPERATIONS.iter().map(|wrong| wrong.operation);
+    let found = operations::all()
+        .chain(ours)
+        .find(|operation| operation.name == name);
+    let operation = found.ok_or_else(|| format!("there is no operation {name}"))?;
+    let mut examination = Examination::new(operation, Orders::new()?);
+    let faults = examination.parse(faults)?;
+    let (verdict, calls) = examination.trial(&faults)?;
+    for (site, row) in calls.iter().enumerate() {
+        println!("{site} {}", row.name);
+    }
+    println!(
+        "{name}: {}",
+        verdict.as_ref().err().map_or("holds", |broken| broken)
+    );
+    Ok(verdict.is_ok())
+}
+
+/// Runs all trials of the operations whose names begin so.
+fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
+    let missing = injections::missing();
+    if !missing.is_empty() {
+        return Err(format!("src/injections lacks what arch/mod.rs lists: {missing:?}").into());
+    }
+    notices_what_is_wrong()?;
+
+    let operations: Vec<Operation> = operations::all()
+        .filter(|operation| operation.name.starts_with(prefix))
+        .collect();
+    let (next, sum) = (AtomicUsize::new(0), Mutex::new((0, 0, 0)));
+    // Each thread traces workers of its own.
+    let work = || -> Result<(), Failure> {
+        let orders = Orders::new()?;
+        while let Some(operation) = operations.get(next.fetch_add(1, Relaxed)) {
+            let mut examination = Examination::new(*operation, orders);
+            examination.run(pairs)?;
+            let failures = &examination.failures;
+            for failure in failures.iter().take(PRINTED) {
+                println!("{failure}");
+            }
+            if failures.len() > PRINTED {
+                println!("{}: {} failures in all", operation.name, failures.len());
+            }
+            let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
+            sum.0 += examination.sites;
+            sum.1 += examination.injections;
+            sum.2 += failures.len();
+        }
+        Ok(())
+    };
+    thread::scope(|scope| -> Result<(), Failure> {
+        let count = thread::available_parallelism()?.get();
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            thread.join().map_err(|_| "a thread has panicked")??;
+        }
+        Ok(())
+    })?;
+
+    let (sites, injections, failures) = sum.into_inner()?;
+    let operations = operations.len();
+    println!(
+        "{operations} operations, {sites} sites, {injections} injections, {failures} failures"
+    );
+    Ok(failures == 0 && injections > 0)
+}
+
+/// Runs the operations that do wrong when something happens to a call. Each must be found out.
+fn notices_what_is_wrong() -> Result<(), Failure> {
     let orders = Orders::new()?;
-    for operation in operations::all() {
-        let mut profile = Profile::default();
-        let verdict = Tracer::new(operation, orders).trial(&mut profile)?;
-        println!("{}: {:?} {verdict:?}", operation.name, profile.0);
+    for wrong in wrong::OPERATIONS {
+        let mut examination = Examination::new(wrong.operation, orders).seconds(1);
+        examination.run(false)?;
+        let failures = &examination.failures;
+        if !failures
+            .iter()
+            .any(|failure| failure.contains(wrong.noticed))
+        {
+            let name = wrong.operation.name;
+            return Err(format!("an operation that {name} is not noticed: {failures:?}").into());
+        }
     }
     Ok(())
 }
