@@ -4,12 +4,21 @@
 //! `tests/boundaries` demands that each public function is called here, within a `trial.call(…)`.
 #![allow(unsafe_code)]
 
+mod boot;
+mod exec;
+mod fd;
 mod memfd;
 mod options;
 mod proof;
 mod sealed;
 mod sealing;
+mod shared;
+mod socket;
+mod stream;
 mod transfer;
+mod values;
+#[cfg(feature = "std")]
+mod with_std;
 
 use crate::{checks::ready, trial::Operation};
 use nix::{fcntl::OFlag, unistd::pipe2};
@@ -25,6 +34,15 @@ pub fn all() -> impl Iterator<Item = Operation> {
         proof::OPERATIONS,
         sealing::OPERATIONS,
         sealed::OPERATIONS,
+        shared::OPERATIONS,
+        stream::OPERATIONS,
+        socket::OPERATIONS,
+        exec::OPERATIONS,
+        boot::OPERATIONS,
+        fd::OPERATIONS,
+        values::OPERATIONS,
+        #[cfg(feature = "std")]
+        with_std::OPERATIONS,
     ];
     lists.iter().copied().flatten().copied()
 }
