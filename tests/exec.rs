@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd as _;
 use std::{
     env,
     error::Error,
-    ffi::CString,
+    ffi::{CStr, CString},
     fmt,
     fs::{self, File},
     io,
@@ -152,13 +152,32 @@ fn refusal(number: i32) -> ExecError {
         .unwrap_or(ExecError::Kernel(Errno::from_raw_os_error(number)))
 }
 
-/// The list in the kernel's form, for ever: a closure requires that what it refers to lives so long.
-fn ended(list: Vec<CString>) -> Vec<Option<Arg<'static>>> {
-    let list: &'static [CString] = list.leak();
-    list.iter()
-        .map(|text| Some(Arg::new(text)))
-        .chain([None])
-        .collect()
+/// A list of strings in the kernel's form, which owns them: std's `pre_exec` takes no closure that
+/// borrows.
+struct List {
+    /// Each is one of `_strings`.
+    pointers: Vec<Option<Arg<'static>>>,
+    _strings: Vec<CString>,
+}
+
+impl List {
+    fn new(strings: Vec<CString>) -> Self {
+        let pointers = strings
+            .iter()
+            // SAFETY: the string stays where it is on the heap while this list, which alone has
+            // the pointer, has it.
+            .map(|text| Some(Arg::new(unsafe { CStr::from_ptr(text.as_ptr()) })))
+            .chain([None])
+            .collect();
+        Self {
+            pointers,
+            _strings: strings,
+        }
+    }
+
+    fn as_args(&self) -> Args<'_> {
+        Args::new(&self.pointers).unwrap_or(Args::EMPTY)
+    }
 }
 
 /// Executes the file in a child that std starts, between fork and exec. Returns what it prints, or
@@ -168,7 +187,7 @@ fn run(
     args: Vec<CString>,
     env: Vec<CString>,
 ) -> Result<Result<Output, ExecError>, Box<dyn Error>> {
-    let (args, env) = (ended(args), ended(env));
+    let (args, env) = (List::new(args), List::new(env));
     let inherited = !file.close_on_exec()?;
     // A duplicate that std makes is always close-on-exec.
     let file = file.try_clone()?;
@@ -176,10 +195,7 @@ fn run(
         if inherited {
             file.set_close_on_exec(false)?;
         }
-        let (Some(args), Some(env)) = (Args::new(&args), Args::new(&env)) else {
-            return Err(ExecError::Kernel(Errno::EINVAL));
-        };
-        file.exec(args, env)
+        file.exec(args.as_args(), env.as_args())
     };
     let mut command = Command::new("never executed");
     // SAFETY: the closure makes system calls and nothing else.
@@ -404,11 +420,10 @@ fn go_on() -> Result<Result<SealedMemFd, ExecError>, Box<dyn Error>> {
     let variables = env::vars_os().map(|(name, value)| [name, value].join("=".as_ref()));
     let variables = variables.map(|text| CString::new(text.into_vec()));
     let (args, variables) = (
-        ended(args.collect::<Result<_, _>>()?),
-        ended(variables.collect::<Result<_, _>>()?),
+        List::new(args.collect::<Result<_, _>>()?),
+        List::new(variables.collect::<Result<_, _>>()?),
     );
-    let args = Args::new(&args).ok_or("no end")?;
-    Ok(ensure_sealed(args, Args::new(&variables).ok_or("no end")?))
+    Ok(ensure_sealed(args.as_args(), variables.as_args()))
 }
 
 /// Skips the test where this kernel cannot execute the program again that runs the tests.
