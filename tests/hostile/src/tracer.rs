@@ -78,6 +78,15 @@ impl Call<'_> {
         }
     }
 
+    /// The library has its own arguments again after the call: a compiler may go on using the
+    /// registers in which it gave them, since the kernel leaves them as they are.
+    fn restore_arguments(&mut self, given: &user_regs_struct) {
+        let r = &mut self.registers;
+        (r.rdi, r.rsi, r.rdx) = (given.rdi, given.rsi, given.rdx);
+        (r.r10, r.r8, r.r9) = (given.r10, given.r8, given.r9);
+        self.changed = true;
+    }
+
     /// At the entry: the kernel does nothing, and returns this. There is no exit for the meddler
     /// then.
     pub fn skip(&mut self, result: i64) {
@@ -227,8 +236,9 @@ impl Worker {
     fn trial(&self, orders: &Orders, meddler: &mut dyn Meddler) -> nix::Result<End> {
         let worker = self.0;
         let (mut in_library, mut nth, mut signal) = (false, 0, None);
-        // The call that the worker is in, and whether it is the library's.
-        let mut inside = None;
+        // The call that the worker is in: whether it is the library's, and the arguments that the
+        // library gave.
+        let mut inside: Option<(bool, user_regs_struct)> = None;
         loop {
             if in_library {
                 ptrace::syscall(worker, signal.take())?;
@@ -239,7 +249,8 @@ impl Worker {
                 WaitStatus::PtraceSyscall(_) => {
                     let registers = ptrace::getregs(worker)?;
                     let is_entry = inside.is_none();
-                    let is_ours = *inside.get_or_insert_with(|| is_of_library(registers.rip));
+                    let (is_ours, given) =
+                        *inside.get_or_insert_with(|| (is_of_library(registers.rip), registers));
                     if is_ours {
                         let mut call = Call {
                             worker,
@@ -251,6 +262,7 @@ impl Worker {
                         if is_entry {
                             meddler.entry(&mut call)?;
                         } else {
+                            call.restore_arguments(&given);
                             // Without a number, it has not been made.
                             if call.number() >= 0 {
                                 meddler.exit(&mut call)?;
