@@ -1,0 +1,47 @@
+//! The steps: each does one operation of the library, and the same in the model, and compares what
+//! both return. A module for each part of the library has its steps and how they are chosen.
+
+mod files;
+mod integers;
+mod shared;
+
+use crate::state::{State, Verdict};
+use proptest::prelude::*;
+
+/// One operation with its arguments.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Compares everything, as is done at the end of a sequence too. As a step of its own it stays
+    /// where it was when others are left out.
+    Compare,
+    File(files::Step),
+    Shared(shared::Step),
+    Integer(integers::Step),
+}
+
+/// Any step.
+pub(crate) fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::Compare),
+        6 => files::any_step().prop_map(Step::File),
+        3 => shared::any_step().prop_map(Step::Shared),
+        1 => integers::any_step().prop_map(Step::Integer),
+    ]
+}
+
+/// Whether a step did an operation: what it is about may not be there.
+pub(crate) type Done = bool;
+
+impl Step {
+    pub(crate) fn take(&self, state: &mut State<'_>) -> Verdict<Done> {
+        match self {
+            Self::Compare => {
+                state.compare()?;
+                Ok(false)
+            }
+            Self::File(step) => step.take(state),
+            Self::Shared(step) => step.take(state),
+            Self::Integer(step) => step.take(state),
+        }
+    }
+}
