@@ -163,6 +163,12 @@ impl Trial {
         self.has(|what| !matches!(what, Injected::Step | Injected::Change))
     }
 
+    /// Whether a call was made to do less than it was asked for.
+    #[must_use]
+    pub fn has_short(&self) -> bool {
+        self.has(|what| what == Injected::Short)
+    }
+
     /// Whether the kernel was made to say what is not true.
     #[must_use]
     pub fn has_lie(&self) -> bool {

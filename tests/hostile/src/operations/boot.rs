@@ -70,7 +70,11 @@ fn kexec_file_load_without_initrd(trial: &mut Trial) -> Verdict {
 }
 
 /// What a machine without loop devices, or where they are somebody else's, returns.
-const NO_LOOP: [Named; 6] = [
+const NO_LOOP: [Named; 7] = [
+    Named::Race(
+        Errno::ENOTTY,
+        "another file has been put in the place of a device",
+    ),
     Named::Always(Errno::EPERM, "the process may not open it"),
     Named::Always(Errno::EACCES, "the process may not open it"),
     Named::Always(Errno::ENOENT, "there are none in /dev"),
