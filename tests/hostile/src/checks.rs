@@ -71,7 +71,7 @@ pub fn same<T: PartialEq<U> + Debug, U: Debug>(found: T, expected: U, what: &str
 }
 
 /// The descriptor as one of std's, which it is not without the feature.
-fn std_fd(file: &impl AsFd) -> BorrowedFd<'_> {
+pub(crate) fn std_fd(file: &impl AsFd) -> BorrowedFd<'_> {
     // SAFETY: the file keeps it open for as long as it is borrowed.
     unsafe { BorrowedFd::borrow_raw(file.as_fd().as_raw_fd()) }
 }

@@ -34,3 +34,7 @@ pub mod injector;
 pub mod faults;
 // Operations that do wrong, which must be noticed.
 pub mod wrong;
+// What another process does between two calls.
+pub mod steps;
+// Where this program runs from.
+pub mod program;

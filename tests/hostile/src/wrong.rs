@@ -1,13 +1,15 @@
 //! Operations that do wrong when a call fails, as the library must not. A check that does not
 //! notice each of them notices nothing.
+#![allow(unsafe_code)]
 
 use crate::{
-    checks::{holds, ready, seals_of},
+    checks::{content_of, holds, ready, seals_of, std_fd},
     orders::Verdict,
     trial::{Operation, Trial},
 };
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use owned_memfd::{Errno, OwnedMemFd, Seals};
-use std::{mem, process};
+use std::{mem, num::NonZeroUsize, process};
 
 /// An operation that does wrong, and how that is noticed: a part of what is said about it.
 pub struct Wrong {
@@ -28,6 +30,17 @@ pub const OPERATIONS: &[Wrong] = &[
     wrong("spins", spins, "hangs: runs for more than"),
     wrong("dies", dies, "killed by SIGABRT"),
     wrong("exits", exits, "exited with 7"),
+];
+
+/// What does wrong when another process does something.
+pub const IN_COMPANY: &[Wrong] = &[
+    wrong("trusts-a-length", trusts_a_length, "killed by SIGBUS"),
+    wrong("trusts-bytes", trusts_bytes, "bytes have changed"),
+    wrong(
+        "expects-nobody",
+        expects_nobody,
+        "failed with EPERM after [Step]",
+    ),
 ];
 
 const fn wrong(name: &'static str, run: fn(&mut Trial) -> Verdict, noticed: &'static str) -> Wrong {
@@ -113,4 +126,40 @@ fn dies(trial: &mut Trial) -> Verdict {
 
 fn exits(trial: &mut Trial) -> Verdict {
     when_failed(trial, |_| process::exit(7))
+}
+
+/// Reads a map of as many bytes as the file had before.
+fn trusts_a_length(trial: &mut Trial) -> Verdict {
+    let file = trial.file(b"content")?;
+    let Ok(len) = trial.call(|| file.len()) else {
+        return Ok(());
+    };
+    let (Some(len), access) = (NonZeroUsize::new(len as usize), ProtFlags::PROT_READ) else {
+        return Ok(());
+    };
+    // SAFETY: a new mapping, which replaces no other.
+    let map = ready(unsafe { mmap(None, len, access, MapFlags::MAP_SHARED, std_fd(&file), 0) })?;
+    // SAFETY: it is not safe: another process can cut the file. That is what is to be noticed.
+    let first = unsafe { map.cast::<u8>().read_volatile() };
+    // SAFETY: the mapping was made above, and nothing refers into it.
+    ready(unsafe { munmap(map, len.get()) })?;
+    holds(first == b'c' || trial.may_differ(), || {
+        "another byte".into()
+    })
+}
+
+/// Takes the bytes of a file for final that nobody has sealed.
+fn trusts_bytes(trial: &mut Trial) -> Verdict {
+    let file = trial.file(b"content")?;
+    let before = trial.call(|| file.len()).map(|_| content_of(&file));
+    trial.attack();
+    holds(before == Ok(content_of(&file)), || {
+        "bytes have changed".into()
+    })
+}
+
+fn expects_nobody(trial: &mut Trial) -> Verdict {
+    let file = trial.file(b"content")?;
+    let written = trial.call(|| file.write(b"CONTENT"));
+    trial.judge(written, &[], |_| Ok(()))
 }
