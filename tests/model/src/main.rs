@@ -13,6 +13,7 @@ mod left;
 mod mapping;
 mod rules;
 mod runs;
+mod sealing;
 mod state;
 mod steps;
 

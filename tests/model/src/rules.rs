@@ -16,15 +16,18 @@ pub(crate) enum Wrong {
     NeverBusy,
     /// The second half of a mirrored map shows what comes after the first one.
     NoMirror,
+    /// What is written into a copy changes sealed files.
+    SharedCopy,
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::OwnOffset,
         Self::KeepsWhatIsCut,
         Self::OpenForSeals,
         Self::NeverBusy,
         Self::NoMirror,
+        Self::SharedCopy,
     ];
 }
 

@@ -1,7 +1,7 @@
 //! Everything that is alive at once: what the library made, each beside its model.
 
 use crate::{file::Open, mapping::Mapping, rules::Rules};
-use owned_memfd::{OwnedMemFd, SharedMap, SharedMapMut};
+use owned_memfd::{CopyMap, ExecMap, OwnedMemFd, SealedMap, SealedMemFd, SharedMap, SharedMapMut};
 use proptest::{prop_assert_eq, test_runner::TestCaseError};
 use std::ops::Deref;
 
@@ -11,12 +11,47 @@ pub(crate) type Verdict<T = ()> = Result<T, TestCaseError>;
 /// How many of each kind there can be.
 pub(crate) const FILES: usize = 5;
 pub(crate) const MAPS: usize = 4;
+pub(crate) const SEALED: usize = 3;
 
 /// A descriptor, and its model.
 pub(crate) struct Descriptor {
     pub(crate) real: OwnedMemFd,
     pub(crate) open: Open,
     pub(crate) close_on_exec: bool,
+}
+
+/// A sealed file, and its model.
+pub(crate) struct SealedPair {
+    pub(crate) real: SealedMemFd,
+    pub(crate) open: Open,
+    /// The length at which it was proven.
+    pub(crate) len: u64,
+    pub(crate) close_on_exec: bool,
+}
+
+/// The bytes of a sealed file, mapped, and what they must be.
+pub(crate) struct Fixed {
+    pub(crate) real: FixedReal,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A map as the library has it.
+pub(crate) enum FixedReal {
+    Map(SealedMap),
+    Copy(CopyMap),
+    Exec(ExecMap),
+}
+
+impl Deref for FixedReal {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Map(map) => map,
+            Self::Copy(map) => map,
+            Self::Exec(map) => map,
+        }
+    }
 }
 
 /// A map of memory that others write, and its model.
@@ -47,6 +82,8 @@ pub(crate) struct State<'r> {
     pub(crate) rules: &'r Rules,
     pub(crate) files: [Option<Descriptor>; FILES],
     pub(crate) shared: [Option<SharedPair>; MAPS],
+    pub(crate) sealed: [Option<SealedPair>; SEALED],
+    pub(crate) fixed: [Option<Fixed>; MAPS],
 }
 
 impl<'r> State<'r> {
@@ -55,6 +92,8 @@ impl<'r> State<'r> {
             rules,
             files: Default::default(),
             shared: Default::default(),
+            sealed: Default::default(),
+            fixed: Default::default(),
         }
     }
 
@@ -66,12 +105,18 @@ impl<'r> State<'r> {
         for map in self.shared.iter().flatten() {
             map.compare(self.rules)?;
         }
+        for sealed in self.sealed.iter().flatten() {
+            sealed.compare()?;
+        }
+        for map in self.fixed.iter().flatten() {
+            same_bytes(&map.real, &map.bytes)?;
+        }
         Ok(())
     }
 }
 
 /// The most bytes of a file that are compared: no file that is written has more at its start.
-const MOST: usize = 256 << 10;
+pub(crate) const MOST: usize = 256 << 10;
 /// And at its end.
 const END: u64 = 16 << 10;
 
@@ -85,6 +130,17 @@ impl Descriptor {
             "the offset"
         );
         compare_file(real, open)
+    }
+}
+
+impl SealedPair {
+    fn compare(&self) -> Verdict {
+        let Self { real, open, .. } = self;
+        prop_assert_eq!(real.len() as u64, self.len, "the proven length");
+        prop_assert_eq!(real.is_empty(), self.len == 0);
+        prop_assert_eq!(real.seals(), Ok(open.file().seals));
+        prop_assert_eq!(real.as_memfd().close_on_exec(), Ok(self.close_on_exec));
+        compare_file(real.as_memfd(), open)
     }
 }
 

@@ -31,8 +31,9 @@ enum Through {
     Lent,
 }
 
+/// What is done through it.
 #[derive(Clone, Debug)]
-enum What {
+pub(crate) enum What {
     Create(Options),
     CreateBare {
         flags: MemFdFlags,
@@ -97,7 +98,7 @@ pub(crate) struct Options {
 
 /// What a descriptor becomes, and then is a file again.
 #[derive(Clone, Copy, Debug)]
-enum Conversion {
+pub(crate) enum Conversion {
     Descriptor,
     Number,
 }
@@ -112,7 +113,6 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
 }
 
 fn any_what() -> impl Strategy<Value = What> {
-    let at = || prop::option::of(edges::number());
     prop_oneof![
         6 => any_options().prop_map(What::Create),
         1 => (any_flags(), any_name()).prop_map(|(flags, name)| What::CreateBare { flags, name }),
@@ -121,6 +121,14 @@ fn any_what() -> impl Strategy<Value = What> {
         1 => select(vec![Conversion::Descriptor, Conversion::Number]).prop_map(What::Convert),
         1 => Just(What::Close),
         1 => any::<bool>().prop_map(What::SetCloseOnExec),
+        33 => any_operation(),
+    ]
+}
+
+/// What makes no descriptor, and closes none.
+pub(crate) fn any_operation() -> impl Strategy<Value = What> {
+    let at = || prop::option::of(edges::number());
+    prop_oneof![
         4 => (edges::count(), at()).prop_map(|(len, at)| What::Read { len, at }),
         2 => (edges::count(), edges::number()).prop_map(|(len, at)| What::ReadExact { len, at }),
         4 => (any::<u8>(), edges::count(), at())
@@ -213,6 +221,22 @@ fn any_seek() -> impl Strategy<Value = SeekFrom> {
 }
 
 impl Options {
+    /// Those of what has none.
+    pub(crate) const DEFAULT: Self = Self {
+        executable: false,
+        exec_seal: true,
+        sealable: true,
+        close_on_exec: true,
+        collapse: true,
+        name: 0,
+    };
+
+    /// What creating a file makes that is going to be sealed, whatever the options say of that.
+    pub(crate) fn create_sealable(self, rules: &Rules) -> Result<File, CreateError> {
+        let sealable = true;
+        Self { sealable, ..self }.create(rules)
+    }
+
     pub(crate) fn real(self) -> MemFdOptions {
         MemFdOptions::new()
             .executable(self.executable)
@@ -390,7 +414,7 @@ fn convert(file: OwnedMemFd, how: Conversion) -> Verdict<OwnedMemFd> {
 }
 
 /// An operation that makes no descriptor and keeps this one.
-fn operate(what: &What, real: &OwnedMemFd, open: &Open, rules: &Rules) -> Verdict {
+pub(crate) fn operate(what: &What, real: &OwnedMemFd, open: &Open, rules: &Rules) -> Verdict {
     match *what {
         What::Read { len, at } => {
             let mut found = vec![0; len];

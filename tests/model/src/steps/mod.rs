@@ -3,6 +3,8 @@
 
 mod files;
 mod integers;
+mod making;
+mod sealed;
 mod shared;
 
 use crate::state::{State, Verdict};
@@ -17,6 +19,8 @@ pub(crate) enum Step {
     File(files::Step),
     Shared(shared::Step),
     Integer(integers::Step),
+    Make(making::Step),
+    Sealed(sealed::Step),
 }
 
 /// Any step.
@@ -26,6 +30,8 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
         6 => files::any_step().prop_map(Step::File),
         3 => shared::any_step().prop_map(Step::Shared),
         1 => integers::any_step().prop_map(Step::Integer),
+        2 => making::any_step().prop_map(Step::Make),
+        3 => sealed::any_step().prop_map(Step::Sealed),
     ]
 }
 
@@ -42,6 +48,8 @@ impl Step {
             Self::File(step) => step.take(state),
             Self::Shared(step) => step.take(state),
             Self::Integer(step) => step.take(state),
+            Self::Make(step) => step.take(state),
+            Self::Sealed(step) => step.take(state),
         }
     }
 }
