@@ -59,6 +59,21 @@ left_out() {
     echo "  skipped, $*"
 }
 
+# tool NAME VERSION: cargo has this command, or the script ends and says how to get it. That version
+# is one that serves.
+tool() {
+    cargo "$1" --version >"$log" 2>&1 || {
+        echo "to get it: cargo install cargo-$1 --locked --version $2" >>"$log"
+        stop "there is cargo-$1"
+    }
+}
+
+# The oldest Rust that Cargo.toml promises, as a toolchain, which is installed if it is missing.
+oldest_rust() {
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml).0
+    grep -q "^$oldest-" <<<"$(rustup toolchain list)" || quietly rustup toolchain install "$oldest" --profile minimal
+}
+
 # unheard STATUS COMMAND…: runs a command that can print nothing: its standard output and error are
 # closed, then full. If closed, it ends with that status; if full, with neither a panic nor a
 # signal.

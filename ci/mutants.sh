@@ -71,10 +71,7 @@ for file in "${files[@]}"; do
     [ -n "${claims[$file]-}" ] || stop "$file is a file of the library"
 done
 
-if ! cargo mutants --version >"$log" 2>&1; then
-    echo 'to get it: cargo install cargo-mutants --locked --version 27.1.0' >>"$log"
-    stop 'there is cargo-mutants'
-fi
+tool mutants 27.1.0
 
 work=$(target_directory)/mutants
 tree=$work/tree

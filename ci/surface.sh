@@ -17,10 +17,8 @@ rustc "+$nightly" --version >"$log" 2>&1 || {
     echo "to get it: rustup toolchain install $nightly --profile minimal" >>"$log"
     stop "there is Rust $nightly"
 }
-cargo public-api --version >"$log" 2>&1 && grep -qF " $version" "$log" || {
-    echo "to get it: cargo install cargo-public-api --locked --version $version" >>"$log"
-    stop "there is cargo-public-api $version"
-}
+tool public-api "$version"
+grep -qF " $version" "$log" || stop "cargo-public-api is $version: cargo install cargo-public-api --locked --version $version"
 
 read_features
 export CARGO_TARGET_DIR
