@@ -136,9 +136,24 @@ impl Examination {
     }
 }
 
-/// Each fault at each of these calls, from this one on.
+/// Of how many calls of one kind, from the first and from the last one on, something happens to
+/// each. Between them is a loop.
+const ENDS: usize = 2;
+
+/// Each fault at each of these calls, from this one on, apart from those in the middle of a loop.
 fn all(calls: &[&'static Row], first: usize) -> impl Iterator<Item = Fault> + use<> {
     let calls: Vec<_> = calls.iter().copied().enumerate().skip(first).collect();
+    let count =
+        |calls: &[(usize, &Row)], row| calls.iter().filter(|call| ptr::eq(call.1, row)).count();
+    let is_at_an_end = |index: usize| {
+        let (before, after) = calls.split_at(index);
+        let row = calls[index].1;
+        count(before, row) < ENDS || count(after, row) <= ENDS
+    };
+    let ends: Vec<_> = (0..calls.len())
+        .filter(|index| is_at_an_end(*index))
+        .collect();
+    let calls: Vec<_> = ends.into_iter().map(|index| calls[index]).collect();
     calls.into_iter().flat_map(|(site, row)| {
         let injections = row.injections().into_iter();
         injections.map(move |injection| Fault {

@@ -146,16 +146,24 @@ impl Row {
         self.number == libc::SYS_close
     }
 
-    /// Whether a mapping stays if this call does nothing.
+    /// Whether a mapping may stay if this call with these arguments fails: it is to go, or to be
+    /// replaced, and then nobody knows whether it went.
     #[must_use]
-    pub fn is_munmap(&self) -> bool {
+    pub fn keeps_mapping(&self, arguments: [u64; 6]) -> bool {
         self.number == libc::SYS_munmap
+            || self.number == libc::SYS_mmap && arguments[3] & libc::MAP_FIXED as u64 != 0
     }
 
     /// Whether it only waits.
     #[must_use]
     pub fn is_sleep(&self) -> bool {
         self.number == libc::SYS_nanosleep
+    }
+
+    /// Whether it waits for something, and if so, which argument points to the time.
+    #[must_use]
+    pub fn timeout(&self) -> Option<usize> {
+        (self.number == libc::SYS_ppoll).then_some(2)
     }
 }
 

@@ -8,9 +8,11 @@ use crate::{
 use nix::libc;
 use std::{fmt, mem::offset_of, ptr};
 
-/// How often from then on a call is interrupted, short, or lies. As long as it does, some functions
-/// go on, as they promise.
-const MOST: usize = 64;
+/// How often from then on a call is interrupted: as long as it is, some functions go on, as they
+/// promise. One gives up after half of that.
+const INTERRUPTIONS: usize = 64;
+/// How often from then on a call is short or lies.
+const MOST: usize = 8;
 
 /// Something that happens to a call of a trial.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +73,13 @@ impl<'a> Injector<'a> {
         let mut such = self.faults.iter().filter(is_such);
         let fault =
             such.find(|fault| fault.site == nth || fault.from_then_on && fault.site < nth)?;
-        // Errors last; the rest would go on for ever.
-        let lasts = matches!(fault.injection.kind, Injected::Error(errno) if errno != libc::EINTR);
+        let most = match fault.injection.kind {
+            Injected::Error(libc::EINTR) => INTERRUPTIONS,
+            Injected::Error(_) => usize::MAX,
+            _ => MOST,
+        };
         self.happened += 1;
-        (lasts || self.happened <= MOST).then_some(fault.injection)
+        (self.happened <= most).then_some(fault.injection)
     }
 }
 
@@ -88,11 +93,7 @@ impl Meddler for Injector<'_> {
         let injection = self.choose(call.nth, row);
         self.current = injection.map(|injection| (row, injection));
         let Some(injection) = injection else {
-            if row.is_sleep() {
-                // Nobody is there to wait for.
-                call.skip(0);
-            }
-            return Ok(());
+            return hurry(row, call);
         };
         if matches!(injection.effect, Effect::Path(_)) && is_empty_path(call)? {
             // It leads to the descriptor itself.
@@ -103,7 +104,7 @@ impl Meddler for Injector<'_> {
             // Linux has released the number, whatever it returns.
             Effect::Instead(_) if row.is_close() => {}
             Effect::Instead(result) => {
-                if row.is_munmap() {
+                if row.keeps_mapping(call.arguments()) {
                     call.orders.keep_mapping();
                 }
                 call.skip(result);
@@ -159,6 +160,22 @@ impl Meddler for Injector<'_> {
         };
         call.set_word(address, change(call.word(address)?))
     }
+}
+
+/// Lets a call that is undisturbed not wait for long: nobody is there to wait for.
+fn hurry(row: &Row, call: &mut Call<'_>) -> nix::Result<()> {
+    if row.is_sleep() {
+        call.skip(0);
+    }
+    if let Some(which) = row.timeout() {
+        let time = call.arguments()[which];
+        // A second and more.
+        if time != 0 && call.word(time)? > 0 {
+            call.set_word(time, 0)?;
+            call.set_word(time + 8, 0)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the path of a call that has one is empty.

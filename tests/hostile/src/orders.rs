@@ -41,7 +41,7 @@ pub struct Orders {
     /// What has happened to calls of this trial: an error, or one of the others as a negative
     /// number.
     injected: [AtomicI32; MOST],
-    /// How many mappings have stayed because `munmap` was made to fail.
+    /// How many mappings may have stayed because a call was made to fail that was to unmap them.
     kept: AtomicU32,
     /// For how many seconds a trial may run.
     seconds: AtomicU32,
@@ -113,7 +113,13 @@ impl Orders {
         })
     }
 
-    /// Says that a mapping has stayed.
+    /// Whether the kernel was made to say what is not true.
+    pub(crate) fn has_lie(&self) -> bool {
+        let is_lie = |what| matches!(what, Injected::Lie | Injected::Trusted);
+        self.injected().any(is_lie)
+    }
+
+    /// Says that a mapping may have stayed.
     pub fn keep_mapping(&self) {
         self.kept.fetch_add(1, Relaxed);
     }

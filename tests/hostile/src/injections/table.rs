@@ -101,7 +101,7 @@ const EXECUTE: &[i32] = &[
 macro_rules! less {
     ($effect:ident $(, $argument:literal)?) => {
         &[
-            Injection::short("half", $effect($($argument,)? |len| len / 2)),
+            Injection::short("half", $effect($($argument,)? |len| len.div_ceil(2))),
             Injection::short("one", $effect($($argument,)? |len| len.min(1))),
         ]
     };
@@ -566,7 +566,7 @@ pub const ROWS: &[Row] = &[
         "sendmsg",
         libc::SYS_sendmsg,
         SEND,
-        &[less!(Part), NOTHING, MORE, UNTOLD],
+        &[less!(Part), END, MORE, UNTOLD],
     ),
     row(
         "recvmsg",
@@ -605,7 +605,6 @@ pub const ROWS: &[Row] = &[
                 ),
                 Injection::lie("no-message", Control(0, |_| 0)),
                 Injection::lie("half-message", Control(0, |len| len - 2)),
-                Injection::lie("endless-message", Control(0, |_| u64::MAX)),
                 Injection::lie("other-message", Control(8, |_| 0x7f_0000_007f)),
             ],
         ],

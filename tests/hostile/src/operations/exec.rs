@@ -184,6 +184,8 @@ fn ensure_sealed(trial: &mut Trial) -> Verdict {
         Named::Fault(Errno::EBUSY, "the copy is not as long as what was written"),
         Named::Fault(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
         Named::Fault(Errno::EFBIG, "the copy may be longer than was proven"),
+        Named::Race(Errno::ENOENT, "something else is mounted there"),
+        Named::Race(Errno::EINVAL, "it leads to what is no program"),
         Named::Race(Errno::EPERM, "another process has sealed the copy"),
         Named::Race(
             Errno::EBUSY,
