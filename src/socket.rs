@@ -587,20 +587,20 @@ fn receive_with<const N: usize>(
     };
     while let Some((header, mut content)) = messages.next() {
         let kind = (header.cmsg_level as u32, header.cmsg_type as u32);
-        if kind == (net::SOL_SOCKET, net::SCM_RIGHTS) {
-            while let Some(number) = next_number(&mut content) {
-                // SAFETY: the kernel has just made this descriptor and given it to us alone.
-                let fd = unsafe { fd::take(number) };
-                excess |= descriptors.push(fd).is_err();
+        let is_wanted = kind == (net::SOL_SOCKET, net::SCM_RIGHTS);
+        if !is_wanted && kind != (net::SOL_SOCKET, SCM_PIDFD) {
+            continue;
+        }
+        while let Some(number) = next_number(&mut content) {
+            // If the kernel could not make the descriptor of a process, it sends the errno, which
+            // is negative.
+            if (number as i32) < 0 {
+                continue;
             }
-        } else if kind == (net::SOL_SOCKET, SCM_PIDFD) {
-            while let Some(number) = next_number(&mut content) {
-                // If the kernel could not make one, it sends the errno, which is negative.
-                if number as i32 >= 0 {
-                    // SAFETY: as above. The caller has no use for it, so it is closed.
-                    drop(unsafe { fd::take(number) });
-                }
-            }
+            // SAFETY: the kernel has just made this descriptor and given it to us alone.
+            let fd = unsafe { fd::take(number) };
+            // The caller has no use for that of a process, so it is closed.
+            excess |= is_wanted && descriptors.push(fd).is_err();
         }
     }
     let error = if excess {

@@ -42,13 +42,14 @@ unsafe fn take(returned: usize) -> Result<OwnedFd, Errno> {
     Ok(unsafe { fd::take(fd as u32) })
 }
 
-/// The first `count` bytes of `buffer`.
+/// The first `count` bytes of `buffer`, or none if it has not so many.
 ///
 /// # Safety
 /// They have been written.
 #[inline(always)]
 unsafe fn filled(buffer: &[MaybeUninit<u8>], count: usize) -> &[u8] {
-    // SAFETY: the caller promises that the bytes have been written, and so that they lie in
-    // the buffer, which the returned slice borrows.
-    unsafe { core::slice::from_raw_parts(buffer.as_ptr().cast(), count) }
+    let bytes = buffer.get(..count).unwrap_or_default();
+    // SAFETY: the bytes lie in the buffer, which the returned slice borrows, and the caller
+    // promises that they have been written.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
