@@ -4,7 +4,7 @@ use crate::{file::File, mapping::Mapping, socket::Socket};
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ffi::CString,
     ptr,
     rc::{Rc, Weak},
@@ -83,7 +83,7 @@ pub struct Open {
 /// What can be open.
 pub enum Object {
     File(Rc<File>),
-    Pipe(RefCell<VecDeque<u8>>),
+    Pipe(RefCell<Vec<u8>>),
     Socket(Rc<Socket>),
     /// `/proc/self`
     Process,

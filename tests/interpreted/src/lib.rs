@@ -10,7 +10,8 @@
 //! A test makes a [`Machine`], through which it can also make the kernel [lie](Machine::returns).
 //!
 //! # What differs from Linux
-//! - One byte has one address. The two halves of a mirrored map are copies of the file.
+//! - One byte has one address. The two halves of a mirrored map are copies of the file, and two
+//!   shared maps of the same bytes are at the same address.
 //! - What is mapped of a file that is sealed against writing is a copy, which is gone when it is
 //!   unmapped. Nobody can tell, and Miri finds whoever still uses it.
 //! - A mapping is no longer than asked for. Linux maps the rest of the page too.

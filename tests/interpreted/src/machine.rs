@@ -120,7 +120,7 @@ impl Machine {
 
     /// Opens the end of a pipe that has these bytes, and returns its number.
     pub fn pipe(&self, content: &[u8]) -> i32 {
-        let bytes = RefCell::new(content.iter().copied().collect());
+        let bytes = RefCell::new(content.to_vec());
         let mut kernel = kernel::lock();
         kernel
             .open(Object::Pipe(bytes), libc::O_RDONLY as u32, true)

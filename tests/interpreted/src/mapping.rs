@@ -27,6 +27,7 @@ impl Mapping {
         protection: i32,
         flags: i32,
         offset: usize,
+        shares_sealed: bool,
     ) -> Result<Self, i32> {
         let file = open.file().ok_or(libc::ENODEV)?;
         let page = if file.is_huge() { HUGE_PAGE } else { PAGE };
@@ -42,6 +43,9 @@ impl Mapping {
             return Err(libc::EPERM);
         }
         let is_final = file.has(libc::F_SEAL_WRITE);
+        if is_shared && is_final && open.can_write() && !shares_sealed {
+            return Err(libc::EPERM);
+        }
         let mut mapping = Self {
             start: ptr::null_mut(),
             len: len.next_multiple_of(if file.is_huge() { HUGE_PAGE } else { 1 }),
@@ -125,7 +129,9 @@ impl Kernel {
         let (protection, flags) = (protection as i32, flags as i32);
         assert_eq!(flags & !FLAGS, 0, "the model knows no other flags");
         let open = self.get(number)?;
-        let mapping = Mapping::new(&open, len, protection, flags, offset as usize)?;
+        let shares_sealed = self.settings.shares_sealed;
+        let offset = offset as usize;
+        let mapping = Mapping::new(&open, len, protection, flags, offset, shares_sealed)?;
         if flags & libc::MAP_FIXED == 0 {
             let start = mapping.start;
             self.mappings.push(mapping);
@@ -140,10 +146,16 @@ impl Kernel {
         Ok(hint)
     }
 
-    /// The mapping in which `len` bytes from `start` lie.
+    /// The mapping of which these bytes are all, or in which they lie.
     fn find(&mut self, start: *const u8, len: usize) -> Option<&mut Mapping> {
-        let mut mappings = self.mappings.iter_mut();
-        mappings.find(|mapping| mapping.at(start, len).is_some())
+        let mut mappings = self.mappings.iter();
+        let is_all = |mapping: &Mapping| mapping.start.addr() == start.addr() && mapping.len == len;
+        let found = mappings.position(is_all).or_else(|| {
+            self.mappings
+                .iter()
+                .position(|mapping| mapping.at(start, len).is_some())
+        });
+        self.mappings.get_mut(found?)
     }
 
     /// # Safety
@@ -154,12 +166,11 @@ impl Kernel {
         let mapping = self.find(start, len).expect("what is unmapped is mapped");
         let at = mapping.at(start, len).unwrap();
         mapping.unmapped.push(at..at + len);
-        let unmapped: usize = mapping.unmapped.iter().map(Range::len).sum();
-        if unmapped >= mapping.len {
-            let start = mapping.start;
-            let index = self.mappings.iter().position(|found| found.start == start);
-            self.mappings.swap_remove(index.unwrap());
-        }
+        // A mapping of the same bytes is at the same address.
+        let is_gone = |mapping: &Mapping| {
+            mapping.unmapped.iter().map(Range::len).sum::<usize>() >= mapping.len
+        };
+        self.mappings.retain(|mapping| !is_gone(mapping));
         Ok(0)
     }
 

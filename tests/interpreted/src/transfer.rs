@@ -4,7 +4,7 @@ use crate::{
     file::File,
     kernel::{Object, Open},
 };
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, mem, rc::Rc};
 
 /// Whether seals forbid writing up to `end`.
 fn check_write(file: &File, end: u64) -> Result<(), i32> {
@@ -68,12 +68,10 @@ impl Open {
             self.offset.set(self.offset.get() + count as u64);
             return Ok(count);
         };
-        let mut bytes = bytes.borrow_mut();
-        let count = bytes.len().min(len);
-        for (at, byte) in bytes.drain(..count).enumerate() {
-            // SAFETY: the caller says so.
-            unsafe { to.add(at).write(byte) };
-        }
+        let taken = take(&mut bytes.borrow_mut(), len);
+        let count = taken.len();
+        // SAFETY: the caller says so.
+        unsafe { to.copy_from_nonoverlapping(taken.as_ptr(), count) };
         Ok(count)
     }
 
@@ -87,6 +85,12 @@ impl Open {
         self.offset.set(self.offset.get() + count as u64);
         Ok(count)
     }
+}
+
+/// Takes up to `len` bytes out of a pipe.
+pub fn take(bytes: &mut Vec<u8>, len: usize) -> Vec<u8> {
+    let rest = bytes.split_off(bytes.len().min(len));
+    mem::replace(bytes, rest)
 }
 
 /// Copies within the kernel.

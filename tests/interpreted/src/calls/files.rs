@@ -4,7 +4,7 @@ use super::{calls, paths};
 use crate::{
     file::{File, PAGE},
     kernel::{Kernel, Object, Open},
-    transfer::{copy, offset, set_offset},
+    transfer::{copy, offset, set_offset, take},
 };
 use linux_raw_sys::general::{rlimit64, stat, statfs};
 use std::{
@@ -255,11 +255,9 @@ calls! {
         let Object::Pipe(bytes) = &from.object else {
             return Err(libc::EINVAL);
         };
-        let mut bytes = bytes.borrow_mut();
-        let count = bytes.len().min(len);
-        let moved: Vec<u8> = bytes.drain(..count).collect();
+        let moved = take(&mut bytes.borrow_mut(), len);
         // SAFETY: they are so many.
-        unsafe { to.write(moved.as_ptr(), count) }
+        unsafe { to.write(moved.as_ptr(), moved.len()) }
     }
     fn prlimit64(kernel; _pid: u32, _resource: u32, new: *const rlimit64, old: *mut rlimit64) {
         assert!(new.is_null(), "the library sets no limit");
