@@ -361,12 +361,13 @@ fn check_memfd(fd: BorrowedFd<'_>) -> Result<(), VerifyErrorKind> {
         Ok(_) => return Ok(()),
         Err(errno) => return Err(explain_no_seals(fd, errno)),
     }
+    // No other file system than these two has seals.
     let file_system = sys::memfd::stat_fs(fd)?;
-    let pages = match file_system.magic {
-        raw::TMPFS_MAGIC => MemFdFlags::empty(),
-        raw::HUGETLBFS_MAGIC => HugePageSize::from_bytes(file_system.block)
-            .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages),
-        _ => return Err(VerifyErrorKind::NotMemFd),
+    let pages = if file_system.magic == raw::HUGETLBFS_MAGIC {
+        HugePageSize::from_bytes(file_system.block)
+            .map_or(MemFdFlags::HUGETLB, MemFdFlags::huge_pages)
+    } else {
+        MemFdFlags::empty()
     };
     // The kernel keeps one mount for all memory files with pages of one size. A new file shows
     // which. NOEXEC_SEAL, if the kernel knows it, is allowed by every vm.memfd_noexec.

@@ -217,7 +217,7 @@ pub(super) fn stat_from(directory: u32, path: &CStr, flags: u32) -> Result<Stat,
 
 /// What is asked of a file system.
 pub(crate) struct StatFs {
-    /// `TMPFS_MAGIC` and the like.
+    /// `HUGETLBFS_MAGIC` and the like.
     pub(crate) magic: u32,
     /// The size of a block, in bytes.
     pub(crate) block: u64,
