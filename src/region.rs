@@ -372,13 +372,22 @@ impl Region {
         Ok(())
     }
 
+    /// Gives the kernel advice about the whole mapping, if there is one.
+    ///
+    /// # Safety
+    /// The advice changes no byte of the mapping.
+    unsafe fn advise(&self, advice: u32) -> Result<(), Errno> {
+        match self.mapping() {
+            // SAFETY: this region owns the mapping. The rest is the caller's own promise.
+            Some((start, len)) => unsafe { sys::region::advise(start, len, advice) },
+            None => Ok(()),
+        }
+    }
+
     /// Keeps the mapping out of forked children, where it would prevent sealing.
     pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
-        let Some((start, len)) = self.mapping() else {
-            return Ok(());
-        };
-        // SAFETY: this region owns the mapping, and MADV_DONTFORK changes no byte of it.
-        unsafe { sys::region::advise(start, len, raw::MADV_DONTFORK) }
+        // SAFETY: MADV_DONTFORK changes no byte.
+        unsafe { self.advise(raw::MADV_DONTFORK) }
     }
 
     /// Makes every page present, or returns why one cannot be.
@@ -397,11 +406,8 @@ impl Region {
     /// Makes every page of a mapping for writing present, so that no store has to. Since Linux
     /// 5.14.
     pub(crate) fn populate_to_write(&self) -> Result<(), Errno> {
-        let Some((start, len)) = self.mapping() else {
-            return Ok(());
-        };
-        // SAFETY: this region owns the mapping, and MADV_POPULATE_WRITE changes no byte of it.
-        unsafe { sys::region::advise(start, len, raw::MADV_POPULATE_WRITE) }
+        // SAFETY: MADV_POPULATE_WRITE changes no byte.
+        unsafe { self.advise(raw::MADV_POPULATE_WRITE) }
     }
 
     /// Makes the CPUs execute what is mapped: their caches may have what was there before. Every
@@ -428,10 +434,7 @@ impl Region {
             // SAFETY: this region owns the mapping, and MADV_POPULATE_READ changes no byte of it.
             unsafe { sys::region::advise(extent, 1, raw::MADV_POPULATE_READ) }?;
         }
-        match self.mapping() {
-            Some((start, len)) => collapse(start, len),
-            None => Ok(()),
-        }
+        collapse(self.start(), self.len())
     }
 
     /// Makes huge pages of the extents of the file that lie in the mapping as a whole. If that
