@@ -5,8 +5,8 @@
 #![cfg(feature = "std")]
 
 use owned_memfd::{
-    CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError, SealedMemFd, Seals,
-    TransferCause, TransferError, TryCreateError, VerifyErrorKind,
+    AccessError, CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError,
+    SealedMemFd, Seals, TransferCause, TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket::{self, AddressError, ReceiveError, SocketAddr, SocketType},
@@ -193,6 +193,8 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
         is_our_own::<VerifyErrorKind>(kind, ErrorKind::InvalidInput, &said);
         let nested = CreateError::Verify(kind);
         is_our_own::<VerifyErrorKind>(nested, ErrorKind::InvalidInput, &said);
+        let nested = MapError::Verify(kind);
+        is_our_own::<VerifyErrorKind>(nested, ErrorKind::InvalidInput, &said);
     }
     for error in [
         CreateError::NameHasNul { at: 1 },
@@ -214,6 +216,10 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
     is_the_kernels(TryCreateError::Fill(KERNEL));
     let error = MapError::OutOfBounds { bound: 2, len: 1 };
     is_our_own::<MapError>(error, ErrorKind::InvalidInput, &error.to_string());
+    let error = AccessError::OutOfBounds { len: 1 };
+    is_our_own::<AccessError>(error, ErrorKind::InvalidInput, &error.to_string());
+    let error = AddressError::Empty;
+    is_our_own::<AddressError>(error, ErrorKind::InvalidInput, &error.to_string());
     let ended = TransferError {
         done: 1,
         cause: TransferCause::EndOfFile,
@@ -257,7 +263,11 @@ fn every_error_of_the_crates_own_has_a_kind_and_is_inside() {
 #[test]
 fn the_io_traits_work_on_an_owner_and_on_a_reference() -> Outcome {
     fn round_trip(file: &mut (impl Read + Write + Seek)) -> io::Result<String> {
-        file.write_all(b"hello, world")?;
+        assert_eq!(file.write(b"hello, world")?, 12);
+        file.seek(SeekFrom::Start(10))?;
+        let mut bytes = [0; 5];
+        assert_eq!(file.read(&mut bytes)?, 2);
+        assert_eq!(&bytes[..2], b"ld");
         file.seek(SeekFrom::Start(7))?;
         file.write_all(b"there")?;
         file.flush()?;
@@ -423,6 +433,8 @@ fn file_ext_reads_and_writes_by_position() -> Outcome {
     fn by_position(file: &impl FileExt) -> io::Result<[u8; 4]> {
         file.write_all_at(b"data", 10)?;
         let mut content = [0; 4];
+        assert_eq!(file.read_at(&mut content, 12)?, 2);
+        assert_eq!(&content[..2], b"ta");
         file.read_exact_at(&mut content, 10)?;
         Ok(content)
     }
@@ -810,7 +822,12 @@ fn a_writer_and_a_reader_have_the_traits_of_std() -> Outcome {
         let mut room = vec![0; size];
         let mut writer = MemFdOptions::new().writer("copy", &mut room)?;
         assert_eq!(io::copy(&mut reader, &mut writer)?, text.len() as u64);
-        assert_eq!(*writer.finish()?.map()?, *text.as_bytes());
+        // All of it, however small the buffer is.
+        assert_eq!(writer.write(b"the end")?, 7);
+        assert_eq!(
+            *writer.finish()?.map()?,
+            *format!("{text}the end").as_bytes()
+        );
     }
     Ok(())
 }

@@ -139,6 +139,11 @@ fn a_map_from_2_mib_on_begins_where_huge_pages_can(world: &World) -> Verdict {
     let file = marked(LEN)?;
     ok!(file.add_seals(Seals::SHRINK));
     let sealed = ok!(marked(LEN)?.seal());
+    let get = |map: &SharedMap, at| {
+        let mut found = [0];
+        let _ = map.read_exact_at(&mut found, at);
+        found[0]
+    };
     for offset in [
         0,
         1,
@@ -155,12 +160,16 @@ fn a_map_from_2_mib_on_begins_where_huge_pages_can(world: &World) -> Verdict {
             let view = ok!(file.map_shared(range.clone()));
             let map = ok!(file.map_shared_mut(range));
             for map in [&view, &*map] {
-                is_placed(map.as_ptr(), offset, len, |at| {
-                    let mut found = [0];
-                    let _ = map.read_exact_at(&mut found, at);
-                    found[0]
-                })?;
+                is_placed(map.as_ptr(), offset, len, |at| get(map, at))?;
             }
+        }
+    }
+    // Of these, the place that the kernel itself prefers is not always one.
+    for offset in [0, LARGEST_PAGE] {
+        for len in [EXTENT, EXTENT + LARGEST_PAGE, 2 * EXTENT] {
+            let ring = ok!(file.map_mirrored(offset..offset + len));
+            is_placed(ring.as_ptr(), offset, len, |at| get(&ring, at))?;
+            is_placed(ring.as_ptr(), offset, len, |at| get(&ring, len + at))?;
         }
     }
     Ok(())

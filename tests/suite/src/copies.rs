@@ -5,6 +5,7 @@ use crate::{
     Stop, Verdict, World, attacks,
     attacks::{LARGEST_PAGE, NoMemory},
     children::{self, Child, PATIENCE, Steps},
+    claim::Text,
     immutable,
     kernel::{self, PAGE, READ},
     mapping::{byte, hole, huge_numbered, mappings, numbered, permissions},
@@ -69,6 +70,9 @@ fn a_copy_is_the_content_and_can_be_written(_: &World) -> Verdict {
         same!(copy[len - 1], 8);
         let start = copy.as_ptr();
         same!(copy.as_mut_ptr().cast_const(), start);
+        let shown = Text::of(format_args!("{copy:?}"));
+        let expected = Text::of(format_args!("CopyMap {{ start: {start:?}, len: {len} }}"));
+        same!(shown.as_str(), expected.as_str());
         holds_numbers(&ok!(sealed.map()), len)?;
     }
     Ok(())
@@ -346,6 +350,13 @@ fn code_runs(_: &World) -> Verdict {
         let sealed = code(len)?;
         let map = mapped(&sealed)?;
         same!(map.len(), len);
+        same!(AsRef::<[u8]>::as_ref(&map).as_ptr(), map.as_ptr());
+        let shown = Text::of(format_args!("{map:?}"));
+        let expected = Text::of(format_args!(
+            "ExecMap {{ start: {:?}, len: {len} }}",
+            map.as_ptr()
+        ));
+        same!(shown.as_str(), expected.as_str());
         same!(attacks::run(&map), 42);
         same!(attacks::run(&ok!(sealed.map_exec())), 42);
         // In a child, too.

@@ -4,8 +4,8 @@
 use crate::{Verdict, World, claim::Text, kernel};
 use core::fmt::Write;
 use owned_memfd::{
-    CreateError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals, TransferCause,
-    TransferError, TryCreateError, VerifyError, VerifyErrorKind, exec::ExecError,
+    AccessError, CreateError, Errno, MapError, OwnedMemFd, SealError, SealedMemFd, Seals,
+    TransferCause, TransferError, TryCreateError, VerifyError, VerifyErrorKind, exec::ExecError,
     socket::ReceiveError,
 };
 
@@ -219,6 +219,7 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     ];
     for (kind, errno) in kinds {
         same!(passed_on(kind), errno);
+        same!(passed_on(MapError::Verify(kind)), errno);
         same!(passed_on(CreateError::Verify(kind)), errno);
     }
     same!(passed_on(KERNEL), KERNEL);
@@ -244,8 +245,15 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
         (MapError::Kernel(KERNEL), KERNEL),
         (MapError::OutOfBounds { bound: 2, len: 1 }, Errno::EINVAL),
         (MapError::Reversed { start: 2, end: 1 }, Errno::EINVAL),
+        (MapError::OtherFile, Errno::EINVAL),
     ] {
         same!(passed_on(error), errno);
+    }
+    for error in [
+        AccessError::OutOfBounds { len: 1 },
+        AccessError::Misaligned { align: 8 },
+    ] {
+        same!(passed_on(error), Errno::EINVAL);
     }
     // Of the errnos that `add_seals` returns, each cause has its own.
     for (error, errno) in [
@@ -267,6 +275,7 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
         (ExecError::NoDevFd, Errno::ENOENT),
         (ExecError::HugePages, Errno::EINVAL),
         (ExecError::UnprovenLength, Errno::EFBIG),
+        (ExecError::UnsealedCopy, Errno::ELOOP),
         (ExecError::Kernel(KERNEL), KERNEL),
     ] {
         same!(passed_on(error), errno);
@@ -383,10 +392,24 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
             "{said:?}"
         );
     }
-    same!(
-        Text::of(MapError::Kernel(Errno::ENOMEM)).as_str(),
-        Text::of(Errno::ENOMEM).as_str()
-    );
+    // What the kernel says, and what is wrong with a file, is said in the same words by each.
+    let kernel = Text::of(Errno::ENOMEM);
+    for said in [
+        Text::of(MapError::Kernel(Errno::ENOMEM)),
+        Text::of(CreateError::Kernel(Errno::ENOMEM)),
+        Text::of(VerifyErrorKind::Kernel(Errno::ENOMEM)),
+    ] {
+        same!(said.as_str(), kernel.as_str());
+    }
+    let kind = Text::of(TOO_LARGE);
+    for said in [
+        Text::of(MapError::Verify(TOO_LARGE)),
+        Text::of(CreateError::Verify(TOO_LARGE)),
+    ] {
+        same!(said.as_str(), kind.as_str());
+    }
+    let said = Text::of(MapError::OtherFile);
+    holds!(said.as_str().contains("another file"), "{said:?}");
     let stop = TransferError {
         done: 12,
         cause: TransferCause::Sealed(Seals::WRITE),
@@ -396,6 +419,14 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
         said.as_str().contains("12") && said.as_str().contains("sealed with F_SEAL_WRITE"),
         "{said:?}"
     );
+    for (cause, why) in [
+        (TransferCause::ReadOnly, "not open for writing"),
+        (TransferCause::WriteOnly, "not open for reading"),
+        (TransferCause::HugePages, "huge pages"),
+    ] {
+        let said = Text::of(cause);
+        holds!(said.as_str().contains(why), "{said:?}");
+    }
     let stop = TransferError {
         done: 12,
         cause: TransferCause::EndOfFile,
@@ -489,6 +520,7 @@ fn an_errno_becomes_every_error_and_comes_back(_: &World) -> Verdict {
     // The kernel's error stays the kernel's, by whichever way it came.
     let kind = VerifyErrorKind::Kernel(errno);
     same!(CreateError::from(kind), CreateError::Kernel(errno));
+    same!(VerifyErrorKind::from(SealError::Kernel(errno)), kind);
     let kind = VerifyErrorKind::ForgeableSeals;
     same!(CreateError::from(kind), CreateError::Verify(kind));
     Ok(())

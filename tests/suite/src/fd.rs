@@ -122,6 +122,8 @@ fn descriptors_print_their_number(_: &World) -> Verdict {
     let digits = crate::claim::Text::of(file.as_raw_fd());
     let said = crate::claim::Text::of(format_args!("{file:?} {:?}", file.as_fd()));
     same!(said.as_str().matches(digits.as_str()).count(), 2);
+    let said = crate::claim::Text::of(format_args!("{:?}", OwnedFd::from(file)));
+    same!(said.as_str().matches(digits.as_str()).count(), 1);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     Verdict, World, attacks,
     children::{self, Supervisor},
+    claim::Text,
     kernel::{self, PAGE},
     raw::{self, Response, Which},
     world::{self, EXTENT},
@@ -31,6 +32,7 @@ claims!(
     a_file_on_huge_pages_has_no_writer,
     a_written_file_whose_length_is_changed_is_refused,
     a_writer_has_no_offset_to_mind,
+    a_stream_shows_how_far_it_is,
     reads_of_any_size_give_the_same_bytes,
     a_reader_reads_in_pieces_of_its_buffer,
     an_interrupted_read_carries_on_until_it_is_exact,
@@ -358,6 +360,22 @@ fn a_writer_has_no_offset_to_mind(_: &World) -> Verdict {
     let sealed = ok!(writer.finish());
     same!(kernel::holds_exactly(&sealed, b"012345678"), Ok(true));
     same!(other.seek(SeekFrom::Current(0)), Ok(9));
+    Ok(())
+}
+
+fn a_stream_shows_how_far_it_is(_: &World) -> Verdict {
+    let mut buffer = [0; 4];
+    let mut writer = ok!(MemFdOptions::new().writer(c"suite", &mut buffer));
+    ok!(writer.write_all(b"12345"));
+    let shown = Text::of(format_args!("{writer:?}"));
+    holds!(shown.as_str().starts_with("Writer { file: "), "{shown:?}");
+    holds!(shown.as_str().contains("progress: Ok(5)"), "{shown:?}");
+    let sealed = ok!(writer.finish());
+    let mut reader = sealed.reader(&mut buffer);
+    same!(reader.read(&mut [0; 3]), Ok(3));
+    let shown = Text::of(format_args!("{reader:?}"));
+    holds!(shown.as_str().starts_with("Reader { file: "), "{shown:?}");
+    holds!(shown.as_str().contains("position: 3"), "{shown:?}");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use owned_memfd::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     socket::{self, SocketType},
 };
-use rustix::{fd, process::Resource};
+use rustix::{fd, fs::OFlags, process::Resource};
 use stable_deref_trait::StableDeref;
 
 claims!(
@@ -24,6 +24,7 @@ claims!(
     a_write_that_writes_nothing_is_an_error,
     reading_exactly_continues_after_a_signal,
     a_writer_and_a_reader_have_the_traits,
+    a_reader_that_cannot_read_says_why,
     an_error_number_of_rustix_is_the_same_number,
     rustixs_descriptors_keep_their_number_and_have_one_owner,
     what_is_no_memory_file_goes_back_to_rustix,
@@ -201,6 +202,20 @@ fn a_writer_and_a_reader_have_the_traits(_: &World) -> Verdict {
     same!(Write::write(&mut failing, b""), Err(Errno::EFBIG));
     same!(Write::write_all(&mut failing, b"x"), Err(Errno::EFBIG));
     same!(Write::flush(&mut failing), Err(Errno::EFBIG));
+    Ok(())
+}
+
+fn a_reader_that_cannot_read_says_why(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    let file = ok!(kernel::holding(b"0123"));
+    let writer: OwnedFd = ok!(kernel::reopen(&file, OFlags::WRONLY));
+    ok!(file.seal());
+    let sealed = ok!(SealedMemFd::verify(writer, 4));
+    let mut buffer = [0; 2];
+    let failed = Err(ReadExactError::Other(Errno::EBADF));
+    let mut reader = sealed.reader(&mut buffer);
+    same!(Read::read_exact(&mut reader, &mut [0; 4]), failed);
+    same!(Read::read(&mut reader, &mut [0; 4]), Err(Errno::EBADF));
     Ok(())
 }
 
