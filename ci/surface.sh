@@ -8,17 +8,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-# The two belong together: each version reads what some nightly toolchains write, and another nightly
-# may print a name of core's in another way.
-version=0.52.0
+# It belongs to the version of cargo-public-api below, which reads what some nightly toolchains write.
+# Another one may print a name of core's in another way.
 nightly=nightly-2026-05-20
 
 rustc "+$nightly" --version >"$log" 2>&1 || {
     echo "to get it: rustup toolchain install $nightly --profile minimal" >>"$log"
     stop "there is Rust $nightly"
 }
-tool public-api "$version"
-grep -qF " $version" "$log" || stop "cargo-public-api is $version: cargo install cargo-public-api --locked --version $version"
+tool public-api 0.52.0
+grep -qF ' 0.52.0' "$log" || stop 'cargo-public-api is this one: cargo install cargo-public-api --locked --version 0.52.0'
 
 read_features
 export CARGO_TARGET_DIR
