@@ -70,19 +70,16 @@ pub(crate) fn run(time: Duration, checks: u64, seed: u64) -> Result<bool, Box<dy
     if board.phase() != Phase::Failed {
         failures.extend(judge(board));
     }
+    let messages = (0..ROUTES).map(|route| board.get(Number::Received(route)));
     let summary = format!(
-        "everyone: {} s, {} processes, {} threads, {} signals, {} checks of {} maps, {} messages, \
-         {} failures, seed {seed:#x}",
+        "everyone: {} s, {} processes, {} threads, {} signals, {} checks of {} maps, {} messages",
         start.elapsed().as_secs(),
         WORKERS + ATTACKERS,
         (WORKERS + ATTACKERS) * THREADS,
         board.get(Number::Signals),
         board.get(Number::Checks),
         board.get(Number::Maps),
-        (0..ROUTES)
-            .map(|route| board.get(Number::Received(route)))
-            .sum::<u64>(),
-        failures.len(),
+        messages.sum::<u64>(),
     );
     drop(world);
     failures.extend(before.difference(&Inventory::now()?));
@@ -90,7 +87,7 @@ pub(crate) fn run(time: Duration, checks: u64, seed: u64) -> Result<bool, Box<dy
     for failure in &failures {
         eprintln!("everyone: {failure}");
     }
-    println!("{summary}");
+    println!("{summary}, {} failures, seed {seed:#x}", failures.len());
     Ok(failures.is_empty())
 }
 
@@ -214,14 +211,17 @@ impl Crowd<'_> {
 
 /// Starts a child that runs this, and does not outlive this process.
 fn child(run: impl FnOnce() -> bool) -> nix::Result<Pid> {
+    forked(|| {
+        let kill = Some(rustix::process::Signal::KILL);
+        rustix::process::set_parent_process_death_signal(kill).is_ok() && run()
+    })
+}
+
+fn forked(run: impl FnOnce() -> bool) -> nix::Result<Pid> {
     // SAFETY: this process has one thread, so the child may do whatever this one may.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
-            let kill = Some(rustix::process::Signal::KILL);
-            let is_bound = rustix::process::set_parent_process_death_signal(kill).is_ok();
-            exit(i32::from(!(is_bound && run())))
-        }
+        ForkResult::Child => exit(i32::from(!run())),
     }
 }
 
@@ -292,7 +292,7 @@ fn no_process_is_left() -> Result<Option<String>, Box<dyn Error>> {
     }
     // A process that its parent leaves, until it gets a byte.
     let (mut here, mut there) = UnixStream::pair()?;
-    let parent = child(|| child(|| there.read_exact(&mut [0]).is_ok()).is_ok())?;
+    let parent = child(|| forked(|| there.read_exact(&mut [0]).is_ok()).is_ok())?;
     waitpid(parent, None)?;
     let is_found = has_child()?;
     here.write_all(&[0])?;

@@ -115,11 +115,12 @@ impl<'a> Thread<'a> {
         self.board().add(Number::Maps, 1);
         let bytes = |held: &[Held]| held.iter().map(|held| held.map.len()).sum::<usize>();
         while self.held.len() > MOST || bytes(&self.held) > MOST_BYTES {
-            let one = self.held.swap_remove(self.rng.usize(..self.held.len()));
-            // Either may go first.
-            let Held { file, map, .. } = one;
+            let one = self.rng.usize(..self.held.len());
+            let Held { file, map, .. } = self.held.swap_remove(one);
+            // Either goes first.
             if self.rng.bool() {
                 drop(file);
+            } else {
                 drop(map);
             }
         }

@@ -1,6 +1,6 @@
 //! Operations that send files, to everyone and to the attackers.
 
-use super::{hold, one, why};
+use super::{content, hold, making, one, why};
 use crate::{
     Outcome,
     post::{ADDRESS, STREAM},
@@ -25,14 +25,21 @@ pub(super) fn send_to(thread: &mut Thread) -> Outcome<bool> {
     send_on(thread, ADDRESS)
 }
 
+/// Sends a file so often that it must sometimes wait for a receiver, if it is a small one.
 fn send_on(thread: &mut Thread, route: usize) -> Outcome<bool> {
-    match one(thread) {
-        Some(one) => {
-            let world = thread.world;
-            world.post.send(&world.board, route, &thread.held[one].file)
+    const SMALL: usize = 4096;
+
+    let Some(one) = one(thread) else {
+        return Ok(false);
+    };
+    let (world, file) = (thread.world, &thread.held[one].file);
+    let most = if file.len() > SMALL { 1 } else { 40 };
+    for _ in 0..thread.rng.usize(1..=most) {
+        if !world.post.send(&world.board, route, file)? {
+            return Ok(false);
         }
-        None => Ok(false),
     }
+    Ok(true)
 }
 
 pub(super) fn send_several(thread: &mut Thread) -> Outcome<bool> {
@@ -68,9 +75,14 @@ pub(super) fn there_and_back(thread: &mut Thread) -> Outcome<bool> {
     hold(thread, file, &expected)
 }
 
-/// Gives attackers a descriptor, so that they share the open file.
-#[allow(clippy::unnecessary_wraps, reason = "it is one of the operations")]
+/// Gives attackers a descriptor, so that they share the open file: a sealed one, or one that they
+/// can change.
 pub(super) fn lend(thread: &mut Thread) -> Outcome<bool> {
+    if thread.rng.bool() {
+        let content = content(thread);
+        let draft = making::draft(thread, &content)?;
+        return Ok(draft.is_some_and(|draft| lend_to_attackers(thread, draft.as_fd())));
+    }
     match one(thread) {
         Some(one) => Ok(lend_to_attackers(thread, thread.held[one].file.as_fd())),
         None => Ok(false),

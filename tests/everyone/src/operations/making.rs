@@ -80,7 +80,7 @@ fn written(thread: &Thread, written: Result<(), TransferError>) -> Outcome<Optio
 }
 
 /// A file that is written, and that everyone can change.
-fn draft(thread: &mut Thread, content: &[u8]) -> Outcome<Option<OwnedMemFd>> {
+pub(super) fn draft(thread: &mut Thread, content: &[u8]) -> Outcome<Option<OwnedMemFd>> {
     let file = MemFdOptions::new().create(c"draft").map_err(why)?;
     let (first, second) = content.split_at(thread.rng.usize(..=content.len()));
     if written(thread, file.write_all(first))?.is_none() {

@@ -95,8 +95,8 @@ fn write_and_grow(len: usize, longer: usize) -> Result<(), MapError> {
     map.read_exact_at(&mut [0; 5], len - 5).map_err(inside)
 }
 
-/// Counts under a lock that all threads share. What is counted there without atomic operations is
-/// right only if no two were there at once, and everyone is woken.
+/// Counts under a lock that all threads share. It is counted there without atomic operations, and so
+/// is right only if no two were there at once.
 pub(super) fn lock(thread: &mut Thread) -> Outcome<bool> {
     let board = thread.board();
     let counted = board.locked(|| {
