@@ -301,12 +301,13 @@ impl SealedMemFd {
     /// [`VerifyErrorKind::TooLarge`] says how much had been read by then. And:
     /// - [`VerifyErrorKind::WriteOnly`]: the descriptor is open only for writing.
     /// - `EBUSY`: a child that was forked meanwhile holds the copy for a quarter of a second, or
-    ///   one of its pages is in use for about 2 s.
+    ///   one of its pages is in use for about 2 s; or another process has changed its length.
     /// - `EFBIG`: the copy is above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless
     ///   it is ignored.
     /// - `EINVAL`, `ESPIPE`: it cannot be read by position, as memory of `memfd_secret`, or a file
     ///   that is open with `O_DIRECT`.
     /// - `ENOSPC`: no memory for the copy.
+    /// - `EPERM`: another process has sealed the copy.
     /// - Any other error of reading the file.
     ///
     /// Since Linux 3.17.

@@ -885,9 +885,11 @@ impl SealedMemFd {
     /// Receives one descriptor over a Unix socket, together with one byte without meaning or none,
     /// and verifies that its file is immutable and at most `max_len` bytes long.
     ///
-    /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
-    /// have come with the descriptor. A datagram socket need not be connected: anybody may send to
-    /// its address, with [`send_to`](Self::send_to).
+    /// It tries again after `EINTR`, and an `SO_RCVTIMEO` of the socket then begins anew: signals
+    /// that keep coming make it wait for ever. [`receive_timeout`](Self::receive_timeout) does not.
+    /// From a stream it takes one byte, and nothing else that may have come with the descriptor. A
+    /// datagram socket need not be connected: anybody may send to its address, with
+    /// [`send_to`](Self::send_to).
     ///
     /// The calls that this makes are `recvmsg`, those of [`SealedMemFd::verify`], and `close` for
     /// every descriptor that it does not return; for an empty message also `getsockopt` and
@@ -1003,7 +1005,8 @@ impl OwnedMemFd {
     /// Receives one descriptor over a connected Unix socket, together with one byte without
     /// meaning, and checks that it is one of a memory file.
     ///
-    /// It tries again after `EINTR`. From a stream it takes one byte, and nothing else that may
+    /// It tries again after `EINTR`, and an `SO_RCVTIMEO` of the socket then begins anew, as
+    /// [`SealedMemFd::receive`] says. From a stream it takes one byte, and nothing else that may
     /// have come with the descriptor. The sender may still have the file, and change it.
     ///
     /// # Errors
