@@ -376,7 +376,8 @@ pub(crate) fn copy_by_position(
             // Not always the end. Only the loop below decides.
             Ok(0)
             | Err(
-                Errno::EINVAL
+                Errno::EBADF
+                | Errno::EINVAL
                 | Errno::ENOSYS
                 | Errno::EOPNOTSUPP
                 | Errno::EPERM

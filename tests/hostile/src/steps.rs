@@ -42,7 +42,7 @@ enum Kind {
 pub struct Step {
     pub name: &'static str,
     kind: Kind,
-    /// Whether bytes, the length or the shared offset may be others afterwards.
+    /// Whether bytes, the length, the shared offset or what is received may be others afterwards.
     changes: bool,
     act: fn(&mut Theirs) -> io::Result<()>,
 }
@@ -214,7 +214,7 @@ const fn keeping(name: &'static str, act: fn(&mut Theirs) -> io::Result<()>) -> 
 }
 
 const fn on_socket(name: &'static str, act: fn(&mut Theirs) -> io::Result<()>) -> Step {
-    let (kind, changes) = (Kind::Socket, false);
+    let (kind, changes) = (Kind::Socket, true);
     Step {
         name,
         kind,
@@ -332,25 +332,40 @@ fn descriptors(worker: Pid) -> io::Result<Vec<(i32, Kind)>> {
 /// region of the library's.
 #[derive(Default)]
 struct Profile {
-    boundaries: Vec<Vec<Kind>>,
+    /// The call is `None` at the end of a region.
+    boundaries: Vec<(Option<i64>, Vec<Kind>)>,
 }
 
 impl Profile {
-    fn add(&mut self, worker: Pid) -> nix::Result<()> {
+    fn add(&mut self, worker: Pid, call: Option<i64>) -> nix::Result<()> {
         let found = descriptors(worker).map_err(errno)?;
-        self.boundaries
-            .push(found.into_iter().map(|(_, kind)| kind).collect());
+        let kinds = found.into_iter().map(|(_, kind)| kind).collect();
+        self.boundaries.push((call, kinds));
         Ok(())
+    }
+}
+
+impl Profile {
+    /// The boundaries at which the worker has a file.
+    fn boundaries(&self, full: bool) -> Vec<(usize, &[Kind])> {
+        let call = |at: usize| self.boundaries.get(at).and_then(|(call, _)| *call);
+        let is_repeated = |at: usize| {
+            let here = call(at);
+            here.is_some() && at > 0 && here == call(at - 1) && here == call(at + 1)
+        };
+        let all = self.boundaries.iter().enumerate();
+        let all = all.filter(|(at, (_, kinds))| !kinds.is_empty() && (full || !is_repeated(*at)));
+        all.map(|(at, (_, kinds))| (at, &kinds[..])).collect()
     }
 }
 
 impl Meddler for Profile {
     fn entry(&mut self, call: &mut Call<'_>) -> nix::Result<()> {
-        self.add(call.worker)
+        self.add(call.worker, Some(call.number()))
     }
 
     fn end(&mut self, worker: Pid) -> nix::Result<()> {
-        self.add(worker)
+        self.add(worker, None)
     }
 }
 
@@ -459,6 +474,16 @@ impl Meddler for Company<'_> {
         Ok(())
     }
 
+    fn exit(&mut self, call: &mut Call<'_>) -> nix::Result<()> {
+        // What a mapping was to replace may be gone or not, so nobody unmaps it.
+        let flags = call.arguments()[3];
+        let is_over = flags & libc::MAP_FIXED.cast_unsigned() as u64 != 0;
+        if call.number() == libc::SYS_mmap && is_over && call.result() < 0 {
+            self.orders.keep_mapping();
+        }
+        Ok(())
+    }
+
     fn end(&mut self, worker: Pid) -> nix::Result<()> {
         self.meet(worker)
     }
@@ -496,12 +521,13 @@ impl Visits {
         }
     }
 
-    /// Runs the operation alone, then with each step at each boundary; with `pairs`, also with
-    /// each step at the same and the next boundaries.
+    /// Runs the operation alone, then with each step at each boundary; with `full`, also with
+    /// each step at the same and the next boundaries. Else, where a call is made many times in a
+    /// row, only the first and the last times count.
     ///
     /// # Errors
     /// That of tracing, like below.
-    pub fn run(&mut self, pairs: bool) -> nix::Result<()> {
+    pub fn run(&mut self, full: bool) -> nix::Result<()> {
         let mut profile = Profile::default();
         // What the library finds out once, it keeps: the second trial is like all later ones.
         for _ in 0..2 {
@@ -512,21 +538,18 @@ impl Visits {
                 return Ok(());
             }
         }
-        let all: Vec<(usize, &Step)> = (0..)
-            .zip(&profile.boundaries)
+        let boundaries = profile.boundaries(full);
+        self.boundaries = boundaries.len();
+        let all: Vec<(usize, &Step)> = boundaries
+            .iter()
             .flat_map(|(boundary, kinds)| {
                 let possible = STEPS.iter().filter(|step| kinds.contains(&step.kind));
-                possible.map(move |step| (boundary, step))
+                possible.map(|step| (*boundary, step))
             })
             .collect();
-        self.boundaries = profile
-            .boundaries
-            .iter()
-            .filter(|kinds| !kinds.is_empty())
-            .count();
         for &first in &all {
             self.check(&[first])?;
-            if pairs {
+            if full {
                 let near = first.0..=first.0 + WINDOW;
                 for &second in all.iter().filter(|(boundary, _)| near.contains(boundary)) {
                     self.check(&[first, second])?;

@@ -2,7 +2,7 @@
 
 use super::operations;
 use crate::{
-    checks::{Named, holds, is_close_on_exec, mode_of, same, seals_of, stat_of},
+    checks::{Named, THEY_SEALED, holds, is_close_on_exec, mode_of, same, seals_of, stat_of},
     orders::Verdict,
     trial::Trial,
 };
@@ -23,10 +23,11 @@ fn is_created(
 ) -> Verdict {
     let created = trial.call(make);
     // A kernel that does not know the flags gives files another mode than one that does.
-    let named = [Named::Fault(
-        Errno::EACCES,
-        "the kernel makes no file with such a mode",
-    )];
+    let named = [
+        Named::Fault(Errno::EACCES, "the kernel makes no file with such a mode"),
+        Named::Race(Errno::EACCES, "another process has sealed the execute bits"),
+        THEY_SEALED,
+    ];
     trial.judge(created, &named, |file| {
         let found = seals_of(&file)?;
         // A kernel that says that it does not know this seal gives none.

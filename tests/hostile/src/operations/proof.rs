@@ -2,7 +2,7 @@
 
 use super::{SMALL, open, operations};
 use crate::{
-    checks::{Named, THEY_HOLD_IT, holds, ready, same},
+    checks::{Named, THEY_HOLD_IT, THEY_SEALED, holds, ready, same},
     orders::Verdict,
     trial::Trial,
 };
@@ -47,7 +47,7 @@ fn take_unsealable(trial: &mut Trial) -> Verdict {
 }
 
 fn take_another(trial: &mut Trial) -> Verdict {
-    let fd = open("/proc/self/exe")?;
+    let fd = open("/bin/true")?;
     take_fd(
         trial,
         fd,
@@ -106,5 +106,6 @@ fn cve_2026_63952(trial: &mut Trial) -> Verdict {
     // The process keeps what it has found out.
     trial.alone();
     let found = trial.call(has_cve_2026_63952);
-    trial.judge(found, &[], |_| Ok(()))
+    let refused = Named::Race(Errno::EACCES, "another process has changed the mode");
+    trial.judge(found, &[THEY_SEALED, refused], |_| Ok(()))
 }

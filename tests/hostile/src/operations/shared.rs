@@ -116,7 +116,7 @@ fn map_shared_mut(trial: &mut Trial) -> Verdict {
 }
 
 fn map_large(trial: &mut Trial) -> Verdict {
-    map_with(trial, 3 << 20, |file| file.map_shared_mut(..))
+    map_with(trial, 3 << 20, |file| file.map_shared_mut(..3 << 20))
 }
 
 fn map_mirrored(trial: &mut Trial) -> Verdict {

@@ -15,6 +15,12 @@ operations! { "transfer":
     copy_from_a_socket, copy_from_nothing,
 }
 
+/// Where the kernel copies to an offset that no byte can have.
+const THEY_MOVED_FAR: Named = Named::Race(
+    Errno::EFBIG,
+    "another process has moved the offset to the end of all offsets",
+);
+
 /// A cause as the error of a transfer has it.
 fn errno_of(trial: &mut Trial, error: TransferError) -> Errno {
     // Of a read that came to the end, it is the errno of the conversion.
@@ -159,6 +165,7 @@ fn copy(trial: &mut Trial, source: &impl AsFd, expected: &[u8]) -> Verdict {
                     Errno::EINVAL,
                     "another process has moved the offset to the end of all offsets",
                 ),
+                THEY_MOVED_FAR,
             ];
             let errno = errno_of(trial, error);
             trial.explains(errno, &named)
@@ -207,7 +214,8 @@ fn copy_from_nothing(trial: &mut Trial) -> Verdict {
         Err(error) => {
             same(error.done, 0, "the bytes that were copied")?;
             let errno = errno_of(trial, error);
-            trial.explains(errno, &[Named::Always(Errno::EPERM, "the file is sealed")])
+            let sealed = Named::Always(Errno::EPERM, "the file is sealed");
+            trial.explains(errno, &[sealed, THEY_MOVED_FAR])
         }
     }
 }
