@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Miri finds no undefined behaviour in the tests of accesses to memory that others write.
+# Miri finds no undefined behaviour in the library's unsafe code, honest or hostile the kernel.
 #
-# It runs what needs no kernel, with the functions that the library has for Miri, under both models
-# of what pointers may do. That needs a nightly toolchain with the component miri.
+# It runs the tests of accesses to memory that others write, and those of tests/interpreted, where a
+# model of the kernel does the system calls: also one that lies. Both models of what pointers may do
+# are used, once without the feature std and once with it. With --full, each of them with both, and
+# the tests with threads in several orders. tests/interpreted also has tests that are undefined
+# behaviour, each of which Miri must find.
+#
+# That needs a nightly toolchain with the component miri.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -13,11 +18,50 @@ if ! cargo +nightly miri --version >"$log" 2>&1; then
 fi
 export CARGO_TARGET_DIR
 CARGO_TARGET_DIR=$(target_directory)/miri
-for model in stacked tree; do
-    flags=
-    [ "$model" = stacked ] || flags="-Zmiri-$model-borrows"
-    MIRIFLAGS=$flags quietly cargo +nightly miri test --locked --test access
-    grep -q '^test result: ok. [1-9]' "$log" || stop "Miri runs the tests with $model borrows"
+
+# The flags that choose each model. No integer may become a pointer.
+stacked=-Zmiri-strict-provenance
+tree='-Zmiri-strict-provenance -Zmiri-tree-borrows'
+: >"$scratch/passed"
+
+# interpret FLAGS ARGUMENT…: runs tests with Miri, all of which must pass, and notes their names.
+interpret() {
+    MIRIFLAGS=$1 quietly cargo +nightly miri test --locked "${@:2}"
+    # `     Running tests/hostile.rs (…)`, `test NAME ... ok`
+    awk '/^ +Running / { target = $2 } /^test .* ok$/ { print target, $2 }' "$log" >"$scratch/ran"
+    [ -s "$scratch/ran" ] || stop "Miri runs tests: ${*:2}"
+    cat "$scratch/ran" >>"$scratch/passed"
+}
+
+for flags in "$stacked" "$tree"; do
+    interpret "$flags" --test access
 done
 
-echo 'miri: no undefined behaviour with stacked and tree borrows'
+cd tests/interpreted
+targets=()
+for target in tests/*.rs; do
+    target=$(basename "$target" .rs)
+    [ "$target" = undefined ] || targets+=(--test "$target")
+done
+interpret "$stacked" "${targets[@]}"
+interpret "$tree" --features std "${targets[@]}"
+if [ "${1-}" = --full ]; then
+    interpret "$tree" "${targets[@]}"
+    interpret "$stacked" --features std "${targets[@]}"
+    interpret "$stacked -Zmiri-many-seeds=0..16" --test shared -- threads
+fi
+
+# Were one of these to pass, all that passed would prove nothing.
+MIRIFLAGS=$stacked quietly cargo +nightly miri test --locked --test undefined -- --list
+mapfile -t undefined < <(sed -n 's/: test$//p' "$log")
+[ "${#undefined[@]}" -gt 0 ] || stop 'there are tests that are undefined behaviour'
+for test in "${undefined[@]}"; do
+    ! MIRIFLAGS=$stacked cargo +nightly miri test --locked --test undefined -- --exact "$test" \
+        >"$log" 2>&1 || stop "Miri finds what is undefined: $test"
+    grep -q '^error: Undefined Behavior: \|\.\.\. error: Undefined Behavior: ' "$log" ||
+        stop "it fails because it is undefined: $test"
+done
+
+sort -u "$scratch/passed" >"$scratch/names"
+hostile=$(grep -c '^tests/hostile.rs ' "$scratch/names") || stop 'tests are hostile'
+echo "miri: $(wc -l <"$scratch/names") tests ($hostile hostile) with stacked and tree borrows, no undefined behaviour"

@@ -41,6 +41,14 @@ for manifest in "${manifests[@]:1}"; do
             quietly cargo clippy --locked --all-targets -- --deny warnings
             exit
             ;;
+        tests/interpreted/*)
+            # Without Miri there is nothing in it.
+            for features in '' std; do
+                RUSTFLAGS='--cfg miri' quietly cargo clippy --locked --features "$features" --all-targets -- \
+                    --deny warnings --allow explicit_builtin_cfgs_in_flags
+            done
+            exit
+            ;;
         tests/crates/*)
             # All crates at once, and then, below, the program without libc.
             quietly cargo clippy --locked --all-targets -- --deny warnings

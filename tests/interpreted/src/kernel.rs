@@ -56,6 +56,9 @@ impl Settings {
     };
 }
 
+/// Changes the structure that a call writes, if it is of the right type.
+type Change = dyn Fn(&mut dyn Any);
+
 /// What a call does that Linux does not.
 pub enum Lie {
     /// It does nothing, and returns this.
@@ -63,7 +66,7 @@ pub enum Lie {
     /// It does what it should, and returns something else.
     Returned(Box<dyn Fn(usize) -> usize>),
     /// It writes something else.
-    Written(Box<dyn Fn(&mut dyn Any)>),
+    Written(Box<Change>),
 }
 
 /// A number, and what it stands for.
@@ -167,12 +170,16 @@ pub fn enter_waiting(
 }
 
 impl Kernel {
+    /// std and rustix close descriptors through libc.
+    fn forget_closed(&mut self) {
+        self.descriptors.retain(|&number, _| is_open(number));
+    }
+
     /// What the call returns instead of doing anything, if it lies.
     fn begin(&mut self, call: &str) -> Option<usize> {
-        // With the feature `std`, and in rustix, descriptors are closed through libc.
-        // SAFETY: no pointers.
-        self.descriptors
-            .retain(|&number, _| unsafe { libc::fcntl(number as i32, libc::F_GETFD) } >= 0);
+        if cfg!(feature = "std") {
+            self.forget_closed();
+        }
         self.lies_of(call).find_map(|lie| match lie {
             Lie::Instead(value) => Some(*value),
             _ => None,
@@ -218,7 +225,7 @@ impl Kernel {
     /// Forgets all that a test has set. What is still open or mapped comes back, to be counted.
     pub fn reset(&mut self) -> (usize, usize) {
         self.lies.clear();
-        self.begin("reset");
+        self.forget_closed();
         self.settings = Settings::NEWEST;
         self.executed = None;
         self.names.clear();
@@ -242,8 +249,10 @@ impl Kernel {
 /// that std and rustix can close it.
 impl Kernel {
     pub fn get(&self, number: u32) -> Result<Rc<Open>, i32> {
-        let found = self.descriptors.get(&number).ok_or(libc::EBADF)?;
-        Ok(found.open.clone())
+        match self.descriptors.get(&number) {
+            Some(found) if is_open(number) => Ok(found.open.clone()),
+            _ => Err(libc::EBADF),
+        }
     }
 
     /// The lowest free number that is not below `first`.
@@ -293,6 +302,12 @@ impl Kernel {
     pub fn all(&self) -> impl Iterator<Item = &Rc<Open>> {
         self.descriptors.values().map(|descriptor| &descriptor.open)
     }
+}
+
+/// Whether Miri's table has this number.
+fn is_open(number: u32) -> bool {
+    // SAFETY: no pointers.
+    unsafe { libc::fcntl(number as i32, libc::F_GETFD) >= 0 }
 }
 
 impl Open {

@@ -78,8 +78,7 @@ pub unsafe fn bytes(start: *const u8, len: usize) -> Vec<u8> {
 /// The parts of a message.
 unsafe fn parts(message: &net::msghdr) -> Vec<iovec> {
     // SAFETY: the library says how many there are.
-    unsafe { slice::from_raw_parts(message.msg_iov.cast::<iovec>(), message.msg_iovlen as usize) }
-        .to_vec()
+    unsafe { slice::from_raw_parts(message.msg_iov.cast::<iovec>(), message.msg_iovlen) }.to_vec()
 }
 
 impl Kernel {
@@ -137,7 +136,7 @@ impl Kernel {
         // SAFETY: as the caller says.
         for part in unsafe { parts(message) } {
             // SAFETY: as the caller says.
-            sent.extend(unsafe { bytes(part.iov_base.cast(), part.iov_len as usize) });
+            sent.extend(unsafe { bytes(part.iov_base.cast(), part.iov_len) });
         }
         let len = sent.len();
         if len > 0 || !descriptors.is_empty() || socket.kind != net::SOCK_STREAM {
@@ -256,7 +255,7 @@ unsafe fn scatter(header: &net::msghdr, mut bytes: &[u8]) -> usize {
     let mut len = 0;
     // SAFETY: as the caller says.
     for part in unsafe { parts(header) } {
-        let (piece, rest) = bytes.split_at(bytes.len().min(part.iov_len as usize));
+        let (piece, rest) = bytes.split_at(bytes.len().min(part.iov_len));
         // SAFETY: the part has the room.
         unsafe {
             part.iov_base
