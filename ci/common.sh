@@ -17,6 +17,8 @@ x86_64-unknown-linux-gnu env - amd64 kept
 aarch64-unknown-linux-gnu qemu-aarch64-static aarch64-linux-gnu- arm64 lost
 riscv64gc-unknown-linux-gnu qemu-riscv64-static riscv64-linux-gnu- riscv64 lost
 END
+# Options for a command of cargo's that builds for all of them: so it builds side by side.
+all_cpus=("${cpus[@]/#/--target=}")
 # Other targets: those that the tests run on too, those that the library is compiled for only,
 # and those with an installed `core` that it refuses.
 musl=(x86_64-unknown-linux-musl aarch64-unknown-linux-musl)

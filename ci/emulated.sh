@@ -20,6 +20,8 @@ for cpu in "${cpus[@]}"; do
 done
 
 read_features
+# Compiled for all of them side by side, before the first one runs.
+quietly cargo test --locked --no-run --features "$with_std" "${@/#/--target=}"
 for target; do
     place=emulated
     # This machine runs these itself.

@@ -15,10 +15,8 @@ cd tests/footprint
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 built=$(target_directory)
 
-for cpu in "${cpus[@]}"; do
-    for profile in s z release thick thick-z; do
-        quietly cargo build --locked --profile "$profile" --target "$cpu"
-    done
+for profile in s z release thick thick-z; do
+    quietly cargo build --locked --profile "$profile" "${all_cpus[@]}"
 done
 
 echo "program, optimization: instructions, bytes besides the page that is written"

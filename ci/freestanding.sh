@@ -19,8 +19,8 @@ built=$(target_directory)
 # readelf speaks English.
 export LC_ALL=C
 
+quietly cargo build --locked --release "${all_cpus[@]}"
 for cpu in "${cpus[@]}"; do
-    quietly cargo build --locked --release --target "$cpu"
     program=$built/$cpu/release/freestanding
 
     readelf --wide --file-header --program-headers --section-headers --symbols \

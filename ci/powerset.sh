@@ -17,9 +17,7 @@ powerset() {
 powerset check --print-command-list
 combinations=$(wc -l <"$log")
 [ "$combinations" -gt 1 ] || stop 'cargo-hack makes combinations'
-for target in "${targets[@]}"; do
-    powerset clippy --target "$target" -- --deny warnings
-done
+powerset clippy "${targets[@]/#/--target=}" -- --deny warnings
 RUSTDOCFLAGS='--deny warnings' powerset doc --no-deps
 
 echo "powerset: $combinations combinations of features compile for ${#targets[@]} targets without a warning"

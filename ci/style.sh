@@ -22,9 +22,7 @@ done
 
 read_features
 for features in "${feature_sets[@]}"; do
-    for cpu in "${cpus[@]}"; do
-        quietly cargo clippy --locked --features "$features" --target "$cpu" -- --deny warnings "${panics[@]}"
-    done
+    quietly cargo clippy --locked --features "$features" "${all_cpus[@]}" -- --deny warnings "${panics[@]}"
     RUSTDOCFLAGS='--deny warnings' quietly cargo doc --locked --features "$features" --no-deps
 done
 for features in "$without_std" "$with_std"; do
@@ -56,10 +54,8 @@ for manifest in "${manifests[@]:1}"; do
             ;;
         esac
         # In the profile that it is built with: without std, these may otherwise want to unwind.
-        for cpu in "${cpus[@]}"; do
-            for code in '' --examples; do
-                quietly cargo clippy --locked --release --target "$cpu" "${only[@]}" $code -- --deny warnings
-            done
+        for code in '' --examples; do
+            quietly cargo clippy --locked --release "${all_cpus[@]}" "${only[@]}" $code -- --deny warnings
         done
     )
 done

@@ -43,10 +43,9 @@ grep -E "$supported" "$scratch/targets" | sort | diff - <(sort "$scratch/depends
     stop 'the supported targets (<) are those with dependencies (>)'
 
 read_features
+compiled=("${android[@]}" "${musl[@]}")
 for features in "${feature_sets[@]}"; do
-    for target in "${android[@]}" "${musl[@]}"; do
-        quietly cargo check --locked --features "$features" --target "$target"
-    done
+    quietly cargo check --locked --features "$features" "${compiled[@]/#/--target=}"
 done
 for features in '' "$with_std"; do
     for target in "${refused[@]}"; do
