@@ -13,8 +13,10 @@ use std::ptr;
 pub struct Examination {
     operation: Operation,
     tracer: Tracer,
-    /// How many calls the operation makes if nothing happens.
+    /// How many calls of the operation something happens to.
     pub sites: usize,
+    /// To how many nothing happens: they are in the middle of a loop.
+    pub in_loops: usize,
     /// How many trials there were in which something happened.
     pub injections: usize,
     pub failures: Vec<String>,
@@ -27,6 +29,7 @@ impl Examination {
             operation,
             tracer: Tracer::new(operation, orders),
             sites: 0,
+            in_loops: 0,
             injections: 0,
             failures: Vec::new(),
         }
@@ -40,19 +43,21 @@ impl Examination {
     }
 
     /// Runs the operation undisturbed, then with each fault at each call: once, and if the call is
-    /// made again after that, from then on. With `pairs`, also with each fault at each later call.
+    /// made again after that, from then on. With `pairs`, also with each fault at each later call,
+    /// unless the operation has long loops: that would take hours.
     pub fn run(&mut self, pairs: bool) -> nix::Result<()> {
         // What the library finds out once, it keeps: the second trial is like all later ones.
         self.check(&[])?;
         let calls = self.check(&[])?;
-        self.sites = calls.len();
+        self.sites = ends(&calls, 0).len();
+        self.in_loops = calls.len() - self.sites;
         for first in all(&calls, 0) {
             let calls = self.check(&[first])?;
             let mut later = calls.iter().skip(first.site + 1);
             if later.any(|row| ptr::eq(*row, first.row)) {
                 self.check(&[first.from_then_on()])?;
             }
-            if pairs {
+            if pairs && self.in_loops == 0 {
                 for second in all(&calls, first.site + 1) {
                     self.check(&[first, second])?;
                 }
@@ -136,25 +141,13 @@ impl Examination {
     }
 }
 
-/// Of how many calls of one kind, from the first and from the last one on, something happens to
-/// each. Between them is a loop.
+/// To how many calls of one kind something happens, counted from the first and from the last one.
+/// Those between them are taken for a loop.
 const ENDS: usize = 2;
 
 /// Each fault at each of these calls, from this one on, apart from those in the middle of a loop.
 fn all(calls: &[&'static Row], first: usize) -> impl Iterator<Item = Fault> + use<> {
-    let calls: Vec<_> = calls.iter().copied().enumerate().skip(first).collect();
-    let count =
-        |calls: &[(usize, &Row)], row| calls.iter().filter(|call| ptr::eq(call.1, row)).count();
-    let is_at_an_end = |index: usize| {
-        let (before, after) = calls.split_at(index);
-        let row = calls[index].1;
-        count(before, row) < ENDS || count(after, row) <= ENDS
-    };
-    let ends: Vec<_> = (0..calls.len())
-        .filter(|index| is_at_an_end(*index))
-        .collect();
-    let calls: Vec<_> = ends.into_iter().map(|index| calls[index]).collect();
-    calls.into_iter().flat_map(|(site, row)| {
+    ends(calls, first).into_iter().flat_map(|(site, row)| {
         let injections = row.injections().into_iter();
         injections.map(move |injection| Fault {
             site,
@@ -163,4 +156,18 @@ fn all(calls: &[&'static Row], first: usize) -> impl Iterator<Item = Fault> + us
             from_then_on: false,
         })
     })
+}
+
+/// These calls, from this one on, apart from those in the middle of a loop.
+fn ends(calls: &[&'static Row], first: usize) -> Vec<(usize, &'static Row)> {
+    let calls = calls.get(first..).unwrap_or_default();
+    let has_few =
+        |calls: &[&Row], row| calls.iter().filter(|call| ptr::eq(**call, row)).count() <= ENDS;
+    let mut ends = Vec::new();
+    for (index, row) in calls.iter().copied().enumerate() {
+        if has_few(&calls[..=index], row) || has_few(&calls[index..], row) {
+            ends.push((first + index, row));
+        }
+    }
+    ends
 }

@@ -21,7 +21,7 @@ use std::{ffi::c_void, fs, io, ops::Range, ptr, sync::OnceLock};
 /// How many calls a trial may make. None needs a tenth of it.
 const MOST_CALLS: usize = 5000;
 /// For how many seconds a trial may run.
-const MOST_SECONDS: u32 = 20;
+const MOST_SECONDS: u32 = 60;
 
 /// What happens at the system calls of a trial. The worker is stopped meanwhile.
 pub trait Meddler {

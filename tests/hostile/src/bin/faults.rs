@@ -41,6 +41,12 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("faults: {error}");
+            if error.is::<nix::Error>() {
+                eprintln!(
+                    "A process must be allowed to trace its children (ptrace). A container allows \
+                     that with --cap-add SYS_PTRACE, or with a seccomp profile."
+                );
+            }
             ExitCode::FAILURE
         }
     }
@@ -77,7 +83,7 @@ fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
     let operations: Vec<Operation> = operations::all()
         .filter(|operation| operation.name.starts_with(prefix))
         .collect();
-    let (next, sum) = (AtomicUsize::new(0), Mutex::new((0, 0, 0)));
+    let (next, sum) = (AtomicUsize::new(0), Mutex::new([0; 4]));
     // Each thread traces workers of its own.
     let work = || -> Result<(), Failure> {
         let orders = Orders::new()?;
@@ -92,9 +98,10 @@ fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
                 println!("{}: {} failures in all", operation.name, failures.len());
             }
             let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
-            sum.0 += examination.sites;
-            sum.1 += examination.injections;
-            sum.2 += failures.len();
+            sum[0] += examination.sites;
+            sum[1] += examination.in_loops;
+            sum[2] += examination.injections;
+            sum[3] += failures.len();
         }
         Ok(())
     };
@@ -107,10 +114,11 @@ fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
         Ok(())
     })?;
 
-    let (sites, injections, failures) = sum.into_inner()?;
-    let operations = operations.len();
+    let [sites, in_loops, injections, failures] = sum.into_inner()?;
     println!(
-        "{operations} operations, {sites} sites, {injections} injections, {failures} failures"
+        "{} operations, {sites} sites, {injections} injections, {failures} failures; \
+         {in_loops} calls in the middle of loops left out",
+        operations.len()
     );
     Ok(failures == 0 && injections > 0)
 }
