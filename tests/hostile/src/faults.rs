@@ -7,7 +7,7 @@ use crate::{
     tracer::Tracer,
     trial::Operation,
 };
-use std::ptr;
+use std::{fmt::Write, ptr};
 
 /// All trials of one operation.
 pub struct Examination {
@@ -73,11 +73,10 @@ impl Examination {
         let Err(broken) = verdict else {
             return Ok(calls);
         };
-        let mut words = String::new();
-        let mut command = String::new();
+        let (mut words, mut command) = (String::new(), String::new());
         for fault in faults {
-            words += &format!("{} of call {}, ", fault.row.name, fault.site);
-            command += &format!(" {fault}");
+            let _ = write!(words, "{} of call {}, ", fault.row.name, fault.site);
+            let _ = write!(command, " {fault}");
         }
         let name = self.operation.name;
         self.failures.push(format!(

@@ -115,7 +115,7 @@ fn repeats(trial: &mut Trial) -> Verdict {
 fn spins(trial: &mut Trial) -> Verdict {
     when_failed(trial, |_| {
         loop {
-            std::hint::spin_loop()
+            std::hint::spin_loop();
         }
     })
 }

@@ -121,7 +121,7 @@ const OTHER_PATH: &[Injection] = &[Injection::step("other-file", Path(c"/dev/nul
 /// A call that is not made.
 const UNDONE: &[Injection] = &[Injection::lie("undone", Instead(0))];
 /// A supervisor that ends when the call is made, but has not returned.
-const UNTOLD: &[Injection] = &[Injection::lie("untold", Result(|_| -(EINTR as i64)))];
+const UNTOLD: &[Injection] = &[Injection::lie("untold", Result(|_| -i64::from(EINTR)))];
 
 const LEN: usize = offset_of!(libc::stat, st_size);
 const INODE: usize = offset_of!(libc::stat, st_ino);
@@ -253,7 +253,7 @@ pub const ROWS: &[Row] = &[
         &[&[
             Injection::lie("read-only", Result(|flags| flags & !3)),
             Injection::lie("write-only", Result(|flags| flags & !3 | 1)),
-            Injection::lie("path-only", Result(|flags| flags | libc::O_PATH as i64)),
+            Injection::lie("path-only", Result(|flags| flags | i64::from(libc::O_PATH))),
         ]],
     ),
     fcntl("fcntl(F_SETFL)", libc::F_SETFL, &[UNDONE]),
@@ -525,7 +525,7 @@ pub const ROWS: &[Row] = &[
         &[
             // A wait that ends for nothing, as real kernels do.
             UNDONE,
-            &[Injection::lie("everybody", Result(|_| i32::MAX as i64))],
+            &[Injection::lie("everybody", Result(|_| i64::from(i32::MAX)))],
         ],
     ),
     row(
@@ -682,7 +682,10 @@ pub const ROWS: &[Row] = &[
         &[EBADF, EBUSY, EFAULT, EINVAL, ENODEV, ENOSPC, ENOTTY, ENXIO],
         &[
             UNDONE,
-            &[Injection::lie("any-number", Result(|_| i32::MAX as i64))],
+            &[Injection::lie(
+                "any-number",
+                Result(|_| i64::from(i32::MAX)),
+            )],
         ],
     ),
 ];
