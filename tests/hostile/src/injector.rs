@@ -180,5 +180,5 @@ fn hurry(row: &Row, call: &mut Call<'_>) -> nix::Result<()> {
 
 /// Whether the path of a call that has one is empty.
 fn is_empty_path(call: &Call<'_>) -> nix::Result<bool> {
-    Ok(call.word(call.arguments()[1])? & 0xff == 0)
+    Ok(call.word(call.arguments()[1])?.to_le_bytes()[0] == 0)
 }
