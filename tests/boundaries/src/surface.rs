@@ -1,5 +1,8 @@
-//! Whether `ci/footprint.sh` sees each public function: only what `surface.rs` calls is linked
-//! there, so only of that it is known that it cannot panic.
+//! Whether each public function is called where its calls are examined.
+//!
+//! `ci/footprint.sh` links what `surface.rs` calls: only of that it is known that it cannot panic.
+//! `ci/faults.sh` and `ci/steps.sh` run the operations of `tests/hostile`: only of what these call
+//! it is known that it is right whatever the kernel and other processes do.
 
 use crate::{Files, Violation, policy::is_punct};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -8,17 +11,51 @@ use std::collections::BTreeMap;
 /// The program that calls every function of the library.
 const SURFACE: &str = "tests/footprint/src/bin/surface.rs";
 
+/// The operations that meet a hostile kernel and hostile processes.
+const OPERATIONS: &str = "tests/hostile/src/operations/";
+
 /// Compares names: a name that several functions have must be called as often. Functions in the
-/// bodies of macros count too; those of traits do not. `surface.rs` has no std and only the crate's
-/// own dependencies, so what is in a file `with_…` is not called there.
+/// bodies of macros count too; those of traits do not.
 pub fn check(files: &Files) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    // `surface.rs` has no std and only the crate's own dependencies, so what is in a file `with_…`
+    // is not called there.
     let mut called = BTreeMap::new();
     if let Some(text) = files.get(SURFACE) {
         count_calls(tokens(text), &mut called);
     }
-    let mut violations = Vec::new();
-    let of_surface = |file: &str| file.starts_with("src/") && !file.contains("/with_");
-    for (file, text) in files.iter().filter(|(file, _)| of_surface(file)) {
+    compare(
+        files,
+        |file| !file.contains("/with_"),
+        called,
+        SURFACE,
+        &mut violations,
+    );
+
+    // Within an operation, what is called in `trial.call(…)` counts: with the rest nobody meddles.
+    let mut called = BTreeMap::new();
+    for (_, text) in files
+        .iter()
+        .filter(|(file, _)| file.starts_with(OPERATIONS))
+    {
+        count_traced_calls(tokens(text), &mut called);
+    }
+    compare(files, |_| true, called, OPERATIONS, &mut violations);
+    violations
+}
+
+/// Reports each public function of these files of the library that is not called.
+fn compare(
+    files: &Files,
+    of_interest: impl Fn(&str) -> bool,
+    mut called: BTreeMap<String, usize>,
+    place: &str,
+    violations: &mut Vec<Violation>,
+) {
+    for (file, text) in files
+        .iter()
+        .filter(|(file, _)| file.starts_with("src/") && of_interest(file))
+    {
         let mut functions = Vec::new();
         find_functions(tokens(text), &mut functions);
         for (name, line) in functions {
@@ -29,13 +66,12 @@ pub fn check(files: &Files) -> Vec<Violation> {
                     violations.push(Violation {
                         file: file.clone(),
                         line,
-                        what: format!("`{name}` is public, but not called in {SURFACE}{often}"),
+                        what: format!("`{name}` is public, but not called in {place}{often}"),
                     });
                 }
             }
         }
     }
-    violations
 }
 
 /// What cannot be split into tokens is reported elsewhere.
@@ -56,6 +92,26 @@ fn count_calls(tokens: Vec<TokenTree>, called: &mut BTreeMap<String, usize>) {
             TokenTree::Group(group) => count_calls(Vec::from_iter(group.stream()), called),
             _ => {}
         }
+        before = Some(token);
+    }
+}
+
+/// Counts the names as above, in what is given to a function `call`. What is given there by its
+/// name, such as `MemFdOptions::new`, is called too.
+fn count_traced_calls(tokens: Vec<TokenTree>, called: &mut BTreeMap<String, usize>) {
+    let (mut is_call, mut before) = (false, None);
+    for token in tokens {
+        match &token {
+            TokenTree::Group(group) if is_call => {
+                count_calls(Vec::from_iter(group.stream()), called);
+            }
+            TokenTree::Group(group) => {
+                count_traced_calls(Vec::from_iter(group.stream()), called);
+            }
+            _ => {}
+        }
+        is_call = matches!(&token, TokenTree::Ident(name) if name == "call")
+            && is_punct(before.as_ref(), '.');
         before = Some(token);
     }
 }

@@ -4,7 +4,7 @@ use crate::{Files, Violation, check, read};
 use std::path::Path;
 
 /// What nothing is to be said about, the traps included.
-const CLEAN: [(&str, &str); 13] = [
+const CLEAN: [(&str, &str); 14] = [
     ("Cargo.toml", "[package]\nname = \"owned-memfd\"\n"),
     (
         "arch/mod.rs",
@@ -149,6 +149,11 @@ macro_rules! calls {
         "tests/footprint/src/bin/surface.rs",
         "fn main() { let lost = 1; errno.name(\"more\"); vec![Bytes::bytes(lost)]; }\n",
     ),
+    (
+        "tests/hostile/src/operations/files.rs",
+        "fn f(trial: &mut Trial) { trial.call(|| { x.name(); vec![Bytes::bytes(1)] }); g.prepared(); }
+fn of_std(trial: &mut Trial) -> Verdict { trial.judge(trial.call(with_std::of_std), &[]) }\n",
+    ),
 ];
 
 /// A line that is added to a file, and what is to be reported of it.
@@ -237,6 +242,11 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
     ("src/memfd.rs", "#[doc(hidden)] fn f() {} pub fn lost() {}", "`lost` is public, but not called"),
     ("src/memfd.rs", "pub fn more() {}", "`more` is public, but not called"),
     ("src/memfd.rs", "impl X { pub fn name(&self) {} }", "often enough for all that have this name"),
+    // Public functions that no trial calls.
+    ("src/with_std.rs", "pub fn lost() {}", "`lost` is public, but not called in tests/hostile/src/operations/"),
+    ("src/with_std.rs", "pub fn prepared() {}", "`prepared` is public, but not called in tests/hostile/src/operations/"),
+    ("src/with_std.rs", "pub fn of_std() {}", "often enough for all that have this name"),
+    ("src/memfd.rs", "pub fn lost() {}", "`lost` is public, but not called in tests/hostile/src/operations/"),
     // CPUs, symbols, tests.
     ("src/memfd.rs", "#[cfg(target_arch = \"x86_64\")] fn f() {}", "names a CPU"),
     ("src/memfd.rs", "fn f() { if cfg!(target_arch = \"x86_64\") {} }", "names a CPU"),
