@@ -9,7 +9,7 @@ use crate::{
     trial::Trial,
 };
 use owned_memfd::{
-    Errno, MemFdOptions, OwnedMemFd, SealedMemFd,
+    Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
     exec::{self, Arg, Args},
 };
 use std::ffi::CString;
@@ -61,6 +61,8 @@ fn args(trial: &mut Trial) -> Verdict {
 
 fn exec_file(trial: &mut Trial, content: &[u8], named: &[Named]) -> Verdict {
     let file = program(content)?;
+    // What another process lengthens may become a program that runs.
+    ready(file.add_seals(Seals::GROW))?;
     let args = arguments()?;
     let Err(error) = trial.call(|| file.exec(args, Args::EMPTY));
     let all = [named, &UNEXPLAINED, &[THEY_CHANGED_THE_MODE, THEY_WRITE]].concat();
@@ -73,7 +75,8 @@ fn exec_text(trial: &mut Trial) -> Verdict {
 
 fn exec_script(trial: &mut Trial) -> Verdict {
     let closed = Named::Always(Errno::ENOENT, "its interpreter would find it closed");
-    exec_file(trial, b"#!/bin/true\n", &[closed])
+    let changed = Named::Race(Errno::ENOEXEC, "another process has made no script of it");
+    exec_file(trial, b"#!/bin/true\n", &[closed, changed])
 }
 
 fn exec_truncated(trial: &mut Trial) -> Verdict {
@@ -131,7 +134,7 @@ fn exec_sealed(trial: &mut Trial) -> Verdict {
 /// A file that can get longer is never executed.
 fn exec_longer(trial: &mut Trial) -> Verdict {
     let file = program(SMALL)?;
-    ready(file.add_seals(owned_memfd::Seals::WRITE | owned_memfd::Seals::SHRINK))?;
+    ready(file.add_seals(Seals::WRITE | Seals::SHRINK))?;
     let sealed = ready(SealedMemFd::verify(file.into(), 1 << 20))?;
     let args = arguments()?;
     let Err(error) = trial.call(|| sealed.exec(args, Args::EMPTY));
