@@ -201,6 +201,8 @@ impl OwnedMemFd {
     ///
     /// # Errors
     /// - `EINTR`: a signal came before any byte was read.
+    /// - `EINVAL`: the offset, or the end, is above `i64::MAX`. Whoever shares the offset can move
+    ///   it there.
     ///
     /// See [`read(2)`](https://man7.org/linux/man-pages/man2/read.2.html).
     #[inline(always)]
@@ -236,7 +238,8 @@ impl OwnedMemFd {
     /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
     /// - `EINTR`: a signal came before any byte was written.
-    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
+    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping; or the
+    ///   offset, or the end, is above `i64::MAX`. Whoever shares the offset can move it there.
     /// - `ENOSPC`: no memory for the content.
     /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
     ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.

@@ -54,7 +54,8 @@ impl OwnedMemFd {
     /// more.
     /// - `EFBIG`: at `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
     ///   ignored.
-    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping.
+    /// - `EINVAL`: the file is on huge pages, which can be written only through a mapping; or the
+    ///   offset, or the end, is above `i64::MAX`.
     /// - `ENOSPC`: no memory for the content, or the kernel wrote nothing and gave no reason.
     /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
     ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.
@@ -228,9 +229,10 @@ impl OwnedMemFd {
     /// - `EAGAIN`: `source` is non-blocking and has nothing now.
     /// - `EBADF`: `source` is not open for reading, or this descriptor not for writing.
     /// - `EFBIG`: above `RLIMIT_FSIZE`. The signal `SIGXFSZ` kills the process unless it is
-    ///   ignored.
+    ///   ignored. Or the end is above `i64::MAX`, as whoever shares the offset can make it.
     /// - `EINTR`: a signal came.
-    /// - `EINVAL`: this file is on huge pages, which can be written only through a mapping.
+    /// - `EINVAL`: this file is on huge pages, which can be written only through a mapping; or an
+    ///   offset, or an end, is above `i64::MAX`.
     /// - `EISDIR`: `source` is a directory.
     /// - `ENOSPC`: no memory for the content.
     /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`], or by
