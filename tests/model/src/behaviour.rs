@@ -149,12 +149,15 @@ fn opens_everything() -> bool {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).is_ok()
 }
 
+/// `MADV_COLLAPSE`, include/uapi/asm-generic/mman-common.h, which libc does not name for musl.
+const MADV_COLLAPSE: libc::c_int = 25;
+
 fn collapse() -> Result<(), Errno> {
     let file = new_file();
     let page = rustix::param::page_size();
     let advised = with_map(&file, ProtFlags::READ, |start| {
         // SAFETY: the advice changes no byte of the mapping, which has a page.
-        match unsafe { libc::madvise(start, page, libc::MADV_COLLAPSE) } {
+        match unsafe { libc::madvise(start, page, MADV_COLLAPSE) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         }

@@ -18,16 +18,22 @@ pub(crate) enum Wrong {
     NoMirror,
     /// What is written into a copy changes sealed files.
     SharedCopy,
+    /// A reader that moves its position is at the start.
+    SeekRewinds,
+    /// Receiving bytes takes the next message too.
+    LosesMessages,
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::OwnOffset,
         Self::KeepsWhatIsCut,
         Self::OpenForSeals,
         Self::NeverBusy,
         Self::NoMirror,
         Self::SharedCopy,
+        Self::SeekRewinds,
+        Self::LosesMessages,
     ];
 }
 

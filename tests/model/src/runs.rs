@@ -40,15 +40,15 @@ pub(crate) fn compare(rules: &Rules, arguments: &Arguments) -> Result<u64, Strin
     })
 }
 
-/// With a model that has a rule that is wrong, a run fails, and shows that with a few steps.
-pub(crate) fn notices_what_is_wrong(rules: &Rules) -> Result<(), String> {
-    const ENOUGH: u64 = 20_000;
+/// With a model that has a rule that is wrong, a run of so many steps fails, and shows that with a
+/// few of them.
+pub(crate) fn notices_what_is_wrong(rules: &Rules, within: u64) -> Result<(), String> {
     const FEW: usize = 8;
     // The same each time: whether few steps are found is no matter of chance.
     const SEED: u64 = 1;
 
     for wrong in Wrong::ALL {
-        match sequences(&rules.with(wrong), ENOUGH, SEED, None) {
+        match sequences(&rules.with(wrong), within, SEED, None) {
             Err(TestError::Fail(_, steps)) if steps.len() <= FEW => {}
             result => return Err(format!("{wrong:?} is not shown by a few steps: {result:?}")),
         }

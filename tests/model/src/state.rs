@@ -1,7 +1,17 @@
 //! Everything that is alive at once: what the library made, each beside its model.
 
-use crate::{file::Open, mapping::Mapping, rules::Rules};
-use owned_memfd::{CopyMap, ExecMap, OwnedMemFd, SealedMap, SealedMemFd, SharedMap, SharedMapMut};
+use crate::{
+    file::Open,
+    mapping::Mapping,
+    rules::Rules,
+    steps::{
+        sockets::Pair,
+        streams::{ReaderPair, WriterPair},
+    },
+};
+use owned_memfd::{
+    CopyMap, CreateError, ExecMap, OwnedMemFd, SealedMap, SealedMemFd, SharedMap, SharedMapMut,
+};
 use proptest::{prop_assert_eq, test_runner::TestCaseError};
 use std::ops::Deref;
 
@@ -12,6 +22,9 @@ pub(crate) type Verdict<T = ()> = Result<T, TestCaseError>;
 pub(crate) const FILES: usize = 5;
 pub(crate) const MAPS: usize = 4;
 pub(crate) const SEALED: usize = 3;
+pub(crate) const WRITERS: usize = 2;
+pub(crate) const READERS: usize = 2;
+pub(crate) const SOCKETS: usize = 2;
 
 /// A descriptor, and its model.
 pub(crate) struct Descriptor {
@@ -84,6 +97,9 @@ pub(crate) struct State<'r> {
     pub(crate) shared: [Option<SharedPair>; MAPS],
     pub(crate) sealed: [Option<SealedPair>; SEALED],
     pub(crate) fixed: [Option<Fixed>; MAPS],
+    pub(crate) writers: [Option<WriterPair>; WRITERS],
+    pub(crate) readers: [Option<ReaderPair>; READERS],
+    pub(crate) sockets: [Option<Pair>; SOCKETS],
 }
 
 impl<'r> State<'r> {
@@ -94,6 +110,9 @@ impl<'r> State<'r> {
             shared: Default::default(),
             sealed: Default::default(),
             fixed: Default::default(),
+            writers: Default::default(),
+            readers: Default::default(),
+            sockets: Default::default(),
         }
     }
 
@@ -110,6 +129,12 @@ impl<'r> State<'r> {
         }
         for map in self.fixed.iter().flatten() {
             same_bytes(&map.real, &map.bytes)?;
+        }
+        for writer in self.writers.iter().flatten() {
+            writer.compare()?;
+        }
+        for reader in self.readers.iter().flatten() {
+            reader.compare()?;
         }
         Ok(())
     }
@@ -134,6 +159,23 @@ impl Descriptor {
 }
 
 impl SealedPair {
+    /// A new sealed file and its model, if there must be one.
+    pub(crate) fn of(
+        real: Result<SealedMemFd, CreateError>,
+        model: Result<Open, CreateError>,
+        inherits: bool,
+    ) -> Verdict<Option<Self>> {
+        Ok(both(real, model)?.map(|(real, open)| {
+            let len = open.file().bytes.len();
+            Self {
+                real,
+                open,
+                len,
+                close_on_exec: !inherits,
+            }
+        }))
+    }
+
     fn compare(&self) -> Verdict {
         let Self { real, open, .. } = self;
         prop_assert_eq!(real.len() as u64, self.len, "the proven length");
@@ -173,6 +215,20 @@ pub(crate) fn compare_file(real: &OwnedMemFd, open: &Open) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Both values, if there must be any, after comparing the errors.
+pub(crate) fn both<T, M, E: PartialEq + std::fmt::Debug>(
+    real: Result<T, E>,
+    model: Result<M, E>,
+) -> Verdict<Option<(T, M)>> {
+    match (real, model) {
+        (Ok(real), Ok(model)) => Ok(Some((real, model))),
+        (real, model) => {
+            prop_assert_eq!(real.err(), model.err());
+            Ok(None)
+        }
+    }
 }
 
 /// That bytes are the same, or else where they first differ: all of them would be much to print.

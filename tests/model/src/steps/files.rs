@@ -6,7 +6,7 @@ use crate::{
     edges,
     file::{At, File, Open},
     rules::Rules,
-    state::{Descriptor, FILES, State, Verdict, same_bytes},
+    state::{Descriptor, FILES, State, Verdict, both, same_bytes},
 };
 use owned_memfd::{
     BorrowedMemFd, CreateError, Errno, MemFdFlags, MemFdOptions, OwnedMemFd, Seals, SeekFrom,
@@ -212,7 +212,7 @@ fn any_errno() -> impl Strategy<Value = Errno> {
     ])
 }
 
-fn any_seek() -> impl Strategy<Value = SeekFrom> {
+pub(crate) fn any_seek() -> impl Strategy<Value = SeekFrom> {
     prop_oneof![
         edges::number().prop_map(SeekFrom::Start),
         edges::distance().prop_map(SeekFrom::End),
@@ -382,20 +382,6 @@ impl Step {
             }
         }
         Ok(true)
-    }
-}
-
-/// Both values, if there must be any, after comparing the errors.
-pub(crate) fn both<T, M, E: PartialEq + std::fmt::Debug>(
-    real: Result<T, E>,
-    model: Result<M, E>,
-) -> Verdict<Option<(T, M)>> {
-    match (real, model) {
-        (Ok(real), Ok(model)) => Ok(Some((real, model))),
-        (real, model) => {
-            prop_assert_eq!(real.err(), model.err());
-            Ok(None)
-        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Integers in memory that others write.
 
-use super::{Done, files::both};
+use super::Done;
 use crate::{
     edges,
     mapping::Mapping,
     rules::Rules,
-    state::{MAPS, SharedPair, SharedReal, State, Verdict},
+    state::{MAPS, SharedPair, SharedReal, State, Verdict, both},
 };
 use owned_memfd::{AccessError, Errno, SharedMapMut};
 use proptest::{prelude::*, prop_assert_eq, sample::select};

@@ -2,7 +2,7 @@
 
 use super::{
     Done,
-    files::{Options, any_options, both},
+    files::{Options, any_options},
 };
 use crate::{
     bytes::content,
@@ -156,7 +156,7 @@ impl Step {
                         let content = open.file().bytes.read(0, len as usize);
                         sealing::sealed(options.create_sealable(state.rules), &content)
                     });
-                state.sealed[self.to] = pair(real, model, options.inherits())?;
+                state.sealed[self.to] = SealedPair::of(real, model, options.inherits())?;
             }
             _ => state.sealed[self.to] = self.fill(state.rules)?,
         }
@@ -246,7 +246,7 @@ impl Step {
                     .real()
                     .copy_from_slice(options.name().as_str(), &content);
                 let model = sealing::sealed(options.create_sealable(rules), &content);
-                pair(real, model, options.inherits())
+                SealedPair::of(real, model, options.inherits())
             }
             What::CreateWith { options, seed, len } => {
                 let mut zeros = true;
@@ -260,7 +260,7 @@ impl Step {
                     check_fill(len)?;
                     sealing::sealed(Ok(file), &content(seed, len))
                 });
-                pair(real, model, options.inherits())
+                SealedPair::of(real, model, options.inherits())
             }
             What::TryCreateWith { options, len } => {
                 let name = options.name();
@@ -315,23 +315,6 @@ fn bearable(max: usize, source: &Open) -> usize {
     }
 }
 
-/// A sealed file and its model, if there must be one.
-fn pair(
-    real: Result<SealedMemFd, CreateError>,
-    model: Result<Open, CreateError>,
-    inherits: bool,
-) -> Verdict<Option<SealedPair>> {
-    Ok(both(real, model)?.map(|(real, open)| {
-        let len = open.file().bytes.len();
-        SealedPair {
-            real,
-            open,
-            len,
-            close_on_exec: !inherits,
-        }
-    }))
-}
-
 /// A copy of a file that says that it is empty, and is not.
 fn copy_of_proc(rules: &Rules, max: usize, how: Copying) -> Verdict<Option<SealedPair>> {
     const PATH: &str = "/proc/sys/kernel/ostype";
@@ -349,7 +332,7 @@ fn copy_of_proc(rules: &Rules, max: usize, how: Copying) -> Verdict<Option<Seale
             let model = fits
                 .map_err(CreateError::from)
                 .and_then(|_| sealing::sealed(Options::DEFAULT.create(rules), &content));
-            pair(real, model, false)
+            SealedPair::of(real, model, false)
         }
         Copying::CopyFromFile(options) => {
             let source = OwnedFd::from(source);
@@ -360,7 +343,7 @@ fn copy_of_proc(rules: &Rules, max: usize, how: Copying) -> Verdict<Option<Seale
                 fits?;
                 sealing::sealed(Ok(file), &content)
             });
-            pair(real, model, options.inherits())
+            SealedPair::of(real, model, options.inherits())
         }
     }
 }

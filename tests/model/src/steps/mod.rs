@@ -6,6 +6,8 @@ mod integers;
 mod making;
 mod sealed;
 mod shared;
+pub(crate) mod sockets;
+pub(crate) mod streams;
 
 use crate::state::{State, Verdict};
 use proptest::prelude::*;
@@ -21,6 +23,8 @@ pub(crate) enum Step {
     Integer(integers::Step),
     Make(making::Step),
     Sealed(sealed::Step),
+    Stream(streams::Step),
+    Socket(sockets::Step),
 }
 
 /// Any step.
@@ -32,6 +36,8 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
         1 => integers::any_step().prop_map(Step::Integer),
         2 => making::any_step().prop_map(Step::Make),
         3 => sealed::any_step().prop_map(Step::Sealed),
+        2 => streams::any_step().prop_map(Step::Stream),
+        2 => sockets::any_step().prop_map(Step::Socket),
     ]
 }
 
@@ -50,6 +56,8 @@ impl Step {
             Self::Integer(step) => step.take(state),
             Self::Make(step) => step.take(state),
             Self::Sealed(step) => step.take(state),
+            Self::Stream(step) => step.take(state),
+            Self::Socket(step) => step.take(state),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Done,
-    files::{self, any_operation, both, operate},
+    files::{self, any_operation, operate},
     shared::{any_range, no_room},
 };
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
     mapping::{has_room, range_within},
     rules::{Rules, Wrong},
     state::{
-        Descriptor, FILES, Fixed, FixedReal, MAPS, SEALED, SealedPair, State, Verdict, same_bytes,
+        Descriptor, FILES, Fixed, FixedReal, MAPS, SEALED, SealedPair, State, Verdict, both,
+        same_bytes,
     },
 };
 use owned_memfd::{

@@ -1,12 +1,12 @@
 //! Maps of memory that others write: copies, growing, and the same bytes twice.
 
-use super::{Done, files::both};
+use super::Done;
 use crate::{
     bytes::content,
     edges,
     mapping::{How, Mapping},
     rules::Rules,
-    state::{FILES, MAPS, SharedPair, SharedReal, State, Verdict, same_bytes},
+    state::{FILES, MAPS, SharedPair, SharedReal, State, Verdict, both, same_bytes},
 };
 use owned_memfd::{Errno, MapError};
 use proptest::{prelude::*, prop_assert_eq};
