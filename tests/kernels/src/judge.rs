@@ -89,6 +89,13 @@ pub fn line(line: &str, console: &Console) -> bool {
     console.ending == Ending::Status(0) && console.text.lines().any(|printed| printed == line)
 }
 
+/// The line that a machine printed that begins so, if it then ended without a status.
+pub fn beginning<'a>(start: &str, console: &'a Console) -> Option<&'a str> {
+    let mut lines = console.text.lines();
+    let found = lines.find(|line| line.starts_with(start));
+    found.filter(|_| console.ending == Ending::Status(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +261,18 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_is_known_by_its_beginning() {
+        let text = "boot\nmodel: 5 steps\npanic\n";
+        let line = Some("model: 5 steps");
+        assert_eq!(
+            beginning("model: ", &console(Ending::Status(0), text)),
+            line
+        );
+        assert_eq!(beginning("steps", &console(Ending::Status(0), text)), None);
+        assert_eq!(beginning("model: ", &console(Ending::Hung, text)), None);
     }
 
     #[test]

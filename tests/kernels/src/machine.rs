@@ -20,12 +20,13 @@ const VECTORS: &str = "vectors::";
 const MEMORY: &str = "512";
 
 /// What a machine shows if all is well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shows {
     /// The claims whose names begin with this, and the status of success.
     Claims(&'static str),
-    /// This line on its console, and then the end of the machine without a status.
-    Line(&'static str),
+    /// This line on its console, or one that begins so, and then the end of the machine without a
+    /// status.
+    Line(String),
 }
 
 /// A machine that is ready to be started.
@@ -39,6 +40,8 @@ pub struct Machine {
     cpu: Cpu,
     kernel: PathBuf,
     initramfs: PathBuf,
+    /// Of `/init`, if that is no program of the claims.
+    arguments: String,
 }
 
 /// Writes the initial RAM disks of the machines that boot this kernel, and returns the machines.
@@ -85,14 +88,14 @@ pub fn of(kernel: &Kernel, directory: &Path) -> Result<Vec<Machine>, String> {
     if newest || version.ends_with("-old") {
         machines.push(maker.make(
             format!("example-{name}"),
-            Shows::Line("program: runs from memory as process 1"),
+            Shows::Line("program: runs from memory as process 1".to_owned()),
             &[member("init", &programs.join("init"))?],
         )?);
     }
     if newest {
         machines.push(maker.make(
             format!("broken-{name}"),
-            Shows::Line("init: cannot run Cargo.toml: it is not a program: ENOEXEC"),
+            Shows::Line("init: cannot run Cargo.toml: it is not a program: ENOEXEC".to_owned()),
             &[member("init", &programs.join("broken"))?],
         )?);
     }
@@ -118,8 +121,27 @@ impl Maker<'_> {
             cpu: self.kernel.cpu,
             kernel: self.kernel.directory.join("vmlinuz"),
             initramfs,
+            arguments: String::new(),
         })
     }
+}
+
+/// Writes the initial RAM disk of a machine that boots this kernel with another program as `/init`,
+/// which gets these arguments and prints a line that begins with `shows`. Returns the machine.
+pub fn with_program(
+    kernel: &Kernel,
+    directory: &Path,
+    shows: &str,
+    arguments: &str,
+) -> Result<Machine, String> {
+    let program = directory.join(kernel.cpu.debian()).join("program");
+    let maker = Maker { kernel, directory };
+    let shows = Shows::Line(shows.to_owned());
+    let machine = maker.make(kernel.name.clone(), shows, &[member("init", &program)?])?;
+    Ok(Machine {
+        arguments: arguments.to_owned(),
+        ..machine
+    })
 }
 
 impl Machine {
@@ -162,9 +184,9 @@ impl Machine {
                 "ttyS0",
             ),
         };
-        let arguments = match self.shows {
+        let arguments = match &self.shows {
             Shows::Claims(prefix) => format!("{} {prefix}", ARGUMENT.to_string_lossy()),
-            Shows::Line(_) => String::new(),
+            Shows::Line(_) => self.arguments.clone(),
         };
         let mut command = Command::new("setpriv");
         command

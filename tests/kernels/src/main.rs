@@ -10,6 +10,10 @@
 //! - `CPU/vectors/VARIANT`: the claims about vector registers, as programs that use these.
 //! - `CPU/init`, `CPU/broken`: `examples/init`, with a program in it and with something else.
 //!
+//! With more arguments, `SHOWS` and those of `/init`, it boots another program instead, which is in
+//! `CPU/program`: it must print a line that begins with `SHOWS`, which is printed here too, after
+//! the kernel's name.
+//!
 //! The initial RAM disks and the consoles are written into the same directory.
 
 mod initramfs;
@@ -32,12 +36,20 @@ use table::Table;
 const TAIL: usize = 20;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let [directory] = &arguments[..] else {
-        eprintln!("usage: kernels DIRECTORY (see ci/boot.sh)");
-        return ExitCode::from(2);
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let result = match &arguments[..] {
+        [directory] => run(Path::new(directory)),
+        [directory, shows, arguments @ ..] => {
+            program(Path::new(directory), shows, &arguments.join(" "))
+        }
+        [] => {
+            eprintln!(
+                "usage: kernels DIRECTORY [SHOWS ARGUMENT…] (see ci/boot.sh and ci/model.sh)"
+            );
+            return ExitCode::from(2);
+        }
     };
-    match run(Path::new(directory)) {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -83,7 +95,7 @@ fn run(directory: &Path) -> Result<bool, Box<dyn Error>> {
     let mut examples = Examples::default();
     for (machine, console) in machines.iter().zip(consoles) {
         let console = console.map_err(|error| format!("{}: {error}", machine.name))?;
-        let passed = match machine.shows {
+        let passed = match &machine.shows {
             Shows::Claims(prefix) => {
                 let place = machine.place();
                 let outcomes = judge::claims(&claims, prefix, &place, &console);
@@ -122,6 +134,36 @@ fn run(directory: &Path) -> Result<bool, Box<dyn Error>> {
         println!("  tests/suite/src/skips.rs: {line}");
     }
     print!("{table}");
+    Ok(well)
+}
+
+/// Boots another program as `/init`, and returns whether each kernel showed the line.
+fn program(directory: &Path, shows: &str, arguments: &str) -> Result<bool, Box<dyn Error>> {
+    let mut well = true;
+    for line in fs::read_to_string(directory.join("kernels"))?.lines() {
+        let kernel = match Fetched::parse(line)? {
+            Fetched::Kernel(kernel) => kernel,
+            Fetched::Failed { name, reason } => {
+                well = false;
+                println!("{name} failed: {reason}");
+                continue;
+            }
+            Fetched::Skipped { name, reason } => {
+                println!("{name} skipped: {reason}");
+                continue;
+            }
+        };
+        let machine = machine::with_program(&kernel, directory, shows, arguments)?;
+        let console = directory.join(format!("{}.console", machine.name));
+        let console = qemu::boot(|| machine.command(), &console)?;
+        match judge::beginning(shows, &console) {
+            Some(line) => println!("{} {line}", machine.name),
+            None => {
+                well = false;
+                show(&machine, &console.text);
+            }
+        }
+    }
     Ok(well)
 }
 
