@@ -373,11 +373,12 @@ pub(crate) fn copy_by_position(
     };
     // The target, which was empty, is written up to this.
     while offset <= limit && offset < longest {
-        let most = most(offset);
+        let (before, most) = (offset, most(offset));
         match sys::transfer::copy_file_range_at(source, &mut offset, target.as_fd(), most) {
+            // Nothing was copied, whatever was returned.
+            Ok(_) if offset == before => break,
             // Not always the end. Only the loop below decides.
-            Ok(0)
-            | Err(
+            Err(
                 Errno::EBADF
                 | Errno::EINVAL
                 | Errno::ENOSYS
