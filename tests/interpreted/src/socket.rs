@@ -136,7 +136,7 @@ impl Kernel {
         // SAFETY: as the caller says.
         for part in unsafe { parts(message) } {
             // SAFETY: as the caller says.
-            sent.extend(unsafe { bytes(part.iov_base.cast(), part.iov_len) });
+            sent.extend(unsafe { bytes(part.iov_base.cast(), part.iov_len as usize) });
         }
         let len = sent.len();
         if len > 0 || !descriptors.is_empty() || socket.kind != net::SOCK_STREAM {
@@ -255,7 +255,7 @@ unsafe fn scatter(header: &net::msghdr, mut bytes: &[u8]) -> usize {
     let mut len = 0;
     // SAFETY: as the caller says.
     for part in unsafe { parts(header) } {
-        let (piece, rest) = bytes.split_at(bytes.len().min(part.iov_len));
+        let (piece, rest) = bytes.split_at(bytes.len().min(part.iov_len as usize));
         // SAFETY: the part has the room.
         unsafe {
             part.iov_base
