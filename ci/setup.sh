@@ -20,6 +20,7 @@ fi
 used() {
     cat <<'END'
 cc gcc
+c++ g++
 /usr/include/stdio.h libc6-dev
 readelf binutils
 python3 python3

@@ -35,7 +35,7 @@ for manifest in "${manifests[@]:1}"; do
         cd "$(dirname "$manifest")"
         only=()
         case $manifest in
-        tests/bench/* | tests/boundaries/* | tests/hostile/* | tests/kernels/* | tests/partners/*)
+        tests/bench/* | tests/boundaries/* | tests/fuzz/* | tests/hostile/* | tests/kernels/* | tests/partners/*)
             quietly cargo clippy --locked --all-targets -- --deny warnings
             exit
             ;;
