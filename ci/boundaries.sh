@@ -9,7 +9,8 @@
 # This script also compiles each module with only those above it, which finds what no parser sees:
 # a method that another module adds to a type. It checks the dependencies of every set of features,
 # that nothing unknown lies at the top level, that ci/mutants.sh changes every file, and that the
-# workflow runs every check, privileged where it has to be.
+# workflow runs every check, privileged where it has to be, and installs what the checks of a release
+# want.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -94,11 +95,17 @@ ci/test.sh --list | sed -n '/^A release/,/^With --system/d; s/^  \([a-z0-9]*\) .
 sed -n '/^ *checks\?:$/,/^ *steps:$/s/^ *- //p' .github/workflows/ci.yml | tr ' ' '\n' | sort >"$scratch/groups"
 diff "$scratch/checks" "$scratch/groups" >"$log" || stop '.github/workflows/ci.yml runs every check (<)'
 
-# A group is privileged if one of its checks makes namespaces.
-grep -l 'unshare [-]-' ci/*.sh | sed 's|^ci/\(.*\)\.sh$|\1|' | sort | comm -12 - "$scratch/checks" >"$scratch/namespaces"
+# A group is privileged if one of its checks makes namespaces, or traces processes.
+grep -l 'unshare [-]-\|cd tests/[h]ostile\|path tests/[h]ostile' ci/*.sh | sed 's|^ci/\(.*\)\.sh$|\1|' | sort | comm -12 - "$scratch/checks" >"$scratch/namespaces"
 [ -s "$scratch/namespaces" ] || stop 'some checks make namespaces'
 privileged=$(sed "s/.*/contains(matrix.checks, '&')/" "$scratch/namespaces" | paste -sd'|' | sed 's/|/ || /g')
 echo "options: >- \${{ ($privileged) && '--privileged' || '--init' }}" >"$log"
 tr -s ' \n' ' ' <.github/workflows/ci.yml | grep -qFf "$log" || stop '.github/workflows/ci.yml says so:'
+
+# It installs the tools that the scripts want, in their versions.
+sed -nE 's/.*cargo install .*(cargo-[a-z-]+) .*--version ([0-9.]+).*/\1 \2/p; s/^ *tool ([a-z-]+ [0-9.]+)$/cargo-\1/p' ci/*.sh | sort -u >"$scratch/tools"
+[ -s "$scratch/tools" ] || stop 'some checks want tools'
+sed -nE 's/^ *- run: cargo install (cargo-[a-z-]+) --locked --version /\1 /p' .github/workflows/ci.yml | sort | diff "$scratch/tools" - >"$log" ||
+    stop 'the tools that ci/*.sh want (<) are those that .github/workflows/ci.yml installs (>)'
 
 echo "boundaries: every line is where it belongs, in ${#modules[@]} modules"

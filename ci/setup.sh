@@ -2,7 +2,7 @@
 # Sets up what the tests need, and prints what it installed.
 #
 # These are Debian packages, and components and targets of the active Rust toolchain. With the
-# arguments `boot` and `partners`, what ci/boot.sh and ci/partners.sh need too.
+# arguments `boot`, `fuzz` and `partners`, what ci/boot.sh, ci/fuzz.sh and ci/partners.sh need too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -46,6 +46,7 @@ mksquashfs squashfs-tools
 xz xz-utils
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 END
+    [[ " $* " != *' fuzz '* ]] || echo 'c++ g++'
     [[ " $* " != *' partners '* ]] || cat <<'END'
 /usr/lib/systemd/systemd-journald systemd
 bwrap bubblewrap

@@ -11,19 +11,23 @@
 # With --system as the last argument, also the checks that change a setting of this machine while
 # they run, and restore it. They need root.
 #
-# Installs what is missing if it runs as root. Prints a summary at the end: a line for each
-# check, or one for each run of the tests, and the totals as the last line.
+# Installs what is missing if it runs as root. Prints a summary at the end: the last line of each
+# check, or one for each run of the tests, and the totals as the last line. A check that fails does
+# not end the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
 # The checks, in the order in which they run. Each is the script of that name.
 # These pass or fail as a whole.
-checks=(style boundaries targets footprint clobbers access handoff examples init crates partners)
+checks=(style boundaries targets footprint clobbers access handoff examples init crates partners
+    model everyone steps faults)
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
-release=(package tier3 miri bench mutants)
+release=(package tier3 miri bench surface deny semver minimal powerset coverage address leak thread fuzz mutants)
+# These try more the longer they run: a release runs them with --full.
+longer=(model everyone steps faults)
 # These change a setting of this machine while they run, so they run only if asked for, and last.
 # They run the tests, too.
 system=(hugepages shmem)
@@ -49,7 +53,7 @@ lines() {
 list() {
     echo 'Every change must pass:'
     lines "${checks[@]}" "${drivers[@]}"
-    echo 'A release (ci/full.sh) must also pass:'
+    echo "A release (ci/full.sh) must also pass these, and runs ${longer[*]} longer:"
     lines "${release[@]}"
     echo 'With --system, as root; each also runs by itself, as ci/NAME.sh --system:'
     lines "${system[@]}"
@@ -72,6 +76,7 @@ is() {
 
 wanted=("${checks[@]}" "${drivers[@]}")
 kernels=required
+full=
 more=()
 if [ $# -gt 0 ] && [ "${!#}" = --system ]; then
     more=("${system[@]}")
@@ -82,6 +87,7 @@ case $* in
 --full)
     wanted+=("${release[@]}")
     kernels=
+    full=yes
     # Seconds; see tests/crowd.rs.
     export OWNED_MEMFD_CROWD=${OWNED_MEMFD_CROWD-10}
     ;;
@@ -113,7 +119,7 @@ esac
 wanted+=("${more[@]}")
 
 setup=()
-for name in boot partners; do
+for name in boot fuzz partners; do
     ! is "$name" "${wanted[@]}" || setup+=("$name")
 done
 ci/setup.sh "${setup[@]}"
@@ -124,18 +130,27 @@ if is boot "${wanted[@]}"; then
     at_end() { kill "$downloads" 2>/dev/null || true; }
 fi
 
+# What is printed at the end, and how many passed, failed and were skipped, by line.
 summary=$scratch/summary
-touch "$summary"
+counts=$scratch/counts
+touch "$summary" "$counts"
 for check in "${checks[@]}" "${release[@]}"; do
     is "$check" "${wanted[@]}" || continue
     arguments=()
-    [ "$check" != bench ] || arguments=(--quick)
+    case $check in
+    bench) arguments=(--quick) ;;
+    # Seconds for each target.
+    fuzz) arguments=(60) ;;
+    esac
+    ! [ "$full" ] || ! is "$check" "${longer[@]}" || arguments=(--full)
     if ci/"$check".sh "${arguments[@]}" | tee "$log"; then
-        counts="1 passed, 0 failed, $(grep -c '^  skipped, ' "$log") skipped" || true
+        # What it has to say, in its last line.
+        grep "^$check: " "$log" | tail -n 1 >>"$summary" || echo "$check: passed" >>"$summary"
+        echo "1 0 $(grep -c '^  skipped, ' "$log")" >>"$counts"
     else
-        counts='0 passed, 1 failed, 0 skipped'
+        echo "$check: failed" >>"$summary"
+        echo '0 1 0' >>"$counts"
     fi
-    echo "$check: $counts" >>"$summary"
     grep '^  skipped, ' "$log" >>"$summary" || true
 done
 for name in "${drivers[@]}" "${system[@]}"; do
@@ -148,16 +163,14 @@ for name in "${drivers[@]}" "${system[@]}"; do
     ci/"$name".sh "${arguments[@]}" >"$log" || grep -qE '^[^ ].* [1-9][0-9]* failed, ' "$log" ||
         echo "$name: 0 passed, 1 failed, 0 skipped" >>"$log"
     cat "$log" >>"$summary"
+    sed -nE 's/.*: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$log" >>"$counts"
 done
 
 cat "$summary"
 awk '
-    match($0, /: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/) {
-        split(substr($0, RSTART + 2), count, " ")
-        passed += count[1]; failed += count[3]; skipped += count[5]
-    }
+    { passed += $1; failed += $2; skipped += $3 }
     END {
         printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
         exit (failed > 0 || passed == 0)
     }
-' "$summary"
+' "$counts"
