@@ -937,6 +937,11 @@ fn a_build_on_huge_pages_is_like_any_other(world: &World) -> Verdict {
         same!(map.len(), len);
         holds!(map.iter().all(|byte| *byte == 7));
     }
+    // Where nothing can be written, a slice is copied in place.
+    let page = ok!(on_huge_pages().create_with(c"suite", size, |bytes| bytes.fill(7)));
+    let content = ok!(page.map());
+    let copy = ok!(on_huge_pages().copy_from_slice(c"suite", &content));
+    holds!(*ok!(copy.map()) == *content);
     let empty = ok!(on_huge_pages().create_with(c"suite", 0, |_| {}));
     is_sealed_with(&empty, b"")
 }
