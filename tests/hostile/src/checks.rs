@@ -12,6 +12,7 @@ use nix::{
         stat::{FileStat, fstat},
         uio::pread,
     },
+    unistd::{Whence, lseek},
 };
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
@@ -63,6 +64,10 @@ pub fn holds(is_so: bool, otherwise: impl FnOnce() -> String) -> Verdict {
 ///
 /// # Errors
 /// They are not.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "most callers have a value, not a reference"
+)]
 pub fn same<T: PartialEq<U> + Debug, U: Debug>(found: T, expected: U, what: &str) -> Verdict {
     let is_same = found == expected;
     holds(is_same, || {
@@ -80,6 +85,14 @@ pub(crate) fn std_fd(file: &impl AsFd) -> BorrowedFd<'_> {
 /// It cannot be asked, like below.
 pub fn stat_of(file: &impl AsFd) -> Result<FileStat, String> {
     ready(fstat(std_fd(file)))
+}
+
+/// The offset of the open file.
+///
+/// # Errors
+/// As above.
+pub fn offset_of(file: &impl AsFd) -> Result<i64, String> {
+    ready(lseek(std_fd(file), 0, Whence::SeekCur))
 }
 
 /// The permission bits of a file.
@@ -218,7 +231,7 @@ impl Trial {
         });
         let is_injected = self.has(|what| what == Injected::Error(errno.raw_os_error()));
         holds(is_named || is_injected || self.has_lie(), || {
-            let injected = Vec::from_iter(self.injected());
+            let injected: Vec<_> = self.injected().collect();
             format!("failed with {errno:?} after {injected:?}")
         })
     }

@@ -168,7 +168,7 @@ pub const STEPS: &[Step] = &[
         Ok(())
     }),
     keeping("mode-none", |file| {
-        file.opened.set_permissions(Permissions::from_mode(0))
+        file.opened.set_permissions(Permissions::from_mode(0o000))
     }),
     keeping("mode-all", |file| {
         file.opened.set_permissions(Permissions::from_mode(0o777))

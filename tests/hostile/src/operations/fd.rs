@@ -22,7 +22,7 @@ fn try_clone(trial: &mut Trial) -> Verdict {
     let fd = OwnedFd::from(trial.file(SMALL)?);
     match trial.call(|| fd.try_clone()) {
         Ok(clone) => is_clone(&fd, &clone),
-        Err(error) => is_injected(trial, error),
+        Err(error) => is_injected(trial, &error),
     }
 }
 
@@ -32,20 +32,20 @@ fn try_clone_to_owned(trial: &mut Trial) -> Verdict {
     let lent = trial.call(|| unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) });
     match trial.call(|| lent.try_clone_to_owned()) {
         Ok(clone) => is_clone(&fd, &clone),
-        Err(error) => is_injected(trial, error),
+        Err(error) => is_injected(trial, &error),
     }
 }
 
 /// The error of a descriptor that is std's own.
 #[cfg(feature = "std")]
-fn is_injected(trial: &Trial, error: std::io::Error) -> Verdict {
+fn is_injected(trial: &Trial, error: &std::io::Error) -> Verdict {
     let errno = error.raw_os_error().unwrap_or_default();
     trial.explains(owned_memfd::Errno::from_raw_os_error(errno), &[])
 }
 
 #[cfg(not(feature = "std"))]
-fn is_injected(trial: &Trial, error: owned_memfd::Errno) -> Verdict {
-    trial.explains(error, &[])
+fn is_injected(trial: &Trial, error: &owned_memfd::Errno) -> Verdict {
+    trial.explains(*error, &[])
 }
 
 /// No call is made.

@@ -4,8 +4,8 @@
 use super::{SMALL, operations};
 use crate::{
     checks::{
-        Named, THEY_HOLD_IT, THEY_SEALED, holds, is_close_on_exec, mode_of, ready, same, seals_of,
-        stat_of, status_of,
+        Named, THEY_HOLD_IT, THEY_SEALED, holds, is_close_on_exec, mode_of, offset_of, ready, same,
+        seals_of, stat_of, status_of,
     },
     orders::Verdict,
     trial::Trial,
@@ -218,11 +218,7 @@ fn explain_seal_error(trial: &mut Trial) -> Verdict {
 /// Both descriptors share the offset.
 fn is_clone(file: &OwnedMemFd, clone: &OwnedMemFd) -> Verdict {
     ready(file.seek(SeekFrom::Start(9)))?;
-    same(
-        ready(clone.seek(SeekFrom::Current(0)))?,
-        9,
-        "the shared offset",
-    )?;
+    same(offset_of(clone)?, 9, "the shared offset")?;
     holds(is_close_on_exec(clone)?, || "not close-on-exec".into())?;
     holds(clone.as_raw_fd() >= 3, || "it is a standard stream".into())
 }

@@ -136,7 +136,7 @@ fn create_with_small(trial: &mut Trial) -> Verdict {
 fn create_with(trial: &mut Trial, options: MemFdOptions, content: &[u8]) -> Verdict {
     let made = trial.call(|| {
         options.create_with("made", content.len(), |bytes| {
-            bytes.copy_from_slice(content)
+            bytes.copy_from_slice(content);
         })
     });
     is_made(trial, made, content)
@@ -158,7 +158,7 @@ fn create_with_huge_pages(trial: &mut Trial) -> Verdict {
     let options = MemFdOptions::new().huge_pages(HugePageSize::MB_2);
     let made = trial.call(|| {
         options.create_with("made", 2 << 20, |bytes| {
-            bytes.copy_from_slice(&LARGE[..2 << 20])
+            bytes.copy_from_slice(&LARGE[..2 << 20]);
         })
     });
     is_made_on_huge_pages(trial, made)

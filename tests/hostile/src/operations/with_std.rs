@@ -2,7 +2,7 @@
 
 use super::{SMALL, operations};
 use crate::{
-    checks::{Named, content_of, holds, ready, same},
+    checks::{Named, content_of, holds, offset_of, ready, same},
     orders::Verdict,
     trial::Trial,
 };
@@ -259,7 +259,7 @@ fn reader(trial: &mut Trial) -> Verdict {
         reader.read_to_end(&mut text)
     });
     judge(trial, read, &[], |_| {
-        holds(text == &SMALL[7..] || trial.has_fault(), || {
+        holds(text == SMALL[7..] || trial.has_fault(), || {
             format!("{text:?}")
         })
     })
@@ -272,7 +272,7 @@ fn stdio(trial: &mut Trial) -> Verdict {
     let sealed = ready(file.seal())?;
     let clone = ready(sealed.try_clone())?;
     let stdio = trial.call(|| Stdio::from(sealed));
-    let offset = ready(clone.as_memfd().seek(owned_memfd::SeekFrom::Current(0)))?;
+    let offset = offset_of(&clone)?;
     drop(stdio);
     // Nobody can be told that it could not be moved.
     holds(
