@@ -369,6 +369,10 @@ impl Meddler for Profile {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "it is what an error is mapped with"
+)]
 fn errno(error: io::Error) -> nix::Error {
     nix::Error::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
@@ -477,7 +481,7 @@ impl Meddler for Company<'_> {
     fn exit(&mut self, call: &mut Call<'_>) -> nix::Result<()> {
         // What a mapping was to replace may be gone or not, so nobody unmaps it.
         let flags = call.arguments()[3];
-        let is_over = flags & libc::MAP_FIXED.cast_unsigned() as u64 != 0;
+        let is_over = flags & u64::from(libc::MAP_FIXED.cast_unsigned()) != 0;
         if call.number() == libc::SYS_mmap && is_over && call.result() < 0 {
             self.orders.keep_mapping();
         }
@@ -573,7 +577,7 @@ impl Visits {
             let steps = steps
                 .iter()
                 .map(|(boundary, step)| format!(" {boundary} {}", step.name));
-            let (name, steps) = (self.operation.name, String::from_iter(steps));
+            let (name, steps) = (self.operation.name, steps.collect::<String>());
             self.failures
                 .push(format!("{name}: {broken}\n  again: steps {name}{steps}"));
         }
