@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 . ci/common.sh
 . ci/sanitizers.sh
 
+# So that the frames below the allocation are found, also without frame pointers.
+sees fast_unwind_on_malloc=0
 notices 'detected memory leaks'
 
 read_features
