@@ -661,10 +661,11 @@ impl MemFdOptions {
     fn explain_len(self, memfd: &OwnedMemFd, len: usize, errno: Errno) -> CreateError {
         match errno {
             Errno::EINVAL if len > isize::MAX as usize => CreateError::TooLong { len },
-            Errno::EINVAL if self.has_huge_pages() => match memfd.page_size() {
-                Ok(page_size) => CreateError::PartialHugePage { len, page_size },
-                Err(_) => CreateError::Kernel(errno),
-            },
+            Errno::EINVAL if self.has_huge_pages() => memfd
+                .page_size()
+                .map_or(CreateError::Kernel(errno), |page_size| {
+                    CreateError::PartialHugePage { len, page_size }
+                }),
             Errno::ENOSPC if self.has_huge_pages() => CreateError::NoHugePages { len },
             errno => CreateError::Kernel(errno),
         }

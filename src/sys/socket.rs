@@ -98,10 +98,8 @@ pub(crate) fn send_message_to(
     };
     // A NUL stands before an abstract name, and after a path.
     let (nul, start) = if is_abstract { (0, 1) } else { (name.len(), 0) };
-    let (Some(slot), true) = (address.path.get_mut(nul), name.len() < ADDRESS) else {
-        return Err(Errno::ENAMETOOLONG);
-    };
-    slot.write(0);
+    let fits = address.path.get_mut(nul).filter(|_| name.len() < ADDRESS);
+    fits.ok_or(Errno::ENAMETOOLONG)?.write(0);
     let room = address.path.get_mut(start..).unwrap_or_default();
     // SAFETY: `room` is `ADDRESS` bytes long or one less, and `name` at least one less. No byte of
     // one is part of the other.
