@@ -9,7 +9,6 @@ use crate::{
 use owned_memfd::{
     BorrowedMemFd, Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
     fd::{AsFd, AsRawFd, OwnedFd},
-    has_cve_2026_63952,
 };
 
 operations! { "proof":
@@ -105,7 +104,7 @@ fn forged_seals(trial: &mut Trial) -> Verdict {
 fn cve_2026_63952(trial: &mut Trial) -> Verdict {
     // The process keeps what it has found out.
     trial.alone();
-    let found = trial.call(has_cve_2026_63952);
+    let found = trial.call(owned_memfd::has_cve_2026_63952);
     let refused = Named::Race(Errno::EACCES, "another process has changed the mode");
     trial.judge(found, &[THEY_SEALED, refused], |_| Ok(()))
 }
