@@ -42,14 +42,16 @@ unsafe fn take(returned: usize) -> Result<OwnedFd, Errno> {
     Ok(unsafe { fd::take(fd as u32) })
 }
 
-/// The first `count` bytes of `buffer`, or none if it has not so many.
+/// The bytes of `buffer` that a call has written, which returned how many. `EIO`: it says that these
+/// are more than there is room for, as no kernel does.
 ///
 /// # Safety
-/// They have been written.
+/// So many have been written.
 #[inline(always)]
-unsafe fn filled(buffer: &[MaybeUninit<u8>], count: usize) -> &[u8] {
-    let bytes = buffer.get(..count).unwrap_or_default();
+unsafe fn filled(buffer: &[MaybeUninit<u8>], returned: usize) -> Result<&[u8], Errno> {
+    let count = Errno::decode(returned)?;
+    let bytes = buffer.get(..count).ok_or(Errno::EIO)?;
     // SAFETY: the bytes lie in the buffer, which the returned slice borrows, and the caller
     // promises that they have been written.
-    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    Ok(unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) })
 }

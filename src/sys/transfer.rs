@@ -15,7 +15,7 @@ pub(crate) fn read_uninit<'a>(
     // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
     let returned = unsafe { arch::read(number(fd), start, buffer.len()) };
     // SAFETY: the kernel has said how many bytes it wrote.
-    Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
+    unsafe { filled(buffer, returned) }
 }
 
 /// Reads at `offset` into uninitialized memory, and returns the part that is now initialized.
@@ -29,7 +29,7 @@ pub(crate) fn read_at_uninit<'a>(
     // SAFETY: the kernel writes at most `len` bytes to `buffer`, borrowed for the call.
     let returned = unsafe { arch::pread(number(fd), start, buffer.len(), offset) };
     // SAFETY: the kernel has said how many bytes it wrote.
-    Ok(unsafe { filled(buffer, Errno::decode(returned)?) })
+    unsafe { filled(buffer, returned) }
 }
 
 /// How long a file may become that this process writes: `RLIMIT_FSIZE`.
