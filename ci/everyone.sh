@@ -11,7 +11,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-everyone=(nice cargo run --quiet --locked --manifest-path tests/everyone/Cargo.toml)
 quietly cargo build --locked --manifest-path tests/everyone/Cargo.toml
-# The program watches the others; this watches the program.
-timeout --kill-after 10 3600 "${everyone[@]}" -- "$@" 2>"$log" || stop "everyone at once: ${everyone[*]} -- $*"
+program=$(cd tests/everyone && target_directory)/debug/everyone
+# The program watches the others, which end with it; this watches the program.
+timeout --kill-after 10 3600 nice "$program" "$@" 2>"$log" &
+trap 'kill "$!"; wait "$!" || true; exit 130' INT TERM
+wait "$!" || stop "everyone at once: $program $*"

@@ -9,7 +9,7 @@ declare -A options=([address]=ASAN_OPTIONS [leak]=LSAN_OPTIONS [thread]=TSAN_OPT
 reports=$scratch/report
 tests=0
 
-sources=$(rustc +nightly --print sysroot 2>"$log")/lib/rustlib/src/rust/library
+sources=$(rustc +nightly --print sysroot 2>"$log" || true)/lib/rustlib/src/rust/library
 if ! [ -d "$sources" ]; then
     echo 'to get it: rustup toolchain install nightly --profile minimal --component rust-src' >>"$log"
     stop 'there is a nightly toolchain with the source of std'

@@ -27,7 +27,7 @@ drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
 release=(package tier3 miri bench surface deny semver minimal powerset coverage address leak thread fuzz mutants)
 # These try more the longer they run: a release runs them with --full.
-longer=(model everyone steps faults)
+longer=(model everyone steps faults miri)
 # These change a setting of this machine while they run, so they run only if asked for, and last.
 # They run the tests, too.
 system=(hugepages shmem)
@@ -122,6 +122,8 @@ setup=()
 for name in boot fuzz partners; do
     ! is "$name" "${wanted[@]}" || setup+=("$name")
 done
+# It boots a kernel too.
+! is model "${wanted[@]}" || setup+=(boot)
 ci/setup.sh "${setup[@]}"
 if is boot "${wanted[@]}"; then
     # Downloads the kernels in the background. ci/boot.sh reports those that cannot be had.

@@ -1,5 +1,5 @@
 //! Every way to judge a descriptor, and whether what the library says of it is so. The kernel is
-//! asked with calls that are not the library's.
+//! asked with calls that are not the library's, but for the bug that forges seals.
 
 use crate::files::{Forged, Identity, identity, len};
 use arbitrary::Arbitrary;

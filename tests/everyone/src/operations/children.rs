@@ -97,7 +97,7 @@ pub(super) fn pass_to(thread: &mut Thread) -> Outcome<bool> {
         .output()
         .map_err(why)?;
     if !child.status.success() {
-        // An attacker has changed the file's mode so that only its owner may open it.
+        // No mode that an attacker sets keeps the owner from reading it.
         return Err(format!("cat: {}", String::from_utf8_lossy(&child.stderr)));
     }
     pattern::compare(&child.stdout, &held.expected)?;
