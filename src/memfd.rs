@@ -324,6 +324,7 @@ impl OwnedMemFd {
     /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
     ///
     /// - `EBADF`: the descriptor is not open for writing.
+    /// - `EFBIG`: the end is above `i64::MAX`.
     /// - `EINVAL`: `len` is 0, or `offset` or `len` is above `i64::MAX`. In the latter case no
     ///   call is made.
     /// - `EPERM`: forbidden by [`Seals::WRITE`] or [`Seals::FUTURE_WRITE`].
