@@ -12,12 +12,12 @@ pub(crate) fn count() -> impl Strategy<Value = usize> {
 }
 
 /// A length or an offset: up to some pages, or rarely one that is at the end of all numbers.
-pub(crate) fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![30 => small(), 1 => select(HUGE.to_vec())]
+pub(crate) fn number() -> BoxedStrategy<u64> {
+    prop_oneof![30 => small(), 1 => select(HUGE.to_vec())].boxed()
 }
 
 /// A length or an offset of a file that has some pages.
-pub(crate) fn small() -> impl Strategy<Value = u64> {
+pub(crate) fn small() -> BoxedStrategy<u64> {
     let edges = [
         0,
         1,
@@ -36,6 +36,7 @@ pub(crate) fn small() -> impl Strategy<Value = u64> {
         1 => select(vec![3 * PAGE + 5, 16 * PAGE - 1, 16 * PAGE, 16 * PAGE + 1]),
         1 => 0..4 * PAGE,
     ]
+    .boxed()
 }
 
 const MOST: u64 = i64::MAX as u64;
@@ -49,10 +50,11 @@ const HUGE: [u64; 6] = [
 ];
 
 /// By how much an offset moves.
-pub(crate) fn distance() -> impl Strategy<Value = i64> {
+pub(crate) fn distance() -> BoxedStrategy<i64> {
     prop_oneof![
         20 => -5000_i64..5000,
         20 => select(vec![0, 1, -1, 4096, -4096]),
         1 => select(vec![i64::MAX, i64::MIN, i64::MAX - 4096]),
     ]
+    .boxed()
 }

@@ -112,7 +112,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     prop_oneof![
         6 => any_options().prop_map(What::Create),
         1 => (any_flags(), any_name()).prop_map(|(flags, name)| What::CreateBare { flags, name }),
@@ -123,10 +123,11 @@ fn any_what() -> impl Strategy<Value = What> {
         1 => any::<bool>().prop_map(What::SetCloseOnExec),
         33 => any_operation(),
     ]
+    .boxed()
 }
 
 /// What makes no descriptor, and closes none.
-pub(crate) fn any_operation() -> impl Strategy<Value = What> {
+pub(crate) fn any_operation() -> BoxedStrategy<What> {
     let at = || prop::option::of(edges::number());
     prop_oneof![
         4 => (edges::count(), at()).prop_map(|(len, at)| What::Read { len, at }),
@@ -136,7 +137,7 @@ pub(crate) fn any_operation() -> impl Strategy<Value = What> {
         4 => (any::<u8>(), edges::count(), at())
             .prop_map(|(seed, len, at)| What::WriteAll { seed, len, at }),
         3 => any_seek().prop_map(What::Seek),
-        3 => edges::number().prop_map(What::SetLen),
+        5 => edges::number().prop_map(What::SetLen),
         // Not more than some pages: the kernel would allocate all of them.
         2 => (edges::number(), edges::small()).prop_map(|(at, len)| What::Allocate { at, len }),
         1 => select(vec![i64::MAX as u64, u64::MAX])
@@ -149,11 +150,12 @@ pub(crate) fn any_operation() -> impl Strategy<Value = What> {
         1 => any_errno().prop_map(What::ExplainSeal),
         1 => any_errno().prop_map(What::ExplainWrite),
     ]
+    .boxed()
 }
 
 /// Mostly one that is made: the longest has 249 bytes.
-fn any_name() -> impl Strategy<Value = usize> {
-    prop_oneof![10 => 0_usize..3, 1 => select(vec![248, 249, 250, 251, 4096])]
+fn any_name() -> BoxedStrategy<usize> {
+    prop_oneof![10 => 0_usize..3, 1 => select(vec![248, 249, 250, 251, 4096])].boxed()
 }
 
 pub(crate) fn any_options() -> impl Strategy<Value = Options> {
@@ -178,7 +180,7 @@ pub(crate) fn any_options() -> impl Strategy<Value = Options> {
         )
 }
 
-fn any_flags() -> impl Strategy<Value = MemFdFlags> {
+fn any_flags() -> BoxedStrategy<MemFdFlags> {
     let flags = [
         MemFdFlags::CLOEXEC,
         MemFdFlags::ALLOW_SEALING,
@@ -187,10 +189,10 @@ fn any_flags() -> impl Strategy<Value = MemFdFlags> {
     ];
     let known = prop::sample::subsequence(flags.to_vec(), 0..=flags.len())
         .prop_map(|chosen| chosen.into_iter().collect::<MemFdFlags>());
-    prop_oneof![10 => known, 1 => Just(MemFdFlags::from_bits_retain(0x100))]
+    prop_oneof![10 => known, 1 => Just(MemFdFlags::from_bits_retain(0x100))].boxed()
 }
 
-pub(crate) fn any_seals() -> impl Strategy<Value = Seals> {
+pub(crate) fn any_seals() -> BoxedStrategy<Seals> {
     let all: Vec<_> = Seals::KNOWN.iter().collect();
     // SEAL ends what can happen, so it is rare.
     let some = prop::sample::subsequence(all[1..].to_vec(), 0..=3)
@@ -200,6 +202,7 @@ pub(crate) fn any_seals() -> impl Strategy<Value = Seals> {
         1 => Just(Seals::SEAL),
         1 => Just(Seals::from_bits_retain(0x40)),
     ]
+    .boxed()
 }
 
 fn any_errno() -> impl Strategy<Value = Errno> {
@@ -212,12 +215,13 @@ fn any_errno() -> impl Strategy<Value = Errno> {
     ])
 }
 
-pub(crate) fn any_seek() -> impl Strategy<Value = SeekFrom> {
+pub(crate) fn any_seek() -> BoxedStrategy<SeekFrom> {
     prop_oneof![
         edges::number().prop_map(SeekFrom::Start),
         edges::distance().prop_map(SeekFrom::End),
         edges::distance().prop_map(SeekFrom::Current),
     ]
+    .boxed()
 }
 
 impl Options {

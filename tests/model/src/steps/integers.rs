@@ -60,7 +60,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     (0..MAPS, any_what()).prop_map(|(map, what)| Step { map, what })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     let at = || edges::number().prop_map(|at| at as usize);
     prop_oneof![
         1 => (at(), any::<bool>(), prop::option::of(any::<u16>()), any_order())
@@ -71,13 +71,14 @@ fn any_what() -> impl Strategy<Value = What> {
             .prop_map(|(at, expected)| What::Wait { at, expected }),
         1 => (at(), any::<u32>()).prop_map(|(at, count)| What::Wake { at, count }),
     ]
+    .boxed()
 }
 
 fn any_order() -> impl Strategy<Value = Ordering> {
     select(vec![Relaxed, Acquire, Release, AcqRel, SeqCst])
 }
 
-fn any_change() -> impl Strategy<Value = Change> {
+fn any_change() -> BoxedStrategy<Change> {
     let value = || prop_oneof![Just(1), Just(u64::MAX), any::<u64>()];
     prop_oneof![
         Just(Change::Load),
@@ -86,6 +87,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         value().prop_map(Change::Add),
         (prop::option::of(value()), value()).prop_map(|(is, new)| Change::Exchange(is, new)),
     ]
+    .boxed()
 }
 
 impl Step {

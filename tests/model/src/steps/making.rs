@@ -90,7 +90,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     (0..SEALED, any_what()).prop_map(|(to, what)| Step { to, what })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     let max = || edges::number().prop_map(|max| max as usize);
     let how = || select(vec![How::Verify, How::OfDescriptor, How::OfFile]);
     let copying = prop_oneof![
@@ -112,6 +112,7 @@ fn any_what() -> impl Strategy<Value = What> {
             .prop_map(|(options, seed, len)| What::CreateWith { options, seed, len }),
         1 => (any_options(), max()).prop_map(|(options, len)| What::TryCreateWith { options, len }),
     ]
+    .boxed()
 }
 
 impl Step {

@@ -27,8 +27,9 @@ pub(crate) enum Step {
     Socket(sockets::Step),
 }
 
-/// Any step.
-pub(crate) fn any_step() -> impl Strategy<Value = Step> {
+/// Any step. This is boxed, and so are the choices in it: each choice keeps all that it could have
+/// been, to shrink to that, and otherwise is moved whole, tens of kilobytes for a step.
+pub(crate) fn any_step() -> BoxedStrategy<Step> {
     prop_oneof![
         1 => Just(Step::Compare),
         6 => files::any_step().prop_map(Step::File),
@@ -39,6 +40,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
         2 => streams::any_step().prop_map(Step::Stream),
         2 => sockets::any_step().prop_map(Step::Socket),
     ]
+    .boxed()
 }
 
 /// Whether a step did an operation: what it is about may not be there.

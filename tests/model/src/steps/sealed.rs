@@ -83,7 +83,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     (0..SEALED, any_what()).prop_map(|(sealed, what)| Step { sealed, what })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     let number = || edges::number().prop_map(|number| number as usize);
     let kind = select(vec![Kind::Map, Kind::Copy, Kind::Exec]);
     let of_map = prop_oneof![
@@ -105,6 +105,7 @@ fn any_what() -> impl Strategy<Value = What> {
             .prop_map(|(to, lent, range)| What::MapRange { to, lent, range }),
         4 => (0..MAPS, of_map).prop_map(|(map, what)| What::OfMap { map, what }),
     ]
+    .boxed()
 }
 
 impl Step {

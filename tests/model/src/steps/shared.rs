@@ -47,7 +47,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     (0..MAPS, any_what()).prop_map(|(map, what)| Step { map, what })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     let at = || edges::number().prop_map(|at| at as usize);
     prop_oneof![
         6 => (0..FILES, any_range(), any_how())
@@ -59,9 +59,10 @@ fn any_what() -> impl Strategy<Value = What> {
         3 => (0..FILES, at()).prop_map(|(file, len)| What::Grow { file, len }),
         1 => Just(What::Collapse),
     ]
+    .boxed()
 }
 
-pub(crate) fn any_range() -> impl Strategy<Value = (Bound<usize>, Bound<usize>)> {
+pub(crate) fn any_range() -> BoxedStrategy<(Bound<usize>, Bound<usize>)> {
     let bound = || {
         let number = || edges::number().prop_map(|number| number as usize);
         prop_oneof![
@@ -81,6 +82,7 @@ pub(crate) fn any_range() -> impl Strategy<Value = (Bound<usize>, Bound<usize>)>
         1 => pages,
         2 => (bound(), bound()),
     ]
+    .boxed()
 }
 
 fn any_how() -> impl Strategy<Value = How> {

@@ -76,7 +76,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     (0..SOCKETS, any_what()).prop_map(|(pair, what)| Step { pair, what })
 }
 
-fn any_what() -> impl Strategy<Value = What> {
+fn any_what() -> BoxedStrategy<What> {
     let len = || select(vec![1_usize, 2, 64, 4096]);
     let max = || select(vec![0, 1, 4096, usize::MAX]);
     prop_oneof![
@@ -91,6 +91,7 @@ fn any_what() -> impl Strategy<Value = What> {
             .prop_map(|(sealed, max, waits)| What::ReceiveSealed { sealed, max, waits }),
         2 => (len(), 0..FILES).prop_map(|(room, file)| What::ReceiveBytes { room, file }),
     ]
+    .boxed()
 }
 
 impl Step {

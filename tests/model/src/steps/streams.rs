@@ -95,14 +95,15 @@ pub(crate) struct ReaderPair {
     has_buffer: bool,
 }
 
-pub(crate) fn any_step() -> impl Strategy<Value = Step> {
+pub(crate) fn any_step() -> BoxedStrategy<Step> {
     prop_oneof![
         (0..WRITERS, any_writing()).prop_map(|(writer, what)| Step::Write { writer, what }),
         (0..READERS, any_reading()).prop_map(|(reader, what)| Step::Read { reader, what }),
     ]
+    .boxed()
 }
 
-fn any_writing() -> impl Strategy<Value = Writing> {
+fn any_writing() -> BoxedStrategy<Writing> {
     prop_oneof![
         2 => (any_options(), edges::count(), edges::count())
             .prop_map(|(options, capacity, buffer)| Writing::Open { options, capacity, buffer }),
@@ -112,9 +113,10 @@ fn any_writing() -> impl Strategy<Value = Writing> {
         2 => (0..SEALED).prop_map(|to| Writing::Finish { to }),
         1 => Just(Writing::Drop),
     ]
+    .boxed()
 }
 
-fn any_reading() -> impl Strategy<Value = Reading> {
+fn any_reading() -> BoxedStrategy<Reading> {
     prop_oneof![
         3 => (0..SEALED, edges::count())
             .prop_map(|(sealed, buffer)| Reading::Open { sealed, buffer }),
@@ -124,6 +126,7 @@ fn any_reading() -> impl Strategy<Value = Reading> {
         2 => any_seek().prop_map(Reading::Seek),
         1 => Just(Reading::Drop),
     ]
+    .boxed()
 }
 
 impl Step {
