@@ -168,6 +168,17 @@ impl Open {
         Ok(room)
     }
 
+    /// Whether anything at all can be written.
+    pub(crate) fn may_write(&self) -> Result<(), Errno> {
+        if !self.writes {
+            return Err(Errno::EBADF);
+        }
+        if self.file().seals.intersects(NO_WRITE) {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
     pub(crate) fn write_all(
         &self,
         rules: &Rules,

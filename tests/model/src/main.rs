@@ -13,6 +13,7 @@ mod edges;
 mod file;
 mod left;
 mod mapping;
+mod queue;
 mod rules;
 mod runs;
 mod sealing;

@@ -20,7 +20,7 @@ pub(crate) enum Wrong {
     SharedCopy,
     /// A reader that moves its position is at the start.
     SeekRewinds,
-    /// Receiving bytes takes the next message too.
+    /// Receiving takes the next message too.
     LosesMessages,
 }
 

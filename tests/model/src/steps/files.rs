@@ -81,6 +81,8 @@ pub(crate) enum What {
     SealForReaders,
     ExplainSeal(Errno),
     ExplainWrite(Errno),
+    /// What never changes: the size of its pages, and where its path leads.
+    Ask,
 }
 
 /// How `MemFdOptions` makes a file.
@@ -149,6 +151,7 @@ pub(crate) fn any_operation() -> BoxedStrategy<What> {
         1 => Just(What::SealForReaders),
         1 => any_errno().prop_map(What::ExplainSeal),
         1 => any_errno().prop_map(What::ExplainWrite),
+        1 => Just(What::Ask),
     ]
     .boxed()
 }
@@ -469,6 +472,13 @@ pub(crate) fn operate(what: &What, real: &OwnedMemFd, open: &Open, rules: &Rules
                 real.explain_write_error(errno),
                 open.explain_write_error(errno)
             );
+        }
+        What::Ask => {
+            prop_assert_eq!(real.page_size(), Ok(rules.behaviour.page));
+            let path = real.proc_path();
+            let opened = rustix::fs::stat(&*path).map(|stat| (stat.st_dev, stat.st_ino));
+            let own = rustix::fs::fstat(real).map(|stat| (stat.st_dev, stat.st_ino));
+            prop_assert_eq!(opened, own);
         }
         What::Create(_)
         | What::CreateBare { .. }

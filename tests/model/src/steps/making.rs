@@ -18,7 +18,11 @@ use owned_memfd::{
     fd::{AsFd, OwnedFd},
 };
 use proptest::{prelude::*, prop_assert, prop_assert_eq, sample::select};
-use rustix::fs::{Mode, OFlags};
+use std::{
+    env,
+    fs::{self, File},
+    io, process,
+};
 
 /// A step whose sealed file, if there is one, comes to this place.
 #[derive(Clone, Debug)]
@@ -46,7 +50,8 @@ enum What {
         file: usize,
         max: usize,
     },
-    CopyOfProc {
+    CopyOf {
+        source: Source,
         max: usize,
         how: Copying,
     },
@@ -79,7 +84,16 @@ enum How {
     OfFile,
 }
 
-/// How a file that is no memory file is copied.
+/// A file that is no memory file.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// It says that it is empty, and is not.
+    Proc,
+    /// One with a name in a directory, until it is there.
+    Regular { seed: u8, len: usize },
+}
+
+/// How such a file is copied.
 #[derive(Clone, Copy, Debug)]
 enum Copying {
     VerifyOrCopy,
@@ -93,6 +107,10 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
 fn any_what() -> BoxedStrategy<What> {
     let max = || edges::number().prop_map(|max| max as usize);
     let how = || select(vec![How::Verify, How::OfDescriptor, How::OfFile]);
+    let source = prop_oneof![
+        Just(Source::Proc),
+        (any::<u8>(), edges::count()).prop_map(|(seed, len)| Source::Regular { seed, len }),
+    ];
     let copying = prop_oneof![
         Just(Copying::VerifyOrCopy),
         any_options().prop_map(Copying::CopyFromFile)
@@ -103,7 +121,8 @@ fn any_what() -> BoxedStrategy<What> {
         1 => (0..FILES, max(), how())
             .prop_map(|(file, max, how)| What::VerifyLent { file, max, how }),
         2 => (0..FILES, max()).prop_map(|(file, max)| What::VerifyOrCopy { file, max }),
-        1 => (max(), copying).prop_map(|(max, how)| What::CopyOfProc { max, how }),
+        2 => (source, max(), copying)
+            .prop_map(|(source, max, how)| What::CopyOf { source, max, how }),
         2 => (any_options(), any::<u8>(), edges::count())
             .prop_map(|(options, seed, len)| What::CopyFromSlice { options, seed, len }),
         2 => (any_options(), 0..FILES, max())
@@ -139,8 +158,8 @@ impl Step {
                 let model = sealing::verify(state.rules, open, max);
                 prop_assert_eq!(real.map(|lent| lent.len() as u64), model);
             }
-            What::CopyOfProc { max, how } => {
-                state.sealed[self.to] = copy_of_proc(state.rules, max, how)?;
+            What::CopyOf { source, max, how } => {
+                state.sealed[self.to] = source.copy(state.rules, max, how)?;
             }
             What::CopyFromFile { options, file, max } => {
                 let Some(Descriptor { real, open, .. }) = &state.files[file] else {
@@ -316,35 +335,63 @@ fn bearable(max: usize, source: &Open) -> usize {
     }
 }
 
-/// A copy of a file that says that it is empty, and is not.
-fn copy_of_proc(rules: &Rules, max: usize, how: Copying) -> Verdict<Option<SealedPair>> {
-    const PATH: &str = "/proc/sys/kernel/ostype";
-
-    let content =
-        std::fs::read(PATH).map_err(|error| TestCaseError::fail(format!("{PATH}: {error}")))?;
-    let source = rustix::fs::open(PATH, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let source = source.map_err(|error| TestCaseError::fail(format!("{PATH}: {error}")))?;
-    // One more byte than may be there is read.
-    let fits = sealing::check_len(content.len().min(max.saturating_add(1)) as u64, max);
-    match how {
-        Copying::VerifyOrCopy => {
-            let real = SealedMemFd::verify_or_copy(source.into(), max);
-            let real = real.map_err(|error| CreateError::from(error.kind()));
-            let model = fits
-                .map_err(CreateError::from)
-                .and_then(|_| sealing::sealed(Options::DEFAULT.create(rules), &content));
-            SealedPair::of(real, model, false)
-        }
-        Copying::CopyFromFile(options) => {
-            let source = OwnedFd::from(source);
-            let real = options
-                .real()
-                .copy_from_file(options.name().as_str(), &source, max);
-            let model = options.create_sealable(rules).and_then(|file| {
+impl Source {
+    /// A copy of it that is sealed.
+    fn copy(self, rules: &Rules, max: usize, how: Copying) -> Verdict<Option<SealedPair>> {
+        let (source, content) = self
+            .open()
+            .map_err(|error| TestCaseError::fail(format!("{self:?}: {error}")))?;
+        let (found, is_known) = match self {
+            // One more byte than may be there is read.
+            Self::Proc => (content.len().min(max.saturating_add(1)), false),
+            Self::Regular { len, .. } => (len, true),
+        };
+        let fits = sealing::check_len(found as u64, max).map_err(CreateError::from);
+        // What is too long by its length is not copied.
+        let model = |options: Options| {
+            if is_known {
                 fits?;
-                sealing::sealed(Ok(file), &content)
-            });
-            SealedPair::of(real, model, options.inherits())
+            }
+            let file = options.create_sealable(rules)?;
+            fits?;
+            sealing::sealed(Ok(file), &content)
+        };
+        match how {
+            Copying::VerifyOrCopy => {
+                let real = SealedMemFd::verify_or_copy(source, max);
+                let real = real.map_err(|error| CreateError::from(error.kind()));
+                SealedPair::of(real, model(Options::DEFAULT), false)
+            }
+            Copying::CopyFromFile(options) => {
+                let name = options.name();
+                let real = options.real().copy_from_file(name.as_str(), &source, max);
+                SealedPair::of(real, model(options), options.inherits())
+            }
         }
     }
+
+    /// Opens it, and returns what is in it.
+    fn open(self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        const PROC: &str = "/proc/sys/kernel/ostype";
+
+        let (file, content) = match self {
+            Self::Proc => (File::open(PROC)?, fs::read(PROC)?),
+            Self::Regular { seed, len } => {
+                let content = content(seed, len);
+                let directory = env::temp_dir();
+                fs::create_dir_all(&directory)?;
+                let path = directory.join(format!("owned-memfd-model-{}", process::id()));
+                fs::write(&path, &content)?;
+                let file = File::open(&path);
+                fs::remove_file(&path)?;
+                (file?, content)
+            }
+        };
+        Ok((ours(rustix::fd::OwnedFd::from(file)), content))
+    }
+}
+
+/// A descriptor of std's as the library has it, which is the same with the feature `std`.
+fn ours(fd: impl Into<OwnedFd>) -> OwnedFd {
+    fd.into()
 }

@@ -1,6 +1,7 @@
 //! The steps: each does one operation of the library, and the same in the model, and compares what
 //! both return. A module for each part of the library has its steps and how they are chosen.
 
+mod between;
 mod files;
 mod integers;
 mod making;
@@ -19,6 +20,7 @@ pub(crate) enum Step {
     /// where it was when others are left out.
     Compare,
     File(files::Step),
+    Between(between::Step),
     Shared(shared::Step),
     Integer(integers::Step),
     Make(making::Step),
@@ -33,6 +35,7 @@ pub(crate) fn any_step() -> BoxedStrategy<Step> {
     prop_oneof![
         1 => Just(Step::Compare),
         6 => files::any_step().prop_map(Step::File),
+        1 => between::any_step().prop_map(Step::Between),
         3 => shared::any_step().prop_map(Step::Shared),
         1 => integers::any_step().prop_map(Step::Integer),
         2 => making::any_step().prop_map(Step::Make),
@@ -54,6 +57,7 @@ impl Step {
                 Ok(false)
             }
             Self::File(step) => step.take(state),
+            Self::Between(step) => step.take(state),
             Self::Shared(step) => step.take(state),
             Self::Integer(step) => step.take(state),
             Self::Make(step) => step.take(state),
