@@ -98,7 +98,7 @@ impl Queue {
                 _ => "TimedOut",
             });
         };
-        if self.kind == Kind::Stream {
+        if self.kind == Kind::Stream && !rules.is(Wrong::KeepsApart) {
             self.glue(&mut message, room);
         }
         if rules.is(Wrong::LosesMessages) {

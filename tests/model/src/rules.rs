@@ -22,10 +22,14 @@ pub(crate) enum Wrong {
     SeekRewinds,
     /// Receiving takes the next message too.
     LosesMessages,
+    /// A stream keeps messages apart.
+    KeepsApart,
+    /// Copying leaves the offset of the source where it was.
+    CopyStays,
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::OwnOffset,
         Self::KeepsWhatIsCut,
         Self::OpenForSeals,
@@ -34,6 +38,8 @@ impl Wrong {
         Self::SharedCopy,
         Self::SeekRewinds,
         Self::LosesMessages,
+        Self::KeepsApart,
+        Self::CopyStays,
     ];
 }
 

@@ -146,6 +146,10 @@ pub(crate) const MOST: usize = 256 << 10;
 const END: u64 = 16 << 10;
 
 impl Descriptor {
+    #[allow(
+        clippy::seek_from_current,
+        reason = "std's `stream_position` is not there without std"
+    )]
     fn compare(&self) -> Verdict {
         let Self { real, open, .. } = self;
         prop_assert_eq!(real.close_on_exec(), Ok(self.close_on_exec));

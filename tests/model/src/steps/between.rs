@@ -4,7 +4,7 @@ use super::Done;
 use crate::{
     edges,
     file::{At, Open},
-    rules::Rules,
+    rules::{Rules, Wrong},
     state::{Descriptor, FILES, MOST, State, Verdict},
 };
 use owned_memfd::{Seals, TransferError, fd::AsRawFd};
@@ -98,6 +98,11 @@ fn copy(
         let cause = target.explain_transfer(errno);
         return Some(Err(TransferError { done: 0, cause }));
     }
-    let bytes = source.read(count as usize, At::Offset).ok()?;
+    let from = if rules.is(Wrong::CopyStays) {
+        At::Position(source.offset())
+    } else {
+        At::Offset
+    };
+    let bytes = source.read(count as usize, from).ok()?;
     Some(target.write_all(rules, &bytes, At::Offset).map(|()| count))
 }

@@ -9,6 +9,8 @@ mod sealed;
 mod shared;
 pub(crate) mod sockets;
 pub(crate) mod streams;
+#[cfg(feature = "std")]
+mod traits;
 
 use crate::state::{State, Verdict};
 use proptest::prelude::*;
@@ -21,6 +23,8 @@ pub(crate) enum Step {
     Compare,
     File(files::Step),
     Between(between::Step),
+    #[cfg(feature = "std")]
+    Traits(traits::Step),
     Shared(shared::Step),
     Integer(integers::Step),
     Make(making::Step),
@@ -32,7 +36,7 @@ pub(crate) enum Step {
 /// Any step. This is boxed, and so are the choices in it: each choice keeps all that it could have
 /// been, to shrink to that, and otherwise is moved whole, tens of kilobytes for a step.
 pub(crate) fn any_step() -> BoxedStrategy<Step> {
-    prop_oneof![
+    let steps = prop_oneof![
         1 => Just(Step::Compare),
         6 => files::any_step().prop_map(Step::File),
         1 => between::any_step().prop_map(Step::Between),
@@ -43,7 +47,10 @@ pub(crate) fn any_step() -> BoxedStrategy<Step> {
         2 => streams::any_step().prop_map(Step::Stream),
         2 => sockets::any_step().prop_map(Step::Socket),
     ]
-    .boxed()
+    .boxed();
+    #[cfg(feature = "std")]
+    let steps = prop_oneof![20 => steps, 1 => traits::any_step().prop_map(Step::Traits)].boxed();
+    steps
 }
 
 /// Whether a step did an operation: what it is about may not be there.
@@ -58,6 +65,8 @@ impl Step {
             }
             Self::File(step) => step.take(state),
             Self::Between(step) => step.take(state),
+            #[cfg(feature = "std")]
+            Self::Traits(step) => step.take(state),
             Self::Shared(step) => step.take(state),
             Self::Integer(step) => step.take(state),
             Self::Make(step) => step.take(state),

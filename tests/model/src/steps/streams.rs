@@ -139,6 +139,10 @@ impl Step {
 }
 
 impl Writing {
+    #[allow(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is for one lifetime of a writer only"
+    )]
     fn take(&self, state: &mut State<'_>, place: usize) -> Verdict<Done> {
         let rules = state.rules;
         if let Self::Open {
