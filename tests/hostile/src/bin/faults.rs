@@ -9,7 +9,8 @@
 //! all such calls from then on.
 
 use hostile::{
-    faults::Examination, injections, operations, orders::Orders, trial::Operation, wrong,
+    faults::Examination, injections, operations, orders::Orders, program::run_from_memory,
+    trial::Operation, wrong,
 };
 use std::{
     env,
@@ -29,13 +30,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments[..] {
+    let result = run_from_memory().map_err(Failure::from);
+    let result = result.and_then(|()| match arguments[..] {
         [] => all(false, ""),
         ["--full"] => all(true, ""),
         [name] => all(false, name),
         ["--full", name] => all(true, name),
         [name, ref faults @ ..] => one(name, faults),
-    };
+    });
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
