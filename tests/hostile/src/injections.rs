@@ -6,13 +6,15 @@
 //! - *Lies* are results that are not true. Sandboxes tell them: a seccomp filter makes a call
 //!   return 0 without doing it, a supervisor ends in the middle of a call, and a kernel in user
 //!   space, such as gVisor, ignores flags that it does not know. After some, the library takes the
-//!   kernel's word for what it says, and nothing is asked of the file: [`Injected::Trusted`].
+//!   kernel's word for what it says, and nothing is asked of the file: [`Injected::Trusted`]. After
+//!   others, nobody knows of the descriptors that the call made: [`Injected::Hidden`].
 //! - A *step* of another process's is one: it has mounted another file where a path leads.
 //!
 //! What memory safety rests on is never lied about: that a read wrote as many bytes as it says,
-//! that a descriptor or a mapping that is returned is new, and that a structure is written.
+//! that a descriptor or a mapping that is returned is new, and that a structure is written. So no
+//! control message is longer than it was: what comes after its end would be taken for descriptors.
 
-use crate::orders::Injected::{self, Lie, Short, Step, Trusted};
+use crate::orders::Injected::{self, Hidden, Lie, Short, Step, Trusted};
 use Effect::{Argument, Control, Instead, Message, Part, Path, Result, Written};
 use nix::{errno::Errno, libc};
 use std::{ffi::CStr, mem::offset_of};
@@ -78,6 +80,11 @@ impl Injection {
 
     const fn trusted(name: &'static str, effect: Effect) -> Self {
         let kind = Trusted;
+        Self { name, kind, effect }
+    }
+
+    const fn hidden(name: &'static str, effect: Effect) -> Self {
+        let kind = Hidden;
         Self { name, kind, effect }
     }
 

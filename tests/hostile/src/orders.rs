@@ -24,10 +24,19 @@ pub enum Injected {
     Lie,
     /// It said what is not true, where the library takes the kernel's word for it.
     Trusted,
+    /// It made descriptors and did not say so. Nobody can close what nobody knows of.
+    Hidden,
     /// Before it, another process has done something that changes no byte and no length.
     Step,
     /// Before it, another process may have changed the bytes or the length of a file.
     Change,
+}
+
+impl Injected {
+    /// Whether the kernel said what is not true.
+    pub(crate) fn is_lie(self) -> bool {
+        matches!(self, Self::Lie | Self::Trusted | Self::Hidden)
+    }
 }
 
 /// How many different things happen to the calls of one trial at most.
@@ -87,6 +96,7 @@ impl Orders {
             Injected::Trusted => -3,
             Injected::Step => -4,
             Injected::Change => -5,
+            Injected::Hidden => -6,
         };
         for slot in &self.injected {
             let there = slot.load(Relaxed);
@@ -109,14 +119,19 @@ impl Orders {
             -3 => Injected::Trusted,
             -4 => Injected::Step,
             -5 => Injected::Change,
+            -6 => Injected::Hidden,
             errno => Injected::Error(errno),
         })
     }
 
     /// Whether the kernel was made to say what is not true.
     pub(crate) fn has_lie(&self) -> bool {
-        let is_lie = |what| matches!(what, Injected::Lie | Injected::Trusted);
-        self.injected().any(is_lie)
+        self.injected().any(Injected::is_lie)
+    }
+
+    /// Whether there may be descriptors of which the library does not know.
+    pub(crate) fn has_hidden(&self) -> bool {
+        self.injected().any(|what| what == Injected::Hidden)
     }
 
     /// Says that a mapping may have stayed.

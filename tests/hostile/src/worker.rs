@@ -8,7 +8,7 @@ use nix::unistd::alarm;
 use std::{
     any::Any,
     collections::BTreeSet,
-    fs, io,
+    fs, io, mem,
     panic::{self, AssertUnwindSafe},
     process,
 };
@@ -19,11 +19,13 @@ pub(crate) fn run(operation: Operation, orders: &'static Orders) -> ! {
     panic::set_hook(Box::new(|panic| {
         orders.report(&format!("panicked: {panic}"));
     }));
+    // Nothing is kept between two trials, so what is there after one is there before the next.
+    let mut kept = Kept::now().unwrap_or_default();
     loop {
         Marker::Ready.stop();
         // Whatever the trial waits for, it ends: this signal is not handled.
         alarm::set(orders.seconds());
-        match panic::catch_unwind(AssertUnwindSafe(|| trial(operation, orders))) {
+        match panic::catch_unwind(AssertUnwindSafe(|| trial(operation, orders, &mut kept))) {
             Ok(Ok(())) => {}
             Ok(Err(broken)) => orders.report(&broken),
             // The hook has said it.
@@ -36,20 +38,22 @@ pub(crate) fn run(operation: Operation, orders: &'static Orders) -> ! {
     }
 }
 
-fn trial(operation: Operation, orders: &'static Orders) -> Verdict {
-    let before = Kept::now().map_err(|error| error.to_string())?;
-    let mut trial = Trial::new(orders);
-    let verdict = (operation.run)(&mut trial);
-    // What the library says after a lie may be wrong, and it may not know what it has.
-    if orders.has_lie() && !orders.is_unsound() {
+fn trial(operation: Operation, orders: &'static Orders, kept: &mut Kept) -> Verdict {
+    let verdict = (operation.run)(&mut Trial::new(orders));
+    // What the library says after a lie may be wrong.
+    if orders.is_unsound() || !orders.has_lie() {
+        verdict?;
+    }
+    let after = Kept::now().map_err(|error| error.to_string())?;
+    let before = mem::replace(kept, after);
+    if orders.has_hidden() {
         return Ok(());
     }
-    verdict?;
-    let after = Kept::now().map_err(|error| error.to_string())?;
-    before.is_all(&after, orders.kept())
+    before.is_all(kept, orders.kept())
 }
 
 /// What a trial must not leave behind.
+#[derive(Default)]
 struct Kept {
     descriptors: BTreeSet<String>,
     /// The lines of /proc/self/maps that are of files.

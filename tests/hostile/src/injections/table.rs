@@ -586,15 +586,15 @@ pub const ROWS: &[Row] = &[
             less!(Part),
             END,
             MORE,
-            UNTOLD,
             &[
-                Injection::lie("no-control", Message(CONTROL_LEN, |_| 0)),
-                Injection::lie(
+                Injection::hidden("untold", Result(|_| -i64::from(EINTR))),
+                Injection::hidden("no-control", Message(CONTROL_LEN, |_| 0)),
+                Injection::hidden(
                     "cut-control",
                     Message(CONTROL_LEN, |len| len.saturating_sub(4)),
                 ),
-                Injection::lie("odd-control", Message(CONTROL_LEN, |_| 17)),
-                Injection::lie("endless-control", Message(CONTROL_LEN, |_| u64::MAX)),
+                Injection::hidden("odd-control", Message(CONTROL_LEN, |_| 17)),
+                Injection::hidden("endless-control", Message(CONTROL_LEN, |_| u64::MAX)),
                 Injection::lie(
                     "control-cut",
                     Message(FLAGS, |flags| flags | libc::MSG_CTRUNC as u64),
@@ -603,9 +603,9 @@ pub const ROWS: &[Row] = &[
                     "bytes-cut",
                     Message(FLAGS, |flags| flags | libc::MSG_TRUNC as u64),
                 ),
-                Injection::lie("no-message", Control(0, |_| 0)),
-                Injection::lie("half-message", Control(0, |len| len - 2)),
-                Injection::lie("other-message", Control(8, |_| 0x7f_0000_007f)),
+                Injection::hidden("no-message", Control(0, |_| 0)),
+                Injection::hidden("half-message", Control(0, |len| len - 2)),
+                Injection::hidden("other-message", Control(8, |_| 0x7f_0000_007f)),
             ],
         ],
     ),

@@ -27,6 +27,9 @@ use std::{fs::File, os::fd::IntoRawFd, sync::LazyLock};
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = Operation> {
+    // Once for all workers, which are forks of this process.
+    LazyLock::force(&LARGE);
+    LazyLock::force(&PAGE);
     let lists: &[&[Operation]] = &[
         memfd::OPERATIONS,
         transfer::OPERATIONS,

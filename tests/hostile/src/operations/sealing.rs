@@ -103,9 +103,10 @@ fn copy_inherited(trial: &mut Trial) -> Verdict {
 }
 
 /// What a machine without such pages, or with none that are free, returns.
-const NO_HUGE_PAGES: [Named; 2] = [
+const NO_HUGE_PAGES: [Named; 3] = [
     Named::Always(Errno::ENODEV, "this machine has no huge pages of 2 MiB"),
     Named::Always(Errno::ENOSPC, "no huge pages are free"),
+    Named::Fault(Errno::ENOMEM, "they were not made ready, and none are free"),
 ];
 
 fn is_made_on_huge_pages(trial: &Trial, made: Result<SealedMemFd, CreateError>) -> Verdict {
