@@ -54,7 +54,11 @@ const AFTER_A_LIE: &[(Errno, &str)] = &[
     (Errno::EFBIG, "the length is more than was allowed"),
     (Errno::ENODEV, "the file system is another one"),
     (Errno::ENOSPC, "nothing was written"),
-    (Errno::EIO, "nothing was read"),
+    (
+        Errno::EIO,
+        "nothing was read, or more than there is room for",
+    ),
+    (Errno::ESTALE, "the handle is of another file"),
     (Errno::ENOEXEC, "the program is not whole"),
     (Errno::EPIPE, "the connection has ended"),
     (Errno::EMSGSIZE, "the message was cut"),

@@ -44,6 +44,10 @@ fn is_injected(trial: &Trial, error: &std::io::Error) -> Verdict {
 }
 
 #[cfg(not(feature = "std"))]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "as above, where it is not so small"
+)]
 fn is_injected(trial: &Trial, error: &owned_memfd::Errno) -> Verdict {
     trial.explains(*error, &[])
 }
