@@ -13,11 +13,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-steps=50000 elsewhere=5000 others=("${cpus[1]}") kernels=x86_64-6.12
+steps=50000 emulated=5000 booted=2000 others=("${cpus[1]}") kernels=x86_64-6.12
 seed=0x$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 while [ $# -gt 0 ]; do
     case $1 in
-    --full) steps=4000000 elsewhere=100000 others=("${cpus[@]:1}") kernels=required ;;
+    --full)
+        # A kernel is booted for some minutes at most.
+        steps=4000000 emulated=100000 booted=20000 others=("${cpus[@]:1}") kernels=required
+        ;;
     --seed)
         seed=${2:?}
         shift
@@ -73,7 +76,7 @@ summary="$sum steps on this machine"
 for cpu in "${others[@]}"; do
     sum=0
     static "$cpu"
-    taken "${emulator[$cpu]}" "$program" --steps "$elsewhere"
+    taken "${emulator[$cpu]}" "$program" --steps "$emulated"
     summary+=", $sum on ${cpu%%[-g]*}"
 done
 
@@ -84,7 +87,7 @@ for cpu in "${cpus[@]}"; do
     cp "$program" "$boot/${debian[$cpu]}/program"
 done
 # QEMU ends with the program that started it.
-"$scratch/kernels" "$boot" 'model: ' --steps "$elsewhere" --seed "$seed" >"$scratch/booted" 2>"$log" &
+"$scratch/kernels" "$boot" 'model: ' --steps "$booted" --seed "$seed" >"$scratch/booted" 2>"$log" &
 trap 'kill "$!"; wait "$!" || true; exit 130' INT TERM
 wait "$!" || {
     cat "$scratch/booted" >>"$log"
