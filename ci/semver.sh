@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
+tool semver-checks 0.51.0
 shallow=$(git rev-parse --is-shallow-repository 2>"$log") || stop "git knows this repository; if it belongs to another user: git config --global --add safe.directory '$PWD'"
 [ "$shallow" = false ] || stop 'the history is there: git fetch --unshallow --tags'
 tag=$(git tag --merged HEAD --sort -version:refname --list 'v[0-9]*' 2>"$log" | head -n 1) || stop git tag
@@ -16,7 +17,6 @@ if [ -z "$tag" ]; then
     exit
 fi
 
-tool semver-checks 0.51.0
 read_features
 export CARGO_TARGET_DIR
 CARGO_TARGET_DIR=$(target_directory)/semver

@@ -4,7 +4,7 @@ use crate::{Files, Violation, check, read};
 use std::path::Path;
 
 /// What nothing is to be said about, the traps included.
-const CLEAN: [(&str, &str); 14] = [
+const CLEAN: [(&str, &str); 16] = [
     ("Cargo.toml", "[package]\nname = \"owned-memfd\"\n"),
     (
         "arch/mod.rs",
@@ -150,8 +150,16 @@ macro_rules! calls {
         "fn main() { let lost = 1; errno.name(\"more\"); vec![Bytes::bytes(lost)]; }\n",
     ),
     (
-        "tests/hostile/src/operations/files.rs",
-        "fn f(trial: &mut Trial) { trial.call(|| { x.name(); vec![Bytes::bytes(1)] }); g.prepared(); }
+        "tests/hostile/src/operations/memfd.rs",
+        "fn f(trial: &mut Trial) { trial.call(|| vec![Bytes::bytes(1)]); }\n",
+    ),
+    (
+        "tests/hostile/src/operations/values.rs",
+        "fn f(trial: &mut Trial) { trial.call(|| { x.name(); }); }\n",
+    ),
+    (
+        "tests/hostile/src/operations/with_std.rs",
+        "fn f(trial: &mut Trial) { g.prepared(); }
 fn of_std(trial: &mut Trial) -> Verdict { trial.judge(trial.call(with_std::of_std), &[]) }\n",
     ),
 ];
@@ -243,10 +251,12 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
     ("src/memfd.rs", "pub fn more() {}", "`more` is public, but not called"),
     ("src/memfd.rs", "impl X { pub fn name(&self) {} }", "often enough for all that have this name"),
     // Public functions that no trial calls.
-    ("src/with_std.rs", "pub fn lost() {}", "`lost` is public, but not called in tests/hostile/src/operations/"),
-    ("src/with_std.rs", "pub fn prepared() {}", "`prepared` is public, but not called in tests/hostile/src/operations/"),
+    ("src/with_std.rs", "pub fn lost() {}", "`lost` is public, but not called in a `trial.call(…)` of tests/hostile/src/operations/with_std.rs"),
+    ("src/with_std.rs", "pub fn prepared() {}", "`prepared` is public, but not called in a `trial.call(…)`"),
+    ("src/with_std/more.rs", "pub fn name() {}", "`name` is public, but not called in a `trial.call(…)`"),
+    ("src/memfd.rs", "pub fn name() {}", "`name` is public, but not called in a `trial.call(…)` of tests/hostile/src/operations/memfd.rs"),
     ("src/with_std.rs", "pub fn of_std() {}", "often enough for all that have this name"),
-    ("src/memfd.rs", "pub fn lost() {}", "`lost` is public, but not called in tests/hostile/src/operations/"),
+    ("src/memfd.rs", "pub fn lost() {}", "`lost` is public, but not called in a `trial.call(…)` of tests/hostile/src/operations/memfd.rs"),
     // CPUs, symbols, tests.
     ("src/memfd.rs", "#[cfg(target_arch = \"x86_64\")] fn f() {}", "names a CPU"),
     ("src/memfd.rs", "fn f() { if cfg!(target_arch = \"x86_64\") {} }", "names a CPU"),

@@ -7,10 +7,11 @@ use super::{
 use libc::{
     E2BIG, EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EBADMSG, EBUSY,
     ECONNREFUSED, ECONNRESET, EDEADLK, EDESTADDRREQ, EDQUOT, EEXIST, EFAULT, EFBIG, EHWPOISON,
-    EINTR, EINVAL, EIO, EISCONN, EISDIR, ELIBBAD, ELOOP, EMFILE, EMSGSIZE, ENAMETOOLONG, ENFILE,
-    ENOBUFS, ENODATA, ENODEV, ENOENT, ENOEXEC, ENOKEY, ENOLCK, ENOMEM, ENOPROTOOPT, ENOSPC, ENOSYS,
-    ENOTCONN, ENOTDIR, ENOTSOCK, ENOTTY, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM, EPIPE,
-    EPROTONOSUPPORT, ERANGE, EROFS, ESPIPE, ESRCH, ESTALE, ETIMEDOUT, ETXTBSY, EXDEV,
+    EINTR, EINVAL, EIO, EISCONN, EISDIR, EKEYREJECTED, ELIBBAD, ELOOP, EMFILE, EMSGSIZE,
+    ENAMETOOLONG, ENFILE, ENOBUFS, ENODATA, ENODEV, ENOENT, ENOEXEC, ENOKEY, ENOLCK, ENOMEM,
+    ENOPKG, ENOPROTOOPT, ENOSPC, ENOSYS, ENOTCONN, ENOTDIR, ENOTSOCK, ENOTTY, ENXIO, EOPNOTSUPP,
+    EOVERFLOW, EPERM, EPIPE, EPROTONOSUPPORT, EPROTOTYPE, ERANGE, EROFS, ESPIPE, ESRCH, ESTALE,
+    ETIMEDOUT, ETOOMANYREFS, ETXTBSY, EXDEV,
 };
 
 const FCNTL: &[i32] = &[
@@ -67,13 +68,19 @@ const SEND: &[i32] = &[
     EINTR,
     EINVAL,
     EISCONN,
+    ELOOP,
     EMSGSIZE,
+    ENAMETOOLONG,
     ENOBUFS,
+    ENOENT,
     ENOMEM,
     ENOTCONN,
+    ENOTDIR,
     ENOTSOCK,
     EOPNOTSUPP,
     EPIPE,
+    EPROTOTYPE,
+    ETOOMANYREFS,
 ];
 const EXECUTE: &[i32] = &[
     E2BIG,
@@ -198,7 +205,7 @@ pub const ROWS: &[Row] = &[
     row(
         "memfd_create",
         libc::SYS_memfd_create,
-        &[EFAULT, EINVAL, EMFILE, ENFILE, ENOMEM, EPERM],
+        &[EACCES, EFAULT, EINVAL, EMFILE, ENFILE, ENOMEM, EPERM],
         &[&[
             // gVisor before it knew them.
             Injection::lie("no-exec-flags", Argument(1, |flags| flags & !0x18)),
@@ -575,6 +582,7 @@ pub const ROWS: &[Row] = &[
             EAGAIN,
             EBADF,
             ECONNREFUSED,
+            ECONNRESET,
             EFAULT,
             EINTR,
             EINVAL,
@@ -664,7 +672,21 @@ pub const ROWS: &[Row] = &[
         "finit_module",
         libc::SYS_finit_module,
         &[
-            EBADF, EBADMSG, EBUSY, EEXIST, EFAULT, EFBIG, EINVAL, ENOEXEC, ENOKEY, ENOMEM, EPERM,
+            EACCES,
+            EBADF,
+            EBADMSG,
+            EBUSY,
+            EEXIST,
+            EFAULT,
+            EFBIG,
+            EINVAL,
+            EKEYREJECTED,
+            ENOENT,
+            ENOEXEC,
+            ENOKEY,
+            ENOMEM,
+            ENOPKG,
+            EPERM,
             ETXTBSY,
         ],
         &[UNDONE],
@@ -672,14 +694,28 @@ pub const ROWS: &[Row] = &[
     row(
         "kexec_file_load",
         libc::SYS_kexec_file_load,
-        &[EADDRNOTAVAIL, EBADF, EBUSY, EINVAL, ENOEXEC, ENOMEM, EPERM],
+        &[
+            EACCES,
+            EADDRNOTAVAIL,
+            EBADF,
+            EBUSY,
+            EINVAL,
+            EKEYREJECTED,
+            ENOENT,
+            ENOEXEC,
+            ENOMEM,
+            ENOPKG,
+            EPERM,
+        ],
         &[UNDONE],
     ),
     row(
         "ioctl",
         libc::SYS_ioctl,
         // And those of loop(4).
-        &[EBADF, EBUSY, EFAULT, EINVAL, ENODEV, ENOSPC, ENOTTY, ENXIO],
+        &[
+            EACCES, EBADF, EBUSY, EFAULT, EINVAL, ENODEV, ENOSPC, ENOTTY, ENXIO,
+        ],
         &[
             UNDONE,
             &[Injection::lie(
