@@ -1,11 +1,11 @@
 //! Takes random steps with the library and with a plain model of it, and compares what both return
 //! and what they hold.
 //!
-//! Usage: `model [--steps N] [--seed SEED] [--regressions FILE] [--notice N]`. A failure prints the fewest steps
-//! that show it, and the seed, with which it comes again; with a file for regressions, what failed
-//! once is tried first each time. With `--notice`, models with a rule that is wrong must be noticed
-//! before, each within so many steps. As process 1 of a kernel that exists for it, the program mounts
-//! `/proc` first; the kernel panics when it ends.
+//! Usage: `model [--steps N] [--seed SEED] [--regressions FILE] [--notice N]`. A failure prints the
+//! fewest steps that show it, and the seed, with which it comes again; with a file for regressions,
+//! what failed once is tried first each time. With `--notice`, models with a rule that is wrong must
+//! be noticed before, each within so many steps. As process 1 of a kernel that exists for it, the
+//! program mounts `/proc` first; the kernel panics when it ends.
 
 mod behaviour;
 mod bytes;
