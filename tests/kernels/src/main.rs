@@ -156,12 +156,11 @@ fn program(directory: &Path, shows: &str, arguments: &str) -> Result<bool, Box<d
         let machine = machine::with_program(&kernel, directory, shows, arguments)?;
         let console = directory.join(format!("{}.console", machine.name));
         let console = qemu::boot(|| machine.command(), &console)?;
-        match judge::beginning(shows, &console) {
-            Some(line) => println!("{} {line}", machine.name),
-            None => {
-                well = false;
-                show(&machine, &console.text);
-            }
+        if let Some(line) = judge::beginning(shows, &console) {
+            println!("{} {line}", machine.name);
+        } else {
+            well = false;
+            show(&machine, &console.text);
         }
     }
     Ok(well)
