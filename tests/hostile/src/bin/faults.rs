@@ -99,6 +99,14 @@ fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
             if failures.len() > PRINTED {
                 println!("{}: {} failures in all", operation.name, failures.len());
             }
+            if pairs {
+                // It takes hours.
+                let (injections, failed) = (examination.injections, failures.len());
+                println!(
+                    "{}: {injections} injections, {failed} failures",
+                    operation.name
+                );
+            }
             let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
             sum[0] += examination.sites;
             sum[1] += examination.in_loops;
