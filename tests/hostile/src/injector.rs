@@ -99,6 +99,9 @@ impl Meddler for Injector<'_> {
             // It leads to the descriptor itself.
             return Ok(());
         }
+        if !matches!(injection.effect, Effect::Instead(_)) {
+            hurry(row, call)?;
+        }
         call.orders.inject(injection.kind);
         match injection.effect {
             // Linux has released the number, whatever it returns.
@@ -162,7 +165,7 @@ impl Meddler for Injector<'_> {
     }
 }
 
-/// Lets a call that is undisturbed not wait for long: nobody is there to wait for.
+/// Lets a call that is made not wait for long: nobody is there to wait for.
 fn hurry(row: &Row, call: &mut Call<'_>) -> nix::Result<()> {
     if row.is_sleep() {
         call.skip(0);
