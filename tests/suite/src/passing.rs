@@ -1066,13 +1066,16 @@ fn fill(socket: &OwnedFd) -> Verdict {
 fn a_signal_does_not_interrupt_receiving_a_file(_: &World) -> Verdict {
     for kind in KINDS {
         let (one, other) = ok!(socket::socket_pair(kind));
+        let steps = ok!(Steps::new());
         let child = ok!(Child::start(Table::Copied, || {
             let file = ok!(sealed(b"late"));
+            steps.wait_for(1)?;
             kernel::sleep(OFTEN * 10);
             ok!(file.send(&one));
             Ok(())
         }));
         let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
+        steps.reach(1);
         let received = ok!(SealedMemFd::receive(&other, 4));
         holds!(alarms.count() > 0);
         drop(alarms);
@@ -1086,7 +1089,9 @@ fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
     let (one, other) = ok!(socket::socket_pair(SocketType::Stream));
     fill(&one)?;
     let file = ok!(sealed(b"waits"));
+    let steps = ok!(Steps::new());
     let child = ok!(Child::start(Table::Copied, || {
+        steps.wait_for(1)?;
         kernel::sleep(OFTEN * 10);
         loop {
             let (mut room, mut descriptors) = ([0; 4096], ReceivedFds::<1>::new());
@@ -1097,6 +1102,7 @@ fn a_signal_does_not_interrupt_sending_a_file(_: &World) -> Verdict {
         }
     }));
     let alarms = ok!(Alarms::every(OFTEN, Interrupted::Fails));
+    steps.reach(1);
     ok!(file.send(&one));
     holds!(alarms.count() > 0);
     drop(alarms);
