@@ -2,7 +2,7 @@
 
 use std::{
     alloc::{self, Layout},
-    cell::Cell,
+    cell::{Cell, UnsafeCell},
     ptr,
     rc::Rc,
 };
@@ -51,6 +51,21 @@ pub fn allocate(room: usize) -> *mut u8 {
 pub unsafe fn free(memory: *mut u8, room: usize) {
     // SAFETY: as the caller says.
     unsafe { alloc::dealloc(memory, layout(room)) };
+}
+
+/// A pointer for these bytes only, through which others may write too.
+///
+/// Stacked Borrows gives it a tag of its own, which is on no byte before or after them. Tree Borrows
+/// does not: there it is for all that `start` is for.
+///
+/// # Safety
+/// `start` may be used for `len` bytes, or Miri says that it may not.
+pub unsafe fn narrow(start: *mut u8, len: usize) -> *mut u8 {
+    // One cell: Miri would visit each cell of a slice.
+    let bytes = ptr::slice_from_raw_parts_mut(start, len) as *const UnsafeCell<[u8]>;
+    // SAFETY: as the caller says. Others may write what is in a cell.
+    let bytes: &UnsafeCell<[u8]> = unsafe { &*bytes };
+    bytes.get().cast()
 }
 
 impl File {
@@ -176,12 +191,14 @@ impl File {
         content
     }
 
-    /// Maps the memory from `offset` on.
+    /// Maps the memory from `offset` on. The pointer is for these bytes, and no others of the file.
     pub fn map(&self, offset: usize, len: usize) -> Result<*mut u8, i32> {
         self.reserve(offset.checked_add(len).ok_or(libc::ENOMEM)?)?;
         self.maps.set(self.maps.get() + 1);
         // SAFETY: the memory is long enough now.
-        Ok(unsafe { self.memory.get().add(offset) })
+        let start = unsafe { self.memory.get().add(offset) };
+        // SAFETY: as above.
+        Ok(unsafe { narrow(start, len) })
     }
 
     /// Ends a mapping. With the last one the memory moves, so that Miri finds whoever still uses it.

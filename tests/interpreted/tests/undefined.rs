@@ -1,5 +1,7 @@
 //! What is undefined behaviour, so that Miri must find it: `ci/miri.sh` runs each test by itself,
 //! and none may pass. If one did, the other tests of this package would prove nothing.
+//!
+//! No test is of a mapping that is misaligned or shorter than asked for: the model makes none.
 #![cfg(miri)]
 
 use interpreted::{Forged, Machine};
@@ -82,4 +84,32 @@ fn a_kernel_says_that_it_wrote_a_control_message() {
     };
     machine.forge(there.as_raw_fd(), forged);
     let _ = socket::receive(&there, &mut [0], &mut ReceivedFds::<1>::new());
+}
+
+/// What only Stacked Borrows finds: a map has no more of the file than was asked for. With Tree
+/// Borrows the pointer of a shared map may be used for all of the file.
+mod stacked {
+    use super::{Machine, MemFdOptions, Seals, shared};
+
+    #[test]
+    fn a_shared_map_is_read_beyond_its_end() {
+        let _machine = Machine::new();
+        let (_file, map) = shared(9010);
+        // SAFETY: none. The file has this byte, and the map does not.
+        let _byte = unsafe { map.as_ptr().add(9000).read() };
+    }
+
+    #[test]
+    fn a_shared_map_is_read_before_its_start() {
+        // What is mapped begins at a multiple of this.
+        const START: usize = 64 << 10;
+
+        let _machine = Machine::new();
+        let file = MemFdOptions::new().create("content").unwrap();
+        file.set_len(START as u64 + 10).unwrap();
+        file.add_seals(Seals::SHRINK).unwrap();
+        let map = file.map_shared_mut(START..).unwrap();
+        // SAFETY: none. The file has this byte, and the map does not.
+        let _byte = unsafe { map.as_ptr().sub(3).read() };
+    }
 }
