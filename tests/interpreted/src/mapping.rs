@@ -8,6 +8,7 @@ use std::{ops::Range, ptr, rc::Rc};
 
 /// A mapping, until all of it is unmapped.
 pub struct Mapping {
+    /// Null until it has its memory.
     start: *mut u8,
     len: usize,
     /// What has been unmapped of it.
@@ -98,7 +99,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.end();
+        if !self.start.is_null() {
+            self.end();
+        }
     }
 }
 
@@ -192,7 +195,7 @@ impl Kernel {
             }
             let offset = mapping.offset + mapping.at(start, 0).unwrap();
             let mut second = Mapping {
-                start,
+                start: ptr::null_mut(),
                 len: new_len,
                 unmapped: Vec::new(),
                 file: mapping.file.clone(),
