@@ -195,6 +195,19 @@ const CREATION: [(CreateError, Errno); 6] = [
     (CreateError::WriteOnHugePages, Errno::EINVAL),
 ];
 
+/// What becomes of each reason why a file is not executed, apart from a kernel's.
+const EXECUTION: [(ExecError, Errno); 9] = [
+    (ExecError::NotExecutable, Errno::EACCES),
+    (ExecError::ExecutableFileBusy, Errno::ETXTBSY),
+    (ExecError::InvalidExecutable, Errno::ENOEXEC),
+    (ExecError::ScriptCloseOnExec, Errno::ENOENT),
+    (ExecError::NoInterpreter, Errno::ENOENT),
+    (ExecError::NoDevFd, Errno::ENOENT),
+    (ExecError::HugePages, Errno::EINVAL),
+    (ExecError::UnprovenLength, Errno::EFBIG),
+    (ExecError::UnsealedCopy, Errno::ELOOP),
+];
+
 fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     // No error of the library's own becomes this one.
     const KERNEL: Errno = Errno::EXDEV;
@@ -266,18 +279,10 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     ] {
         same!(passed_on(error), errno);
     }
-    for (error, errno) in [
-        (ExecError::NotExecutable, Errno::EACCES),
-        (ExecError::ExecutableFileBusy, Errno::ETXTBSY),
-        (ExecError::InvalidExecutable, Errno::ENOEXEC),
-        (ExecError::ScriptCloseOnExec, Errno::ENOENT),
-        (ExecError::NoInterpreter, Errno::ENOENT),
-        (ExecError::NoDevFd, Errno::ENOENT),
-        (ExecError::HugePages, Errno::EINVAL),
-        (ExecError::UnprovenLength, Errno::EFBIG),
-        (ExecError::UnsealedCopy, Errno::ELOOP),
-        (ExecError::Kernel(KERNEL), KERNEL),
-    ] {
+    for (error, errno) in EXECUTION
+        .into_iter()
+        .chain([(ExecError::Kernel(KERNEL), KERNEL)])
+    {
         same!(passed_on(error), errno);
     }
     for (error, errno) in [
