@@ -11,8 +11,9 @@
 # never claimed to be. Operations that do wrong must be noticed, or the check fails. It also fails
 # where a process must not trace its children.
 #
-# Without the feature std, the library itself closes descriptors. So everything runs without it, and
-# what only std has with it; with --full, everything both ways.
+# What the library does in a child, between fork and exec, is not traced. Without the feature std,
+# the library itself closes descriptors. So everything runs without it, and what only std has with
+# it; with --full, everything both ways.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh

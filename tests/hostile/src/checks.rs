@@ -30,6 +30,8 @@ pub enum Named {
     Always(Errno, &'static str),
     /// After a fault, which leads there.
     Fault(Errno, &'static str),
+    /// After a call that did less than it was asked for, or a lie.
+    Short(Errno, &'static str),
     /// After another process's step.
     Race(Errno, &'static str),
 }
@@ -260,6 +262,7 @@ impl Trial {
         let is_named = named.iter().any(|named| match *named {
             Named::Always(known, _) => known == errno,
             Named::Fault(known, _) => known == errno && self.has_fault(),
+            Named::Short(known, _) => known == errno && (self.has_short() || self.has_lie()),
             Named::Race(known, _) => known == errno && self.has_company(),
         });
         let is_of_lie = AFTER_A_LIE.iter().any(|(known, _)| *known == errno) && self.has_lie();
@@ -267,6 +270,18 @@ impl Trial {
         holds(is_named || is_of_lie || is_injected, || {
             let injected: Vec<_> = self.injected().collect();
             self.unsound(format!("failed with {errno:?} after {injected:?}"))
+        })
+    }
+
+    /// Demands that an operation that goes on after `EINTR` has done so, if nothing else happened.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn goes_on<T, E>(&self, result: &Result<T, E>) -> Verdict {
+        let is_interrupted = |what| what == Injected::Error(Errno::EINTR.raw_os_error());
+        let is_only_interrupted = self.has(is_interrupted) && self.injected().all(is_interrupted);
+        holds(result.is_ok() || !is_only_interrupted, || {
+            "it does not go on after EINTR".into()
         })
     }
 

@@ -34,7 +34,9 @@ pub mod injector;
 pub mod faults;
 // Operations that do wrong, which must be noticed.
 pub mod wrong;
-// What another process does between two calls.
+// What another process can do.
 pub mod steps;
-// Where this program runs from.
+// Another process, which does that between two calls.
+pub mod company;
+// What the programs have in common.
 pub mod program;

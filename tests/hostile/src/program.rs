@@ -1,5 +1,6 @@
-//! This program, which goes on from a copy of itself.
+//! What both programs do: they go on from a copy of themselves, and try operations side by side.
 
+use crate::{operations, orders::Orders, trial::Operation};
 use nix::{
     errno::Errno,
     sys::memfd::{MFdFlags, memfd_create},
@@ -12,7 +13,13 @@ use std::{
     fs::File,
     io,
     os::unix::ffi::OsStringExt,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
 };
+
+/// Why a program could not try an operation.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name of the copy.
 const COPY: &CStr = c"hostile";
@@ -45,4 +52,68 @@ pub fn run_from_memory() -> io::Result<()> {
 fn c_strings(strings: impl Iterator<Item = Vec<u8>>) -> io::Result<Vec<CString>> {
     let strings: Result<_, _> = strings.map(CString::new).collect();
     Ok(strings?)
+}
+
+/// Tries the operations whose names begin so, and returns how many they are. Each thread traces
+/// workers of its own.
+///
+/// # Errors
+/// No name begins so, or one of the tries failed.
+pub fn try_each(
+    prefix: &str,
+    attempt: impl Fn(Operation, &'static Orders) -> Result<(), Failure> + Sync,
+) -> Result<usize, Failure> {
+    let mut operations: Vec<Operation> = operations::all().collect();
+    operations.retain(|operation| operation.name.starts_with(prefix));
+    if operations.is_empty() {
+        return Err(format!("no operation has a name that begins with {prefix:?}").into());
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Failure> {
+        let orders = Orders::new()?;
+        while let Some(operation) = operations.get(next.fetch_add(1, Relaxed)) {
+            attempt(*operation, orders)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let count = thread::available_parallelism()?.get();
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            thread.join().map_err(|_| "a thread has panicked")??;
+        }
+        Ok(operations.len())
+    })
+}
+
+/// How many failures of one operation are printed.
+const PRINTED: usize = 5;
+
+/// Prints the failures of an operation, or the first ones.
+pub fn print_failures(operation: Operation, failures: &[String]) {
+    for failure in failures.iter().take(PRINTED) {
+        println!("{failure}");
+    }
+    if failures.len() > PRINTED {
+        println!("{}: {} failures in all", operation.name, failures.len());
+    }
+}
+
+/// The exit status of a program that found out whether everything holds.
+#[must_use]
+pub fn exit_code(program: &str, result: Result<bool, Failure>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            if error.is::<Errno>() {
+                eprintln!(
+                    "A process must be allowed to trace its children (ptrace). A container allows \
+                     that with --cap-add SYS_PTRACE, or with a seccomp profile."
+                );
+            }
+            ExitCode::FAILURE
+        }
+    }
 }

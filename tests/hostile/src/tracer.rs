@@ -8,7 +8,7 @@ use crate::{
 };
 use nix::{
     errno::Errno,
-    libc::user_regs_struct,
+    libc::{self, user_regs_struct},
     sys::{
         ptrace::{self, Options},
         signal::{Signal, raise},
@@ -202,10 +202,11 @@ enum End {
 
 impl Worker {
     fn start(operation: Operation, orders: &'static Orders) -> nix::Result<Self> {
-        // SAFETY: no other thread of this program holds a lock that the child takes: they print
-        // nothing and start no commands.
+        // SAFETY: the child takes no lock that another thread may hold: it prints nothing and starts
+        // no command, and the C library's own locks are free in it.
         match unsafe { fork() }? {
             ForkResult::Child => {
+                close_inherited();
                 if ptrace::traceme()
                     .and_then(|()| raise(Signal::SIGSTOP))
                     .is_ok()
@@ -301,6 +302,14 @@ impl Worker {
             }
         }
     }
+}
+
+/// Closes what a thread had open that traces another worker: its files, of which this worker would be
+/// thought to have them.
+fn close_inherited() {
+    // SAFETY: nobody in this process uses a descriptor but the standard streams: its other threads
+    // are not here.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
 impl Drop for Worker {

@@ -9,23 +9,13 @@
 //! all such calls from then on.
 
 use hostile::{
-    faults::Examination, injections, operations, orders::Orders, program::run_from_memory,
-    trial::Operation, wrong,
+    faults::Examination,
+    injections, operations,
+    orders::Orders,
+    program::{Failure, exit_code, print_failures, run_from_memory, try_each},
+    wrong,
 };
-use std::{
-    env,
-    process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
-};
-
-/// How many failures of one operation are printed.
-const PRINTED: usize = 5;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use std::{env, process::ExitCode, sync::Mutex};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -38,20 +28,7 @@ fn main() -> ExitCode {
         ["--full", name] => all(true, name),
         [name, ref faults @ ..] => one(name, faults),
     });
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("faults: {error}");
-            if error.is::<nix::Error>() {
-                eprintln!(
-                    "A process must be allowed to trace its children (ptrace). A container allows \
-                     that with --cap-add SYS_PTRACE, or with a seccomp profile."
-                );
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("faults", result)
 }
 
 /// Runs one trial, and prints its calls and what it found.
@@ -82,53 +59,32 @@ fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
     }
     notices_what_is_wrong()?;
 
-    let operations: Vec<Operation> = operations::all()
-        .filter(|operation| operation.name.starts_with(prefix))
-        .collect();
-    let (next, sum) = (AtomicUsize::new(0), Mutex::new([0; 4]));
-    // Each thread traces workers of its own.
-    let work = || -> Result<(), Failure> {
-        let orders = Orders::new()?;
-        while let Some(operation) = operations.get(next.fetch_add(1, Relaxed)) {
-            let mut examination = Examination::new(*operation, orders);
-            examination.run(pairs)?;
-            let failures = &examination.failures;
-            for failure in failures.iter().take(PRINTED) {
-                println!("{failure}");
-            }
-            if failures.len() > PRINTED {
-                println!("{}: {} failures in all", operation.name, failures.len());
-            }
-            if pairs {
-                // It takes hours.
-                let (injections, failed) = (examination.injections, failures.len());
-                println!(
-                    "{}: {injections} injections, {failed} failures",
-                    operation.name
-                );
-            }
-            let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
-            sum[0] += examination.sites;
-            sum[1] += examination.in_loops;
-            sum[2] += examination.injections;
-            sum[3] += failures.len();
+    let sum = Mutex::new([0; 4]);
+    let operations = try_each(prefix, |operation, orders| {
+        let mut examination = Examination::new(operation, orders);
+        examination.run(pairs)?;
+        let failures = &examination.failures;
+        print_failures(operation, failures);
+        if pairs {
+            // It takes hours.
+            let (name, injections) = (operation.name, examination.injections);
+            println!(
+                "{name}: {injections} injections, {} failures",
+                failures.len()
+            );
         }
-        Ok(())
-    };
-    thread::scope(|scope| -> Result<(), Failure> {
-        let count = thread::available_parallelism()?.get();
-        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            thread.join().map_err(|_| "a thread has panicked")??;
-        }
+        let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
+        sum[0] += examination.sites;
+        sum[1] += examination.in_loops;
+        sum[2] += examination.injections;
+        sum[3] += failures.len();
         Ok(())
     })?;
 
     let [sites, in_loops, injections, failures] = sum.into_inner()?;
     println!(
-        "{} operations, {sites} sites, {injections} injections, {failures} failures; \
-         {in_loops} calls in the middle of loops left out",
-        operations.len()
+        "{operations} operations, {sites} sites, {injections} injections, {failures} failures; \
+         {in_loops} calls in the middle of loops left out"
     );
     Ok(failures == 0 && injections > 0)
 }

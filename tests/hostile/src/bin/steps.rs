@@ -3,26 +3,23 @@
 //!
 //! ```text
 //! steps [--full] [OPERATION]        all steps; with --full, also each second one after a first
-//! steps OPERATION BOUNDARY STEP…    the trial with these steps, such as `1 cut`
+//! steps OPERATION BOUNDARY STEP…    the trial with these steps, such as `1 cut` or `1 cut@0`
 //! ```
 //!
 //! A boundary is a number: the first one is before the first call of the library, and there is one
-//! at each end of what is the library's.
+//! at each end of what is the library's. With `@`, the step is done with one descriptor only, counted
+//! among those of its kind.
 
 use hostile::{
+    company::{Visit, Visits},
     operations,
     orders::Orders,
-    program::run_from_memory,
-    steps::{STEPS, Step, Visits},
+    program::{Failure, exit_code, print_failures, run_from_memory, try_each},
+    steps::STEPS,
     trial::Operation,
     wrong,
 };
-use std::{env, process::ExitCode};
-
-/// How many failures of one operation are printed.
-const PRINTED: usize = 5;
-
-type Failure = Box<dyn std::error::Error>;
+use std::{env, process::ExitCode, sync::Mutex};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -35,14 +32,7 @@ fn main() -> ExitCode {
         ["--full", name] => all(true, name),
         [name, ref steps @ ..] => one(name, steps),
     });
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("steps: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("steps", result)
 }
 
 /// Runs one trial, and prints what it found.
@@ -60,43 +50,42 @@ fn one(name: &str, steps: &[&str]) -> Result<bool, Failure> {
     Ok(verdict.is_ok())
 }
 
-fn parse(words: &[&str]) -> Result<(usize, &'static Step), Failure> {
-    let &[boundary, name] = words else {
+fn parse(words: &[&str]) -> Result<Visit, Failure> {
+    let &[boundary, step] = words else {
         return Err("a step is a boundary and a name".into());
     };
+    let (name, which) = match step.split_once('@') {
+        Some((name, which)) => (name, Some(which.parse()?)),
+        None => (step, None),
+    };
     let step = STEPS.iter().find(|step| step.name == name);
-    Ok((
-        boundary.parse()?,
-        step.ok_or_else(|| format!("there is no step {name}"))?,
-    ))
+    Ok(Visit {
+        boundary: boundary.parse()?,
+        step: step.ok_or_else(|| format!("there is no step {name}"))?,
+        which,
+    })
 }
 
 /// Runs all trials of the operations whose names begin so.
 fn all(pairs: bool, prefix: &str) -> Result<bool, Failure> {
-    let orders = Orders::new()?;
-    notices_what_is_wrong(orders)?;
-    let (mut operations, mut boundaries, mut steps, mut failures) = (0, 0, 0, 0);
-    for operation in operations::all().filter(|operation| operation.name.starts_with(prefix)) {
+    notices_what_is_wrong(Orders::new()?)?;
+    let sum = Mutex::new([0; 4]);
+    let operations = try_each(prefix, |operation, orders| {
         let visits = visits(operation, orders, pairs)?;
-        operations += 1;
-        boundaries += visits.boundaries;
-        steps += visits.steps;
-        failures += visits.failures.len();
-        for failure in visits.failures.iter().take(PRINTED) {
-            println!("{failure}");
-        }
-        if visits.failures.len() > PRINTED {
-            println!(
-                "{}: {} failures in all",
-                operation.name,
-                visits.failures.len()
-            );
-        }
-    }
+        print_failures(operation, &visits.failures);
+        let mut sum = sum.lock().map_err(|_| "another thread has panicked")?;
+        sum[0] += visits.boundaries;
+        sum[1] += visits.in_loops;
+        sum[2] += visits.steps;
+        sum[3] += visits.failures.len();
+        Ok(())
+    })?;
+    let [boundaries, in_loops, steps, failures] = sum.into_inner()?;
     println!(
-        "{operations} operations, {boundaries} boundaries, {steps} steps, {failures} failures"
+        "{operations} operations, {boundaries} boundaries, {steps} steps, {failures} failures; \
+         {in_loops} calls in the middle of loops left out"
     );
-    Ok(failures == 0 && steps > 0)
+    Ok(failures == 0)
 }
 
 fn visits(operation: Operation, orders: &'static Orders, pairs: bool) -> nix::Result<Visits> {

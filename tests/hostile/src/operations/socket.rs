@@ -106,9 +106,10 @@ fn send_bytes(trial: &mut Trial) -> Verdict {
     let (here, _there) = connected()?;
     let sent = trial.call(|| socket::send(&here, SMALL, &[]));
     trial.judge(sent, &THEY_ENDED_IT, |count| {
-        holds(count == SMALL.len() || trial.has_fault(), || {
-            format!("{count} bytes")
-        })
+        holds(
+            count == SMALL.len() || trial.has_short() || trial.has_lie(),
+            || format!("{count} bytes"),
+        )
     })
 }
 
@@ -172,9 +173,10 @@ fn send_to_an_address(trial: &mut Trial) -> Verdict {
     let address = ready(SocketAddr::from_abstract_name(&name[..]))?;
     let sent = trial.call(|| socket::send_to(&sender, SMALL, &[file.as_fd()], address));
     trial.judge(sent, &NOT_SENT, |count| {
-        holds(count == SMALL.len() || trial.has_fault(), || {
-            format!("{count} bytes")
-        })
+        holds(
+            count == SMALL.len() || trial.has_short() || trial.has_lie(),
+            || format!("{count} bytes"),
+        )
     })
 }
 
@@ -303,6 +305,7 @@ fn send_sealed(trial: &mut Trial) -> Verdict {
     let (here, there) = connected()?;
     let sealed = trial.sealed(SMALL)?;
     let sent = trial.call(|| sealed.send(&here));
+    trial.goes_on(&sent)?;
     trial.judge(sent, &THEY_ENDED_IT, |()| {
         if trial.has_company() || trial.has_lie() || trial.has_short() {
             return Ok(());
@@ -329,6 +332,7 @@ fn send_sealed_to(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let address = ready(SocketAddr::from_abstract_name(&name[..]))?;
     let sent = trial.call(|| sealed.send_to(&sender, address));
+    trial.goes_on(&sent)?;
     trial.judge(sent, &NOT_SENT, |()| {
         if trial.has_company() || trial.has_lie() || trial.has_short() {
             return Ok(());

@@ -156,7 +156,7 @@ fn read_pieces(trial: &mut Trial, room: usize) -> Verdict {
             Err(errno) => return trial.explains(errno, &[]),
         }
     }
-    holds(all == SMALL || trial.has_fault(), || {
+    holds(all == SMALL || trial.has_short() || trial.has_lie(), || {
         format!("the end after {} bytes", all.len())
     })
 }
@@ -177,6 +177,7 @@ fn read_exact(trial: &mut Trial) -> Verdict {
         let mut reader: Reader<'_> = sealed.reader(&mut room);
         (reader.read_exact(&mut buffer), reader.position())
     });
+    trial.goes_on(&read)?;
     match read {
         Ok(()) => trial.has_read(&buffer, buffer.len(), SMALL),
         Err(error) => {
@@ -184,7 +185,7 @@ fn read_exact(trial: &mut Trial) -> Verdict {
             trial.has_read(&buffer, error.done as usize, SMALL)?;
             trial.explains(
                 error,
-                &[Named::Fault(Errno::EIO, "a read of nothing is the end")],
+                &[Named::Short(Errno::EIO, "a read of nothing is the end")],
             )
         }
     }

@@ -31,7 +31,9 @@ fn errno_of(trial: &mut Trial, error: TransferError) -> Errno {
 fn read_exact_at(trial: &mut Trial) -> Verdict {
     let file = trial.file(SMALL)?;
     let mut buffer = [0xee; 8];
-    match trial.call(|| file.read_exact_at(&mut buffer, 7)) {
+    let read = trial.call(|| file.read_exact_at(&mut buffer, 7));
+    trial.goes_on(&read)?;
+    match read {
         Ok(()) => trial.has_read(&buffer, buffer.len(), &SMALL[7..]),
         Err(error) => {
             // As many as it says are there.
@@ -41,7 +43,7 @@ fn read_exact_at(trial: &mut Trial) -> Verdict {
                     Errno::EIO,
                     "another process has cut the file: it ends first",
                 ),
-                Named::Fault(Errno::EIO, "a read of nothing is the end of the file"),
+                Named::Short(Errno::EIO, "a read of nothing is the end of the file"),
             ];
             let errno = errno_of(trial, error);
             trial.explains(errno, &named)
@@ -54,12 +56,13 @@ fn read_beyond_the_end(trial: &mut Trial) -> Verdict {
     let mut buffer = [0xee; 32];
     match trial.call(|| file.read_exact_at(&mut buffer, 0)) {
         // Another process has lengthened the file.
-        Ok(()) => holds(trial.has_company(), || "more bytes than there are".into()),
+        Ok(()) => holds(trial.may_differ(), || "more bytes than there are".into()),
         Err(error) => {
             trial.has_read(&buffer, error.done as usize, SMALL)?;
             if error.cause == TransferCause::EndOfFile {
                 let is_whole = error.done == SMALL.len() as u64;
-                return holds(is_whole || trial.may_differ() || trial.has_fault(), || {
+                let is_told = trial.has_short() || trial.has_lie();
+                return holds(is_whole || trial.may_differ() || is_told, || {
                     format!("the end after {} bytes", error.done)
                 });
             }
@@ -73,7 +76,7 @@ fn read_beyond_the_end(trial: &mut Trial) -> Verdict {
 fn has_written(trial: &mut Trial, file: &OwnedMemFd, error: TransferError) -> Verdict {
     let named = [
         THEY_SEALED,
-        Named::Fault(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
+        Named::Short(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
         Named::Race(
             Errno::EINVAL,
             "another process has moved the offset to the end of all offsets",
@@ -90,7 +93,9 @@ fn has_written(trial: &mut Trial, file: &OwnedMemFd, error: TransferError) -> Ve
 
 fn write_all(trial: &mut Trial) -> Verdict {
     let file = trial.file(b"")?;
-    match trial.call(|| file.write_all(SMALL)) {
+    let written = trial.call(|| file.write_all(SMALL));
+    trial.goes_on(&written)?;
+    match written {
         Ok(()) => trial.contains(&file, SMALL),
         Err(error) => has_written(trial, &file, error),
     }
@@ -98,7 +103,9 @@ fn write_all(trial: &mut Trial) -> Verdict {
 
 fn write_all_at(trial: &mut Trial) -> Verdict {
     let file = trial.file(b"")?;
-    match trial.call(|| file.write_all_at(SMALL, 0)) {
+    let written = trial.call(|| file.write_all_at(SMALL, 0));
+    trial.goes_on(&written)?;
+    match written {
         Ok(()) => trial.contains(&file, SMALL),
         Err(error) => has_written(trial, &file, error),
     }
@@ -160,7 +167,7 @@ fn copy(trial: &mut Trial, source: &impl AsFd, expected: &[u8]) -> Verdict {
             })?;
             let named = [
                 THEY_SEALED,
-                Named::Fault(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
+                Named::Short(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
                 Named::Race(
                     Errno::EINVAL,
                     "another process has moved the offset to the end of all offsets",
