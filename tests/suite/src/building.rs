@@ -32,6 +32,7 @@ claims!(
     pages_that_a_ring_has_pinned_are_refused_until_released,
     a_page_that_is_in_use_for_a_moment_is_waited_for,
     a_mapping_is_not_waited_for_and_a_page_not_for_ever,
+    without_a_clock_sealing_is_tried_twice,
     sealing_while_another_process_maps_in_a_loop_ends,
     a_copy_of_memory_is_sealed_and_exact,
     a_copy_of_nothing_is_empty,
@@ -431,6 +432,16 @@ fn a_mapping_is_not_waited_for_and_a_page_not_for_ever(world: &World) -> Verdict
     // Another error is returned at once.
     let file = ok!(MemFdOptions::new().sealable(false).create(c"suite"));
     same!(tries(file, CLOSED)?.1, 1);
+    Ok(())
+}
+
+fn without_a_clock_sealing_is_tried_twice(world: &World) -> Verdict {
+    needs!(world.supervisors, world::NO_SUPERVISORS);
+    let (file, _pipe) = ok!(with_a_page_in_use());
+    let supervisor = Supervisor::of(SEALING, &[])?;
+    ok!(raw::refuse(Which::All(sc::nr::CLOCK_GETTIME), Errno::EPERM));
+    is_not_sealed(file, BUSY)?;
+    same!(supervisor.calls(), 2);
     Ok(())
 }
 

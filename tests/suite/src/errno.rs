@@ -402,6 +402,8 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
     for said in [
         Text::of(MapError::Kernel(Errno::ENOMEM)),
         Text::of(CreateError::Kernel(Errno::ENOMEM)),
+        Text::of(TryCreateError::<Errno>::Create(Errno::ENOMEM.into())),
+        Text::of(TryCreateError::Fill(Errno::ENOMEM)),
         Text::of(VerifyErrorKind::Kernel(Errno::ENOMEM)),
     ] {
         same!(said.as_str(), kernel.as_str());

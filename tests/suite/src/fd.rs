@@ -13,6 +13,7 @@ claims!(
     a_number_given_away_stays_open,
     lending_closes_nothing_and_shows_the_same_number,
     a_memory_file_keeps_its_number_through_every_conversion,
+    a_number_stands_for_itself_as_with_std,
     descriptors_print_their_number,
     a_descriptor_is_duplicated_as_with_std,
     descriptor_0_works,
@@ -114,6 +115,21 @@ fn a_memory_file_keeps_its_number_through_every_conversion(_: &World) -> Verdict
     let fd = raw::take(sealed.into_raw_fd());
     same!(fd.as_raw_fd(), number);
     same!(kernel::holds_exactly(&fd, b"x"), Ok(true));
+    Ok(())
+}
+
+fn a_number_stands_for_itself_as_with_std(_: &World) -> Verdict {
+    fn shown(fd: &impl AsRawFd) -> RawFd {
+        fd.as_raw_fd()
+    }
+    fn given_away(fd: impl IntoRawFd) -> RawFd {
+        fd.into_raw_fd()
+    }
+    for number in [0, 1, RawFd::MAX, -1] {
+        same!(shown(&number), number);
+        same!(given_away(number), number);
+        same!(raw::plain_number(number), number);
+    }
     Ok(())
 }
 

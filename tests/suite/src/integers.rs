@@ -32,6 +32,7 @@ claims!(
     an_integer_is_loaded_where_nothing_can_be_written,
     an_integer_is_the_bytes_of_the_file,
     an_integer_shows_its_value,
+    a_clone_of_an_integer_is_the_same_integer,
     loads_are_never_torn,
     copies_are_torn_only_between_bytes,
     what_is_released_is_complete_where_it_is_acquired,
@@ -364,6 +365,18 @@ fn an_integer_shows_its_value(_: &World) -> Verdict {
         Text::of(format_args!("{copied:?} {loaded:?}")).as_str(),
         "7 7"
     );
+    Ok(())
+}
+
+fn a_clone_of_an_integer_is_the_same_integer(_: &World) -> Verdict {
+    fn clone_of<T: Clone>(integer: &T) -> T {
+        integer.clone()
+    }
+    let (_file, map) = shared(PAGE)?;
+    let integer = ok!(map.atomic_mut::<u32>(8));
+    clone_of(&integer).store(4321, Ordering::SeqCst);
+    same!(integer.load(Ordering::SeqCst), 4321);
+    same!(clone_of(&*integer).load(Ordering::SeqCst), 4321);
     Ok(())
 }
 

@@ -614,11 +614,16 @@ fn populating_says_what_the_kernel_says(world: &World) -> Verdict {
             is_numbered(&map, 0, PAGE)
         })?;
     }
-    // Without `MADV_POPULATE_READ` and without permission to lock memory.
-    let map = ok!(ok!(numbered(PAGE)).map());
-    ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
-    ok!(raw::refuse(Which::All(sc::nr::MLOCK), Errno::ENOMEM));
-    same!(map.populate(), Err(Errno::ENOMEM));
+    // Without `MADV_POPULATE_READ`, and without a second mapping or permission to lock memory.
+    for call in [sc::nr::MREMAP, sc::nr::MLOCK] {
+        children::apart(|| {
+            let map = ok!(ok!(numbered(PAGE)).map());
+            ok!(raw::refuse(Which::All(sc::nr::MADVISE), Errno::EINVAL));
+            ok!(raw::refuse(Which::All(call), Errno::ENOMEM));
+            same!(map.populate(), Err(Errno::ENOMEM));
+            is_numbered(&map, 0, PAGE)
+        })?;
+    }
     Ok(())
 }
 

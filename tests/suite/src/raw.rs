@@ -89,6 +89,12 @@ pub(crate) fn take(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// `from_raw_fd` of a number that stays a number.
+pub(crate) fn plain_number(number: RawFd) -> RawFd {
+    // SAFETY: a number owns nothing.
+    unsafe { RawFd::from_raw_fd(number) }
+}
+
 /// A descriptor as a memory file, whatever it really is.
 pub(crate) fn disguise(fd: OwnedFd) -> OwnedMemFd {
     let number = owned_memfd::fd::IntoRawFd::into_raw_fd(fd);
