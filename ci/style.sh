@@ -29,6 +29,9 @@ for features in "$without_std" "$with_std"; do
     quietly cargo clippy --locked --features "$features" --all-targets -- --deny warnings
 done
 
+# In one place: what several of them depend on is compiled once.
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(target_directory)/style
 for manifest in "${manifests[@]:1}"; do
     (
         # From inside: a package may have a configuration of its own.
