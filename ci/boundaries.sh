@@ -96,7 +96,7 @@ sed -n '/^ *checks\?:$/,/^ *steps:$/s/^ *- //p' .github/workflows/ci.yml | tr ' 
 diff "$scratch/checks" "$scratch/groups" >"$log" || stop '.github/workflows/ci.yml runs every check (<)'
 
 # A group is privileged if one of its checks makes namespaces, or traces processes.
-grep -l 'unshare [-]-\|cd tests/[h]ostile\|path tests/[h]ostile' ci/*.sh | sed 's|^ci/\(.*\)\.sh$|\1|' | sort | comm -12 - "$scratch/checks" >"$scratch/namespaces"
+grep -l 'unshare [-]-\|^\. ci/[h]ostile\|path tests/[h]ostile' ci/*.sh | sed 's|^ci/\(.*\)\.sh$|\1|' | sort | comm -12 - "$scratch/checks" >"$scratch/namespaces"
 [ -s "$scratch/namespaces" ] || stop 'some checks make namespaces'
 privileged=$(sed "s/.*/contains(matrix.checks, '&')/" "$scratch/namespaces" | paste -sd'|' | sed 's/|/ || /g')
 echo "options: >- \${{ ($privileged) && '--privileged' || '--init' }}" >"$log"

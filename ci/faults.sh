@@ -17,32 +17,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
-
-case ${1-} in
-'') full=() only=std:: ;;
---full) full=(--full) only='' ;;
-*)
-    echo "usage: ci/faults.sh [--full]" >&2
-    exit 2
-    ;;
-esac
-[ "$(uname -m)" = x86_64 ] || stop 'the tracer knows the registers of x86_64'
-
-# faults FEATURES PREFIX: runs the operations whose names begin so, and keeps the last line.
-faults() {
-    quietly cargo build --locked --bin faults "$1"
-    quietly "$(target_directory)/debug/faults" "${full[@]}" "$2"
-    tail -n 1 "$log" >>"$scratch/figures"
-}
-
-cd tests/hostile
-faults --no-default-features ''
-faults --features=std "$only"
-awk '
-    { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+$/) sum[++n % 5] += $i }
-    END {
-        printf "faults: %d operations, %d sites, ", sum[1], sum[2]
-        printf "%d injections, %d failures; ", sum[3], sum[4]
-        printf "%d calls in the middle of loops left out\n", sum[0]
-    }
-' "$scratch/figures"
+. ci/hostile.sh

@@ -18,32 +18,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
-
-case ${1-} in
-'') full=() only=std:: ;;
---full) full=(--full) only='' ;;
-*)
-    echo "usage: ci/steps.sh [--full]" >&2
-    exit 2
-    ;;
-esac
-[ "$(uname -m)" = x86_64 ] || stop 'the tracer knows the registers of x86_64'
-
-# steps FEATURES PREFIX: runs the operations whose names begin so, and keeps the last line.
-steps() {
-    quietly cargo build --locked --bin steps "$1"
-    quietly "$(target_directory)/debug/steps" "${full[@]}" "$2"
-    tail -n 1 "$log" >>"$scratch/figures"
-}
-
-cd tests/hostile
-steps --no-default-features ''
-steps --features=std "$only"
-awk '
-    { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+$/) sum[++n % 5] += $i }
-    END {
-        printf "steps: %d operations, %d boundaries, ", sum[1], sum[2]
-        printf "%d steps, %d failures; ", sum[3], sum[4]
-        printf "%d calls in the middle of loops left out\n", sum[0]
-    }
-' "$scratch/figures"
+. ci/hostile.sh
