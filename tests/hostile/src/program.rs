@@ -32,7 +32,7 @@ pub const COPY_LINK: &str = "/memfd:hostile (deleted)";
 ///
 /// # Errors
 /// The program cannot be copied or executed.
-pub fn run_from_memory() -> io::Result<()> {
+fn run_from_memory() -> io::Result<()> {
     let program = env::current_exe()?;
     if program.to_str() == Some(COPY_LINK) {
         return Ok(());
@@ -99,9 +99,24 @@ pub fn print_failures(operation: Operation, failures: &[String]) {
     }
 }
 
-/// The exit status of a program that found out whether everything holds.
+/// Runs a program: `all` with whether two things happen at a time, and how the names of the
+/// operations begin; or `one` with a name and what happens. Both find out whether everything holds.
 #[must_use]
-pub fn exit_code(program: &str, result: Result<bool, Failure>) -> ExitCode {
+pub fn run(
+    program: &str,
+    all: fn(bool, &str) -> Result<bool, Failure>,
+    one: fn(&str, &[&str]) -> Result<bool, Failure>,
+) -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = run_from_memory().map_err(Failure::from);
+    let result = result.and_then(|()| match arguments[..] {
+        [] => all(false, ""),
+        ["--full"] => all(true, ""),
+        [name] => all(false, name),
+        ["--full", name] => all(true, name),
+        [name, ref more @ ..] => one(name, more),
+    });
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

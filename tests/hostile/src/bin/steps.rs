@@ -14,25 +14,15 @@ use hostile::{
     company::{Visit, Visits},
     operations,
     orders::Orders,
-    program::{Failure, exit_code, print_failures, run_from_memory, try_each},
+    program::{Failure, print_failures, run, try_each},
     steps::STEPS,
     trial::Operation,
     wrong,
 };
-use std::{env, process::ExitCode, sync::Mutex};
+use std::{process::ExitCode, sync::Mutex};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = run_from_memory().map_err(Failure::from);
-    let result = result.and_then(|()| match arguments[..] {
-        [] => all(false, ""),
-        ["--full"] => all(true, ""),
-        [name] => all(false, name),
-        ["--full", name] => all(true, name),
-        [name, ref steps @ ..] => one(name, steps),
-    });
-    exit_code("steps", result)
+    run("steps", all, one)
 }
 
 /// Runs one trial, and prints what it found.
