@@ -3,7 +3,7 @@
 #
 #   ci/test.sh           every check
 #   ci/test.sh NAME…     these checks
-#   ci/test.sh --quick   every check but `boot`, for which kernels are fetched and booted
+#   ci/test.sh --quick   every check but `boot` and `model`, which fetch and boot kernels
 #   ci/test.sh --full    every check, those that only a release must pass, and all kernels
 #   ci/test.sh --list    the names of the checks, and what each proves
 #   ci/test.sh --help    this text
@@ -94,7 +94,7 @@ case $* in
 --quick)
     wanted=()
     for name in "${checks[@]}" "${drivers[@]}"; do
-        [ "$name" = boot ] || wanted+=("$name")
+        is "$name" boot model || wanted+=("$name")
     done
     ;;
 --list)
