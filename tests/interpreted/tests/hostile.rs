@@ -18,7 +18,7 @@ use owned_memfd::{
     fd::{AsRawFd, FromRawFd, OwnedFd},
     socket::{self, ReceiveError, ReceivedFds, SocketType::SeqPacket},
 };
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 /// What a call may return where it should return a count.
 const COUNTS: [usize; 5] = [
@@ -213,7 +213,7 @@ fn numbers_that_are_no_descriptors_are_not_taken() {
 #[test]
 fn numbers_that_are_not_new_are_closed_each_time() {
     let machine = Machine::new();
-    let closed = Rc::new(Cell::new(0));
+    let closed = std::rc::Rc::new(Cell::new(0));
     let count = closed.clone();
     machine.returns("close", move |value| {
         count.set(count.get() + 1);
