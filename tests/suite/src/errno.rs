@@ -195,6 +195,25 @@ const CREATION: [(CreateError, Errno); 6] = [
     (CreateError::WriteOnHugePages, Errno::EINVAL),
 ];
 
+/// What becomes of each reason why a file is not taken, apart from a kernel's.
+const VERIFICATION: [(VerifyErrorKind, Errno); 12] = [
+    (VerifyErrorKind::NotMemFd, Errno::EINVAL),
+    (VerifyErrorKind::NotRegular, Errno::EINVAL),
+    (VerifyErrorKind::CanChange, Errno::EINVAL),
+    (VerifyErrorKind::CanBlock, Errno::EINVAL),
+    (VerifyErrorKind::PathOnly, Errno::EBADF),
+    (VerifyErrorKind::WriteOnly, Errno::EBADF),
+    (
+        VerifyErrorKind::Seal(SealError::MappedOrPinned),
+        Errno::EBUSY,
+    ),
+    (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
+    (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
+    (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
+    (TOO_LARGE, Errno::EFBIG),
+    (WRONG_LEN, Errno::EINVAL),
+];
+
 /// What becomes of each reason why a file is not executed, apart from a kernel's.
 const EXECUTION: [(ExecError, Errno); 9] = [
     (ExecError::NotExecutable, Errno::EACCES),
@@ -212,25 +231,10 @@ fn every_error_of_the_library_becomes_an_errno(_: &World) -> Verdict {
     // No error of the library's own becomes this one.
     const KERNEL: Errno = Errno::EXDEV;
 
-    let kinds = [
-        (VerifyErrorKind::Kernel(KERNEL), KERNEL),
-        (VerifyErrorKind::NotMemFd, Errno::EINVAL),
-        (VerifyErrorKind::NotRegular, Errno::EINVAL),
-        (VerifyErrorKind::CanChange, Errno::EINVAL),
-        (VerifyErrorKind::CanBlock, Errno::EINVAL),
-        (VerifyErrorKind::PathOnly, Errno::EBADF),
-        (VerifyErrorKind::WriteOnly, Errno::EBADF),
-        (
-            VerifyErrorKind::Seal(SealError::MappedOrPinned),
-            Errno::EBUSY,
-        ),
-        (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
-        (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
-        (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
-        (TOO_LARGE, Errno::EFBIG),
-        (WRONG_LEN, Errno::EINVAL),
-    ];
-    for (kind, errno) in kinds {
+    for (kind, errno) in VERIFICATION
+        .into_iter()
+        .chain([(VerifyErrorKind::Kernel(KERNEL), KERNEL)])
+    {
         same!(passed_on(kind), errno);
         same!(passed_on(MapError::Verify(kind)), errno);
         same!(passed_on(CreateError::Verify(kind)), errno);
@@ -448,25 +452,10 @@ fn refusals_and_stops_say_why(_: &World) -> Verdict {
 
 /// A function that returns nothing but an errno can use `?` on every error of the library.
 fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
-    let kinds = [
-        (VerifyErrorKind::Kernel(Errno::EXDEV), Errno::EXDEV),
-        (VerifyErrorKind::NotMemFd, Errno::EINVAL),
-        (VerifyErrorKind::NotRegular, Errno::EINVAL),
-        (VerifyErrorKind::CanChange, Errno::EINVAL),
-        (VerifyErrorKind::CanBlock, Errno::EINVAL),
-        (VerifyErrorKind::PathOnly, Errno::EBADF),
-        (VerifyErrorKind::WriteOnly, Errno::EBADF),
-        (
-            VerifyErrorKind::Seal(SealError::MappedOrPinned),
-            Errno::EBUSY,
-        ),
-        (VerifyErrorKind::MissingSeals(Seals::WRITE), Errno::EPERM),
-        (VerifyErrorKind::FutureWriteOnly, Errno::EPERM),
-        (VerifyErrorKind::ForgeableSeals, Errno::EPERM),
-        (TOO_LARGE, Errno::EFBIG),
-        (WRONG_LEN, Errno::EINVAL),
-    ];
-    for (kind, errno) in kinds {
+    for (kind, errno) in VERIFICATION
+        .into_iter()
+        .chain([(VerifyErrorKind::Kernel(Errno::EXDEV), Errno::EXDEV)])
+    {
         same!(Errno::from(kind), errno);
         same!(Errno::from(CreateError::Verify(kind)), errno);
     }
@@ -483,16 +472,10 @@ fn every_error_becomes_the_errno_that_comes_nearest(_: &World) -> Verdict {
     ] {
         same!(Errno::from(error), errno);
     }
-    for (error, errno) in [
-        (ExecError::NotExecutable, Errno::EACCES),
-        (ExecError::ExecutableFileBusy, Errno::ETXTBSY),
-        (ExecError::InvalidExecutable, Errno::ENOEXEC),
-        (ExecError::ScriptCloseOnExec, Errno::ENOENT),
-        (ExecError::NoInterpreter, Errno::ENOENT),
-        (ExecError::NoDevFd, Errno::ENOENT),
-        (ExecError::HugePages, Errno::EINVAL),
-        (ExecError::Kernel(Errno::EXDEV), Errno::EXDEV),
-    ] {
+    for (error, errno) in EXECUTION
+        .into_iter()
+        .chain([(ExecError::Kernel(Errno::EXDEV), Errno::EXDEV)])
+    {
         same!(Errno::from(error), errno);
     }
     for (error, errno) in [
