@@ -72,8 +72,12 @@ fn read_beyond_the_end(trial: &mut Trial) -> Verdict {
     }
 }
 
-/// What a write that stopped has written is there.
-fn has_written(trial: &mut Trial, file: &OwnedMemFd, error: TransferError) -> Verdict {
+/// What was written is there, also if it stopped.
+fn is_written(trial: &mut Trial, file: &OwnedMemFd, written: Result<(), TransferError>) -> Verdict {
+    trial.goes_on(&written)?;
+    let Err(error) = written else {
+        return trial.contains(file, SMALL);
+    };
     let named = [
         THEY_SEALED,
         Named::Short(Errno::ENOSPC, "the kernel wrote nothing and gave no reason"),
@@ -94,21 +98,13 @@ fn has_written(trial: &mut Trial, file: &OwnedMemFd, error: TransferError) -> Ve
 fn write_all(trial: &mut Trial) -> Verdict {
     let file = trial.file(b"")?;
     let written = trial.call(|| file.write_all(SMALL));
-    trial.goes_on(&written)?;
-    match written {
-        Ok(()) => trial.contains(&file, SMALL),
-        Err(error) => has_written(trial, &file, error),
-    }
+    is_written(trial, &file, written)
 }
 
 fn write_all_at(trial: &mut Trial) -> Verdict {
     let file = trial.file(b"")?;
     let written = trial.call(|| file.write_all_at(SMALL, 0));
-    trial.goes_on(&written)?;
-    match written {
-        Ok(()) => trial.contains(&file, SMALL),
-        Err(error) => has_written(trial, &file, error),
-    }
+    is_written(trial, &file, written)
 }
 
 fn allocate(trial: &mut Trial) -> Verdict {
