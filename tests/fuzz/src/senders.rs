@@ -251,13 +251,7 @@ impl World {
                         files.extend(numbers.iter().map(|file| file.identity));
                     }
                     let numbers = numbers.iter().map(|file| file.sent.as_raw_fd());
-                    append(
-                        &mut control,
-                        libc::SOL_SOCKET,
-                        libc::SCM_RIGHTS,
-                        None,
-                        &bytes_of(numbers),
-                    );
+                    append_rights(&mut control, numbers);
                 }
                 Control::Ends => {
                     count += 2;
@@ -265,13 +259,7 @@ impl World {
                         files.extend([identity(sender), identity(&self.receiver)]);
                     }
                     let numbers = [sender.as_raw_fd(), self.receiver.as_raw_fd()];
-                    append(
-                        &mut control,
-                        libc::SOL_SOCKET,
-                        libc::SCM_RIGHTS,
-                        None,
-                        &bytes_of(numbers),
-                    );
+                    append_rights(&mut control, numbers);
                 }
                 Control::Credentials { own, user } => {
                     let user = if own {
@@ -458,6 +446,12 @@ fn is_explained(error: ReceiveError) {
 
 fn bytes_of(numbers: impl IntoIterator<Item = i32>) -> Vec<u8> {
     numbers.into_iter().flat_map(i32::to_ne_bytes).collect()
+}
+
+/// Appends the message that sends these descriptors.
+fn append_rights(control: &mut Vec<u8>, numbers: impl IntoIterator<Item = i32>) {
+    let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+    append(control, level, kind, None, &bytes_of(numbers));
 }
 
 /// Appends a control message, which may lie about its length.
