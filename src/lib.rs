@@ -75,6 +75,9 @@ cfg_if! {
         // stable_deref_trait's marker of maps.
         #[cfg(feature = "stable-deref-1")]
         mod with_stable_deref;
+        // The guide, a page for each job. It has no code.
+        #[cfg(doc)]
+        pub mod guide;
 
         pub use errno::Errno;
         pub use flags::{HugePageSize, MemFdFlags, Seals};

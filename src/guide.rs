@@ -1,0 +1,32 @@
+//! The guide: a page for each job, from the first sealed file to the kernel's bugs.
+//!
+//! Every example here is compiled and run by the tests, unless the page names another check that
+//! does so.
+//!
+//! This module exists only in the documentation.
+
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "a build without these features has no such items"
+)]
+#![cfg_attr(
+    all(feature = "boot", feature = "std"),
+    deny(rustdoc::broken_intra_doc_links)
+)]
+
+// What the pages link to.
+use crate::{
+    flags::Seals,
+    memfd::{OwnedMemFd, SealError},
+    options::MemFdOptions,
+    proof::has_cve_2026_63952,
+    sealed::{SealedMap, SealedMemFd},
+    shared::{SharedMap, SharedMapMut},
+    socket,
+};
+
+#[doc = include_str!("guide/seal_and_share.md")]
+pub mod seal_and_share {}
+
+#[doc = include_str!("guide/soundness.md")]
+pub mod soundness {}
