@@ -90,6 +90,7 @@ impl OwnedMemFd {
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
     #[doc(alias = "finit_module")]
+    #[doc(alias = "insmod")]
     #[inline]
     pub fn load_module(&self, parameters: &CStr) -> Result<(), Errno> {
         sys::boot::load_module(self.as_fd(), parameters)
@@ -126,6 +127,9 @@ impl OwnedMemFd {
     /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
     #[doc(alias = "losetup")]
     #[doc(alias = "LOOP_CONFIGURE")]
+    #[doc(alias = "ioctl")]
+    #[doc(alias = "LOOP_CTL_GET_FREE")]
+    #[doc(alias = "LO_FLAGS_AUTOCLEAR")]
     pub fn attach_loop(&self) -> Result<LoopDevice, Errno> {
         const ATTEMPTS: u32 = 32;
 
@@ -209,6 +213,7 @@ fn attach(
 ///
 /// Since Linux 3.17; on `aarch64` 5.0; on `riscv64` 5.19 for an ELF file, 6.16 for an `Image`.
 /// See [`kexec_file_load(2)`](https://man7.org/linux/man-pages/man2/kexec_file_load.2.html).
+#[doc(alias = "KEXEC_FILE_NO_INITRAMFS")]
 pub fn kexec_file_load(
     kernel: &SealedMemFd,
     initrd: Option<&SealedMemFd>,
@@ -239,6 +244,7 @@ impl SealedMemFd {
     /// Since Linux 3.8.
     /// See [`finit_module(2)`](https://man7.org/linux/man-pages/man2/init_module.2.html).
     #[doc(alias = "finit_module")]
+    #[doc(alias = "insmod")]
     pub fn load_module(&self, parameters: &CStr) -> Result<(), BootError> {
         Ok(whole(self)?.load_module(parameters)?)
     }
@@ -256,6 +262,9 @@ impl SealedMemFd {
     /// See [`loop(4)`](https://man7.org/linux/man-pages/man4/loop.4.html).
     #[doc(alias = "losetup")]
     #[doc(alias = "LOOP_CONFIGURE")]
+    #[doc(alias = "ioctl")]
+    #[doc(alias = "LOOP_CTL_GET_FREE")]
+    #[doc(alias = "LO_FLAGS_AUTOCLEAR")]
     pub fn attach_loop(&self) -> Result<LoopDevice, BootError> {
         Ok(whole(self)?.attach_loop()?)
     }

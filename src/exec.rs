@@ -78,6 +78,8 @@ impl fmt::Debug for Arg<'_> {
 /// let args = Args::new(&list).unwrap();
 /// # let _ = args;
 /// ```
+#[doc(alias = "argv")]
+#[doc(alias = "envp")]
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct Args<'a>(NonNull<Option<Arg<'a>>>, PhantomData<&'a [Option<Arg<'a>>]>);
@@ -149,6 +151,8 @@ impl OwnedMemFd {
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
+    #[doc(alias = "execve")]
+    #[doc(alias = "AT_EMPTY_PATH")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
         let fd = self.as_fd();
         if is_on_huge_pages(fd) {
@@ -193,6 +197,7 @@ impl OwnedMemFd {
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html), under
     /// `AT_EXECVE_CHECK`.
     #[doc(alias = "AT_EXECVE_CHECK")]
+    #[doc(alias = "execveat")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
         const NAME: [Option<Arg<'static>>; 2] = [Some(Arg::new(c"check")), None];
 
@@ -272,6 +277,8 @@ impl SealedMemFd {
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html).
     #[doc(alias = "execveat")]
     #[doc(alias = "fexecve")]
+    #[doc(alias = "execve")]
+    #[doc(alias = "AT_EMPTY_PATH")]
     pub fn exec(&self, args: Args<'_>, env: Args<'_>) -> Result<Infallible, ExecError> {
         self.to_execute()?.exec(args, env)
     }
@@ -289,6 +296,7 @@ impl SealedMemFd {
     /// See [`execveat(2)`](https://man7.org/linux/man-pages/man2/execveat.2.html), under
     /// `AT_EXECVE_CHECK`.
     #[doc(alias = "AT_EXECVE_CHECK")]
+    #[doc(alias = "execveat")]
     pub fn check_exec(&self) -> Result<(), ExecError> {
         self.to_execute()?.check_exec()
     }

@@ -16,6 +16,7 @@ bitflags! {
     ///
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[doc(alias = "MemfdFlags")]
+    #[doc(alias = "memfd_create")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct MemFdFlags: u32 {
@@ -63,6 +64,7 @@ impl MemFdFlags {
     ///
     /// A size is a number in a field, not a flag: do not join two of them, and do not ask for
     /// one with `contains`.
+    #[doc(alias = "MFD_HUGE_SHIFT")]
     #[must_use]
     pub const fn huge_pages(size: HugePageSize) -> Self {
         Self::HUGETLB.union(Self::from_bits_retain(
@@ -90,6 +92,8 @@ bitflags! {
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "FileSeal")]
     #[doc(alias = "SealFlags")]
+    #[doc(alias = "F_ADD_SEALS")]
+    #[doc(alias = "F_GET_SEALS")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[repr(transparent)]
     pub struct Seals: u32 {
@@ -172,12 +176,13 @@ pub struct HugePageSize {
 }
 
 macro_rules! huge_page_sizes {
-    ($($name:ident = $bits:ident: $text:literal,)*) => {
+    ($($name:ident = $bits:ident $alias:literal: $text:literal,)*) => {
         impl HugePageSize {
             /// The machine's default size.
             pub const DEFAULT: Self = Self { log2: 0 };
             $(
                 #[doc = $text]
+                #[doc(alias = $alias)]
                 pub const $name: Self = Self { log2: (raw::$bits >> raw::MFD_HUGE_SHIFT) as u8 };
             )*
         }
@@ -185,18 +190,18 @@ macro_rules! huge_page_sizes {
 }
 
 huge_page_sizes! {
-    KB_64 = MFD_HUGE_64KB: "64 KiB",
-    KB_512 = MFD_HUGE_512KB: "512 KiB",
-    MB_1 = MFD_HUGE_1MB: "1 MiB",
-    MB_2 = MFD_HUGE_2MB: "2 MiB",
-    MB_8 = MFD_HUGE_8MB: "8 MiB",
-    MB_16 = MFD_HUGE_16MB: "16 MiB",
-    MB_32 = MFD_HUGE_32MB: "32 MiB",
-    MB_256 = MFD_HUGE_256MB: "256 MiB",
-    MB_512 = MFD_HUGE_512MB: "512 MiB",
-    GB_1 = MFD_HUGE_1GB: "1 GiB",
-    GB_2 = MFD_HUGE_2GB: "2 GiB",
-    GB_16 = MFD_HUGE_16GB: "16 GiB",
+    KB_64 = MFD_HUGE_64KB "MFD_HUGE_64KB": "64 KiB",
+    KB_512 = MFD_HUGE_512KB "MFD_HUGE_512KB": "512 KiB",
+    MB_1 = MFD_HUGE_1MB "MFD_HUGE_1MB": "1 MiB",
+    MB_2 = MFD_HUGE_2MB "MFD_HUGE_2MB": "2 MiB",
+    MB_8 = MFD_HUGE_8MB "MFD_HUGE_8MB": "8 MiB",
+    MB_16 = MFD_HUGE_16MB "MFD_HUGE_16MB": "16 MiB",
+    MB_32 = MFD_HUGE_32MB "MFD_HUGE_32MB": "32 MiB",
+    MB_256 = MFD_HUGE_256MB "MFD_HUGE_256MB": "256 MiB",
+    MB_512 = MFD_HUGE_512MB "MFD_HUGE_512MB": "512 MiB",
+    GB_1 = MFD_HUGE_1GB "MFD_HUGE_1GB": "1 GiB",
+    GB_2 = MFD_HUGE_2GB "MFD_HUGE_2GB": "2 GiB",
+    GB_16 = MFD_HUGE_16GB "MFD_HUGE_16GB": "16 GiB",
 }
 
 impl HugePageSize {

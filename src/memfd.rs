@@ -271,6 +271,9 @@ impl OwnedMemFd {
     ///
     /// See [`lseek(2)`](https://man7.org/linux/man-pages/man2/lseek.2.html).
     #[doc(alias = "lseek")]
+    #[doc(alias = "SEEK_SET")]
+    #[doc(alias = "SEEK_END")]
+    #[doc(alias = "SEEK_CUR")]
     #[inline]
     pub fn seek(&self, to: SeekFrom) -> Result<u64, Errno> {
         let (offset, whence) = match to {
@@ -311,6 +314,7 @@ impl OwnedMemFd {
     ///
     /// See [`ftruncate(2)`](https://man7.org/linux/man-pages/man2/ftruncate.2.html).
     #[doc(alias = "ftruncate")]
+    #[doc(alias = "truncate")]
     #[inline]
     pub fn set_len(&self, len: u64) -> Result<(), Errno> {
         signed(len)?;
@@ -333,6 +337,7 @@ impl OwnedMemFd {
     /// See [`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html).
     #[doc(alias = "fallocate")]
     #[doc(alias = "FALLOC_FL_PUNCH_HOLE")]
+    #[doc(alias = "FALLOC_FL_KEEP_SIZE")]
     #[inline]
     pub fn punch_hole(&self, offset: u64, len: u64) -> Result<(), Errno> {
         signed(offset)?;
@@ -404,6 +409,7 @@ impl OwnedMemFd {
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "fcntl")]
     #[inline(always)]
     pub fn seals(&self) -> Result<Seals, Errno> {
         sys::memfd::get_seals(self.as_fd()).map(Seals::from_bits_retain)
@@ -426,6 +432,7 @@ impl OwnedMemFd {
     /// Since Linux 3.17; [`Seals`] names the version of each.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_ADD_SEALS")]
+    #[doc(alias = "fcntl")]
     #[inline(always)]
     pub fn add_seals(&self, seals: Seals) -> Result<(), Errno> {
         sys::memfd::add_seals(self.as_fd(), seals.bits())
@@ -478,6 +485,7 @@ impl OwnedMemFd {
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     #[doc(alias = "dup")]
     #[doc(alias = "F_DUPFD_CLOEXEC")]
+    #[doc(alias = "fcntl")]
     #[inline]
     pub fn try_clone(&self) -> Result<Self, Errno> {
         fd::duplicate(self.as_fd()).map(Self)
@@ -504,6 +512,9 @@ impl OwnedMemFd {
     /// [`open_by_handle_at(2)`](https://man7.org/linux/man-pages/man2/open_by_handle_at.2.html).
     #[doc(alias = "open_by_handle_at")]
     #[doc(alias = "O_EMPTYPATH")]
+    #[doc(alias = "openat")]
+    #[doc(alias = "name_to_handle_at")]
+    #[doc(alias = "O_RDONLY")]
     pub fn reopen_read_only(&self) -> Result<Self, Errno> {
         let fd = self.as_fd();
         let reopened = match sys::memfd::reopen_read_only(fd) {
@@ -564,6 +575,7 @@ impl OwnedMemFd {
     /// thread has ended. All threads of a process share their descriptors, except one that called
     /// `unshare(CLONE_FILES)`: it must not use the path, which would lead to another file or to
     /// none.
+    #[doc(alias = "/proc/self/fd")]
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {
         PROC_FD.with_number(self.as_raw_fd().unsigned_abs())
@@ -612,6 +624,7 @@ impl OwnedMemFd {
     /// See [`F_GETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
     #[doc(alias = "FD_CLOEXEC")]
     #[doc(alias = "F_GETFD")]
+    #[doc(alias = "fcntl")]
     #[inline]
     pub fn close_on_exec(&self) -> Result<bool, Errno> {
         sys::memfd::get_fd_flags(self.as_fd()).map(|flags| flags & raw::FD_CLOEXEC != 0)
@@ -628,6 +641,7 @@ impl OwnedMemFd {
     /// See [`F_SETFD(2const)`](https://man7.org/linux/man-pages/man2/F_GETFD.2const.html).
     #[doc(alias = "FD_CLOEXEC")]
     #[doc(alias = "F_SETFD")]
+    #[doc(alias = "fcntl")]
     #[inline]
     pub fn set_close_on_exec(&self, yes: bool) -> Result<(), Errno> {
         // FD_CLOEXEC is the only flag of a descriptor that Linux has.

@@ -67,6 +67,7 @@ impl MemFdOptions {
     /// can still make it executable, as is said there.
     #[doc(alias = "MFD_EXEC")]
     #[doc(alias = "MFD_NOEXEC_SEAL")]
+    #[doc(alias = "memfd_noexec")]
     pub const fn executable(self, yes: bool) -> Self {
         let flags = self
             .flags
@@ -104,6 +105,7 @@ impl MemFdOptions {
     /// ```
     #[doc(alias = "F_SEAL_EXEC")]
     #[doc(alias = "MFD_NOEXEC_SEAL")]
+    #[doc(alias = "memfd_noexec")]
     pub const fn exec_seal(self, yes: bool) -> Self {
         Self {
             exec_seal: yes,
@@ -131,6 +133,7 @@ impl MemFdOptions {
     /// An empty pool is an error when the content is allocated, not at creation.
     #[doc(alias = "MFD_HUGETLB")]
     #[doc(alias = "hugetlb")]
+    #[doc(alias = "hugetlbfs")]
     pub const fn huge_pages(self, size: HugePageSize) -> Self {
         // An earlier size is a number, not a flag: no bit of it may stay.
         Self {
@@ -167,6 +170,7 @@ impl MemFdOptions {
     /// `MADV_COLLAPSE`.
     #[doc(alias = "MADV_COLLAPSE")]
     #[doc(alias = "THP")]
+    #[doc(alias = "madvise")]
     pub const fn collapse(self, yes: bool) -> Self {
         Self {
             collapse: yes,

@@ -183,8 +183,7 @@ fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), 
 /// - `EOPNOTSUPP`: `vm.memfd_noexec` is 2, and the kernel is built without access control lists for
 ///   memory files.
 /// - `EPERM`, `ENOSYS`, and whatever else a seccomp filter or a security module returns.
-///
-/// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+#[doc(alias = "CVE-2026-63952")]
 pub fn has_cve_2026_63952() -> Result<bool, Errno> {
     const UNKNOWN: u8 = 0;
     const ABSENT: u8 = 1;

@@ -119,6 +119,8 @@ impl SealedMemFd {
     ///
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
+    #[doc(alias = "MAP_SHARED")]
+    #[doc(alias = "PROT_READ")]
     pub fn map(&self) -> Result<SealedMap, Errno> {
         self.map_within(0, self.len())
     }
@@ -182,6 +184,7 @@ impl SealedMemFd {
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_PRIVATE")]
     #[doc(alias = "cow")]
+    #[doc(alias = "PROT_WRITE")]
     pub fn map_copy(&self) -> Result<CopyMap, Errno> {
         let region = Region::new(self.proof.source(), 0, self.len(), MapMode::CopyOnWrite)?;
         if region.is_on_huge_pages() {
@@ -218,6 +221,8 @@ impl SealedMemFd {
     #[doc(alias = "mmap")]
     #[doc(alias = "PROT_EXEC")]
     #[doc(alias = "jit")]
+    #[doc(alias = "riscv_flush_icache")]
+    #[doc(alias = "__clear_cache")]
     pub fn map_exec(&self) -> Result<ExecMap, Errno> {
         let region = self.map_sealed(0, self.len(), MapMode::SealedExec, MapMode::PrivateExec)?;
         region.populate()?;
@@ -293,6 +298,7 @@ impl SealedMemFd {
     ///
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "fcntl")]
     pub fn seals(&self) -> Result<Seals, Errno> {
         self.as_memfd().seals()
     }
@@ -305,6 +311,7 @@ impl SealedMemFd {
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     #[doc(alias = "dup")]
     #[doc(alias = "F_DUPFD_CLOEXEC")]
+    #[doc(alias = "fcntl")]
     pub fn try_clone(&self) -> Result<Self, Errno> {
         self.proof.try_clone().map(Self::new)
     }
@@ -471,6 +478,7 @@ impl<'fd> BorrowedSealedMemFd<'fd> {
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "fcntl")]
     pub fn verify(fd: &'fd (impl AsFd + ?Sized), max_len: usize) -> Result<Self, VerifyErrorKind> {
         Self::verify_fd(fd.as_fd(), max_len)
     }
@@ -496,6 +504,7 @@ impl<'fd> BorrowedSealedMemFd<'fd> {
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "fcntl")]
     pub fn verify_fd(fd: BorrowedFd<'fd>, max_len: usize) -> Result<Self, VerifyErrorKind> {
         match Proof::of(BorrowedMemFd::from_fd_unchecked(fd), max_len) {
             Ok(proof) => Ok(Self { proof }),
@@ -605,6 +614,7 @@ impl fmt::Debug for BorrowedSealedMemFd<'_> {
 /// A process that has such a limit can read a file that it received with [`SealedMemFd::read_at`],
 /// which allocates nothing for a hole.
 #[doc(alias = "Mmap")]
+#[doc(alias = "munmap")]
 pub struct SealedMap {
     region: Region,
 }
@@ -631,6 +641,10 @@ impl SealedMap {
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_POPULATE_READ`.
     #[doc(alias = "MADV_POPULATE_READ")]
+    #[doc(alias = "madvise")]
+    #[doc(alias = "MAP_POPULATE")]
+    #[doc(alias = "mlock")]
+    #[doc(alias = "munlock")]
     pub fn populate(&self) -> Result<(), Errno> {
         self.region.populate()
     }
@@ -661,6 +675,7 @@ impl SealedMap {
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_COLLAPSE`.
     #[doc(alias = "MADV_COLLAPSE")]
+    #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {
         self.region.collapse()
     }
@@ -708,6 +723,7 @@ impl fmt::Debug for SealedMap {
 /// process alone: in a forked child, writing one raises `SIGBUS` if the pool is empty.
 #[doc(alias = "MmapMut")]
 #[doc(alias = "cow")]
+#[doc(alias = "munmap")]
 pub struct CopyMap {
     region: Region,
 }
@@ -719,6 +735,7 @@ impl CopyMap {
     /// # Errors
     /// As [`SealedMap::collapse`], and `EINVAL` where a page was written.
     #[doc(alias = "MADV_COLLAPSE")]
+    #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {
         self.region.collapse()
     }
@@ -772,6 +789,7 @@ impl fmt::Debug for CopyMap {
 /// To call a function, turn its address into a function pointer, which is `unsafe`. The pointer is
 /// valid as long as the map lives: nothing else keeps the code mapped.
 #[doc(alias = "jit")]
+#[doc(alias = "munmap")]
 pub struct ExecMap {
     region: Region,
 }
@@ -783,6 +801,7 @@ impl ExecMap {
     /// # Errors
     /// As [`SealedMap::collapse`].
     #[doc(alias = "MADV_COLLAPSE")]
+    #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {
         self.region.collapse()
     }

@@ -71,6 +71,7 @@ impl OwnedMemFd {
     /// Since Linux 3.17.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_ADD_SEALS")]
+    #[doc(alias = "fcntl")]
     #[inline(always)]
     pub fn seal(self) -> Result<SealedMemFd, VerifyError<Self>> {
         seal(self, Patience::WithTheKernel)
@@ -210,6 +211,8 @@ impl SealedMemFd {
     /// # Errors
     /// As [`MemFdOptions::create_with`].
     #[doc(alias = "memfd_create")]
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MADV_POPULATE_WRITE")]
     pub fn create_with(
         name: impl Name,
         len: usize,
@@ -258,6 +261,7 @@ impl SealedMemFd {
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "fcntl")]
     pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
         match Proof::of(OwnedMemFd::from_fd_unchecked(fd), max_len) {
             Ok(proof) => Ok(Self::new(proof)),
@@ -312,6 +316,8 @@ impl SealedMemFd {
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
+    #[doc(alias = "F_GET_SEALS")]
+    #[doc(alias = "copy_file_range")]
     pub fn verify_or_copy(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
         let error = match Self::verify(fd, max_len) {
             Err(error) => error,
@@ -547,6 +553,8 @@ impl MemFdOptions {
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[doc(alias = "memfd_create")]
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MADV_POPULATE_WRITE")]
     pub fn create_with(
         self,
         name: impl Name,
@@ -591,6 +599,8 @@ impl MemFdOptions {
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[doc(alias = "memfd_create")]
+    #[doc(alias = "mmap")]
+    #[doc(alias = "MADV_POPULATE_WRITE")]
     pub fn try_create_with<E>(
         self,
         name: impl Name,

@@ -101,6 +101,7 @@ impl OwnedMemFd {
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_SHARED")]
+    #[doc(alias = "PROT_WRITE")]
     pub fn map_shared_mut(&self, range: impl RangeBounds<usize>) -> Result<SharedMapMut, MapError> {
         let file = self.keep_len()?;
         let (offset, len) = range_within(&range, file.len)?;
@@ -125,6 +126,7 @@ impl OwnedMemFd {
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_FIXED")]
+    #[doc(alias = "MAP_SHARED")]
     pub fn map_mirrored(&self, range: impl RangeBounds<usize>) -> Result<SharedMap, MapError> {
         let file = Unshrinkable::of(self.as_fd())?;
         let (offset, len) = range_within(&range, file.len)?;
@@ -160,6 +162,7 @@ impl OwnedMemFd {
     /// See [`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html).
     #[doc(alias = "mmap")]
     #[doc(alias = "MAP_FIXED")]
+    #[doc(alias = "MAP_SHARED")]
     pub fn map_mirrored_mut(
         &self,
         range: impl RangeBounds<usize>,
@@ -201,6 +204,7 @@ impl OwnedMemFd {
     ///
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_SEAL_FUTURE_WRITE")]
+    #[doc(alias = "F_ADD_SEALS")]
     pub fn seal_for_readers(&self) -> Result<(), Errno> {
         self.add_seals(Seals::FUTURE_WRITE.union(Seals::GROW))
     }
@@ -212,6 +216,7 @@ impl OwnedMemFd {
 /// the descriptor.
 ///
 /// Touching a hole when memory has run out raises `SIGBUS`; see [`SharedMapMut`].
+#[doc(alias = "munmap")]
 pub struct SharedMap {
     region: Region,
 }
@@ -317,6 +322,7 @@ impl SharedMap {
     ///
     /// See [`mremap(2)`](https://man7.org/linux/man-pages/man2/mremap.2.html).
     #[doc(alias = "mremap")]
+    #[doc(alias = "MREMAP_MAYMOVE")]
     pub fn grow(&mut self, file: &OwnedMemFd, len: usize) -> Result<(), MapError> {
         self.grow_as(file, len, MapMode::SharedRead)
     }
@@ -364,6 +370,7 @@ impl SharedMap {
     /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
     /// `MADV_COLLAPSE`.
     #[doc(alias = "MADV_COLLAPSE")]
+    #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {
         self.region.collapse()
     }
@@ -415,6 +422,7 @@ impl fmt::Debug for SharedMap {
 /// assert_eq!(message, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "munmap")]
 // Never DerefMut: a map for reading could be swapped in.
 pub struct SharedMapMut(SharedMap);
 
@@ -465,6 +473,7 @@ impl SharedMapMut {
     ///
     /// See [`mremap(2)`](https://man7.org/linux/man-pages/man2/mremap.2.html).
     #[doc(alias = "mremap")]
+    #[doc(alias = "MREMAP_MAYMOVE")]
     pub fn grow(&mut self, file: &OwnedMemFd, len: usize) -> Result<(), MapError> {
         self.0.grow_as(file, len, MapMode::SharedWrite)
     }

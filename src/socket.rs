@@ -17,6 +17,7 @@ use core::{fmt, mem::MaybeUninit, ptr, slice, time::Duration};
 use linux_raw_sys::net;
 
 /// The most descriptors that one message carries: `SCM_MAX_FD`, include/net/scm.h.
+#[doc(alias = "SCM_MAX_FD")]
 pub const MAX_DESCRIPTORS: usize = 253;
 
 /// `SCM_PIDFD`, include/linux/socket.h: the kernel adds a descriptor of the sender's process to
@@ -105,6 +106,8 @@ pub enum SocketType {
 ///
 /// See [`socketpair(2)`](https://man7.org/linux/man-pages/man2/socketpair.2.html).
 #[doc(alias = "socketpair")]
+#[doc(alias = "AF_UNIX")]
+#[doc(alias = "SOCK_CLOEXEC")]
 pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno> {
     sys::socket::socket_pair(match socket_type {
         SocketType::Stream => net::SOCK_STREAM,
@@ -119,7 +122,9 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
 /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
 ///
 /// See [`socket(2)`](https://man7.org/linux/man-pages/man2/socket.2.html).
+#[doc(alias = "socket")]
 #[doc(alias = "SOCK_DGRAM")]
+#[doc(alias = "AF_UNIX")]
 pub fn datagram_socket() -> Result<OwnedFd, Errno> {
     sys::socket::socket(net::SOCK_DGRAM)
 }
@@ -138,6 +143,7 @@ pub fn datagram_socket() -> Result<OwnedFd, Errno> {
 /// # Ok::<(), AddressError>(())
 /// ```
 #[doc(alias = "sockaddr_un")]
+#[doc(alias = "AF_UNIX")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SocketAddr<'a> {
     // At most `LONGEST` bytes.
@@ -165,6 +171,7 @@ impl<'a> SocketAddr<'a> {
     /// - [`AddressError::Empty`]: the path has no byte.
     /// - [`AddressError::TooLong`]: it has more than 107 bytes.
     /// - [`AddressError::HasNul`]: there is a NUL in it, at which the kernel would cut it.
+    #[doc(alias = "UNIX_PATH_MAX")]
     pub fn from_pathname(path: impl Name + 'a) -> Result<Self, AddressError> {
         let address = Self::new(path.into_slice(), AddressKind::Pathname)?;
         if address.name.is_empty() {
@@ -303,6 +310,8 @@ impl From<AddressError> for Errno {
 /// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
 #[doc(alias = "sendmsg")]
 #[doc(alias = "SCM_RIGHTS")]
+#[doc(alias = "MSG_NOSIGNAL")]
+#[doc(alias = "SO_DOMAIN")]
 pub fn send<const N: usize>(
     socket: impl AsFd,
     bytes: &[u8],
@@ -420,6 +429,7 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
 #[doc(alias = "recvmsg")]
 #[doc(alias = "SCM_RIGHTS")]
+#[doc(alias = "MSG_CMSG_CLOEXEC")]
 pub fn receive<const N: usize>(
     socket: impl AsFd,
     buffer: &mut [u8],
@@ -458,6 +468,7 @@ pub fn receive<const N: usize>(
 #[doc(alias = "recvmsg")]
 #[doc(alias = "ppoll")]
 #[doc(alias = "deadline")]
+#[doc(alias = "MSG_DONTWAIT")]
 pub fn receive_timeout<const N: usize>(
     socket: impl AsFd,
     buffer: &mut [u8],
@@ -754,8 +765,10 @@ pub enum ReceiveError {
     TooManyDescriptors,
     /// Descriptors or other control messages were lost on their way into this process. Those that
     /// came are closed.
+    #[doc(alias = "MSG_CTRUNC")]
     ControlTruncated,
     /// The message was longer than the buffer. Its descriptors are closed.
+    #[doc(alias = "MSG_TRUNC")]
     DataTruncated,
     /// Nothing came in time.
     TimedOut,
@@ -930,6 +943,7 @@ impl SealedMemFd {
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     #[doc(alias = "recvmsg")]
     #[doc(alias = "SCM_RIGHTS")]
+    #[doc(alias = "ppoll")]
     pub fn receive_timeout(
         socket: impl AsFd,
         max_len: usize,
@@ -1033,6 +1047,7 @@ impl OwnedMemFd {
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     #[doc(alias = "recvmsg")]
     #[doc(alias = "SCM_RIGHTS")]
+    #[doc(alias = "ppoll")]
     pub fn receive_timeout(socket: impl AsFd, timeout: Duration) -> Result<Self, ReceiveError> {
         let fd = receive_one_within(socket.as_fd(), timeout)?;
         Self::try_from(fd).map_err(ReceiveError::Verify)

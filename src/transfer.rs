@@ -61,6 +61,7 @@ impl OwnedMemFd {
     ///   [`Seals::GROW`] past the end of the file or, on some kernels, across it.
     ///
     /// See [`write(2)`](https://man7.org/linux/man-pages/man2/write.2.html).
+    #[doc(alias = "write")]
     #[inline(always)]
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), TransferError> {
         let first = sys::memfd::write(self.as_fd(), bytes);

@@ -27,6 +27,8 @@ use std::{
 /// # let _ = (args.as_args(), env.as_args());
 /// # Ok::<(), std::ffi::NulError>(())
 /// ```
+#[doc(alias = "argv")]
+#[doc(alias = "envp")]
 pub struct OwnedArgs {
     /// Each string is one that `CString::into_raw` gave up. It ends in `None`.
     list: Vec<Option<Arg<'static>>>,

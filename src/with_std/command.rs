@@ -50,6 +50,8 @@ impl OwnedMemFd {
     #[doc(alias = "fd_mappings")]
     #[doc(alias = "preserved_fds")]
     #[doc(alias = "pre_exec")]
+    #[doc(alias = "fcntl")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
     pub fn pass_to(&self, command: &mut Command) -> io::Result<RawFd> {
         let fd = fd::duplicate(self.as_fd())?;
         let number = fd.as_raw_fd();
@@ -85,6 +87,8 @@ impl OwnedMemFd {
     #[doc(alias = "fd_mappings")]
     #[doc(alias = "pre_exec")]
     #[doc(alias = "dup2")]
+    #[doc(alias = "fcntl")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
     pub fn pass_to_as(&self, command: &mut Command, number: RawFd) -> io::Result<()> {
         let first = u32::try_from(number).ok().filter(|number| *number >= 3);
         let fd = fd::duplicate_from(self.as_fd(), first.ok_or(Errno::EINVAL)?)?;
