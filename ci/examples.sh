@@ -14,6 +14,12 @@ ulimit -f $((1 << 20))
 
 printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
 : >"$scratch/empty"
+# What README names first, without a feature.
+quietly cargo run --locked --quiet --example hello
+[ "$(cat "$log")" = 'hello, memory
+a later write fails: the file is sealed with F_SEAL_WRITE' ] || stop 'hello seals a text, and reads it'
+unheard 0 "$(target_directory)/debug/examples/hello"
+
 read_features
 example=(cargo run --locked --quiet --features "$with_std" --example)
 run=("${example[@]}" run --)
