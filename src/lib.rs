@@ -1,4 +1,72 @@
-#![doc = include_str!("../README.md")]
+//! Anonymous memory files (memfd): create, fill, seal, verify, map, share, hand over and run them,
+//! without libc, heap or std.
+//!
+//! Mapping a file is `unsafe` in Rust, because somebody may change or truncate the file while you
+//! read it. A sealed memory file is the exception: the kernel promises that its bytes stay as they
+//! are. This crate turns that promise into a type, [`SealedMemFd`], which exists only once the
+//! kernel has given it.
+//!
+#![doc = include_str!("life.svg")]
+//!
+//! ```
+//! use owned_memfd::SealedMemFd;
+//!
+//! let sealed = SealedMemFd::copy_from_slice("greeting", b"hello, stranger")?;
+//! // Over a socket, to a child, … Whoever receives it asks the kernel, not the sender:
+//! let received = SealedMemFd::verify(sealed.into(), 1 << 20)?;
+//! assert_eq!(&received.map()?[..], b"hello, stranger");
+//! # Ok::<(), owned_memfd::Errno>(())
+//! ```
+//!
+//! # What is where
+//!
+//! | to | use |
+//! |---|---|
+//! | make a file that is the same on every kernel | [`MemFdOptions`], or the bare call: [`OwnedMemFd::create`] |
+//! | fill it | [`OwnedMemFd::write_all`], [`copy_from`](OwnedMemFd::copy_from), [`allocate`](OwnedMemFd::allocate) |
+//! | seal it | [`OwnedMemFd::seal`]; [`add_seals`](OwnedMemFd::add_seals) for single [`Seals`] |
+//! | do all of that at once | [`SealedMemFd::copy_from_slice`], [`SealedMemFd::create_with`], [`MemFdOptions::copy_from_file`], [`Writer`] |
+//! | take a file from a stranger | [`SealedMemFd::verify`], [`SealedMemFd::verify_or_copy`], [`BorrowedSealedMemFd`] |
+//! | read it | [`SealedMemFd::map`], [`SealedMemFd::map_copy`], [`Reader`] |
+//! | share memory that both sides write | [`OwnedMemFd::map_shared_mut`], [`SharedMap`], [`SharedAtomic`] |
+//! | send and receive it | [`socket`], [`SealedMemFd::send`], [`SealedMemFd::receive`] |
+//! | run it | [`exec`], [`SealedMemFd::exec`], [`SealedMemFd::map_exec`] |
+//! | load it into the kernel | [`boot`], with this feature |
+//!
+//! The [`guide`] has a page for each of these jobs, for [programs without
+//! libc](guide::no_std_and_linking), and for those who [come from another
+//! crate](guide::moving_over). What is promised, and on what that rests, is under
+//! [soundness](guide::soundness).
+//!
+//! # Features
+//!
+//! None is on by default. Everything that needs none works without std, heap and libc.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` | `OwnedFd`, `BorrowedFd` and `AsFd` are std's own; every error becomes an `io::Error`; `Read`, `BufRead`, `Write`, `Seek` and `FileExt`; conversions to and from `File`, and to `Stdio`; `pass_to` and `spawn` for child processes |
+//! | `boot` | kernel modules, loop devices and the next kernel from memory files |
+//! | `embedded-io-07` | embedded-io 0.7: `Read`, `Write` and `Seek` for [`OwnedMemFd`], also by reference, `Read`, `BufRead` and `Seek` for [`Reader`], `Write` for [`Writer`], and the kind of every [`Errno`] |
+//! | `rustix-1` | rustix 1: [`Errno`] both ways; without `std` also `OwnedFd` and `BorrowedFd` both ways, rustix's `AsFd` for the files here, and this crate's for rustix's descriptors |
+//! | `stable-deref-1` | `StableDeref` of `stable_deref_trait` 1 for [`SealedMap`], [`CopyMap`] and [`ExecMap`], as yoke and others need to borrow from a map that they own |
+//!
+//! Types have the same names and signatures with `std` and without it, so code that uses only the
+//! common API compiles in both modes. A library must not implement a trait for both std's
+//! descriptor types and those of [`fd`]: with `std` they are the same. `core::fmt::Write` for
+//! [`Writer`] needs no feature.
+//!
+//! The last three are for programs that use these crates anyway, alone or together. `std` turns on
+//! rustix's `std` if `rustix-1` is on: then the descriptors of both crates are std's own, and need
+//! no conversion. Without `std`, they are converted, also if another crate has turned on rustix's
+//! `std`.
+//!
+//! # Platforms
+//!
+//! Linux (gnu and musl) and Android on 64-bit, little-endian `x86_64` (not x32), aarch64 and
+//! riscv64. On every other target the crate does not compile, and says so. Memory files exist since
+//! Linux 3.17; what came later, and what happens before, is under [kernels](guide::kernels). Rust
+//! 1.85 or newer.
+#![cfg_attr(not(feature = "boot"), doc = "\n[`boot`]: #features")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
@@ -92,3 +160,8 @@ cfg_if! {
         pub use transfer::{TransferCause, TransferError};
     }
 }
+
+// README's code is compiled and run by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
