@@ -16,6 +16,7 @@
 
 // What the pages link to.
 use crate::{
+    errno::Errno,
     flags::Seals,
     memfd::{OwnedMemFd, SealError},
     options::MemFdOptions,
@@ -27,6 +28,9 @@ use crate::{
 
 #[doc = include_str!("guide/seal_and_share.md")]
 pub mod seal_and_share {}
+
+#[doc = include_str!("guide/no_std_and_linking.md")]
+pub mod no_std_and_linking {}
 
 #[doc = include_str!("guide/soundness.md")]
 pub mod soundness {}
