@@ -1,4 +1,4 @@
-//! Early boot: modules, block devices and kernels from memory files. Feature `boot`.
+//! Kernel modules, loop devices and the next kernel from memory files, for early boot.
 //!
 //! [`OwnedMemFd::load_module`] loads a kernel module from a memory file.
 //! [`OwnedMemFd::attach_loop`] exposes a file that holds an image as a [`LoopDevice`], which can be
@@ -46,6 +46,7 @@ use linux_raw_sys::general as raw;
 const DEV_LOOP: PathStart =
     PathStart::new(*b"/dev/loop\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
+/// # Early boot
 impl OwnedMemFd {
     /// Loads the kernel module that the file holds, and returns when it has started.
     ///
@@ -168,8 +169,9 @@ fn attach(
     Ok(LoopDevice { fd, number })
 }
 
-/// Loads the kernel that is to be booted next, with its initial RAM disk and its command line. It
-/// replaces one that was loaded before. On failure the earlier one stays.
+/// Loads the kernel that is to be booted next, with its initial RAM disk and its command line.
+///
+/// It replaces one that was loaded before. On failure the earlier one stays.
 ///
 /// This only loads the kernel. To boot it, stop your services, sync and unmount file systems, then
 /// call `reboot(LINUX_REBOOT_CMD_KEXEC)`, which needs `CAP_SYS_BOOT`. That skips firmware and boot
@@ -232,6 +234,7 @@ fn whole(sealed: &SealedMemFd) -> Result<&OwnedMemFd, BootError> {
     sealed.whole_file()?.ok_or(BootError::UnprovenLength)
 }
 
+/// # Early boot
 impl SealedMemFd {
     /// Loads the kernel module that the file holds. Nobody can change what is loaded.
     ///
@@ -270,7 +273,7 @@ impl SealedMemFd {
     }
 }
 
-/// Why the kernel was not given a sealed file, or did not take it.
+/// Why a sealed file was not loaded or attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BootError {
@@ -314,8 +317,9 @@ impl From<BootError> for Errno {
     }
 }
 
-/// A block device whose content is a memory file, from [`OwnedMemFd::attach_loop`].
+/// A loop device: a block device whose content is a memory file.
 ///
+/// [`OwnedMemFd::attach_loop`] and [`SealedMemFd::attach_loop`] make it.
 /// The kernel keeps the file, so its descriptor can be closed. The device detaches from the file
 /// when its last user closes or unmounts it: once it is mounted, you can drop this.
 ///

@@ -1,7 +1,7 @@
-//! Executing a memory file: its arguments, the ways to do it, and what an error means.
+//! Runs programs from memory files, and continues from a sealed copy of the running program.
 //!
 //! - [`SealedMemFd::exec`] executes a file in place of this program.
-//! - [`ensure_sealed`] goes on from a sealed copy of the running program.
+//! - [`ensure_sealed`] continues from a sealed copy of the running program.
 #![cfg_attr(
     feature = "std",
     doc = "- [`SealedMemFd::spawn`] executes a file in a child process.",
@@ -68,8 +68,10 @@ impl fmt::Debug for Arg<'_> {
     }
 }
 
-/// A list of arguments, or an environment, in the form that the kernel takes: of any length,
-/// without a heap and without a copy.
+/// The arguments or the environment of a program, in the form that the kernel takes.
+///
+/// The list has any length, and needs neither a heap nor a copy. With the feature `std`, an
+/// `OwnedArgs` makes one of strings.
 ///
 /// ```
 /// use owned_memfd::exec::{Arg, Args};
@@ -129,6 +131,7 @@ unsafe impl Send for Args<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Args<'_> {}
 
+/// # Executing
 impl OwnedMemFd {
     /// Executes the file in place of this program. It returns only on failure.
     ///
@@ -245,6 +248,7 @@ impl OwnedMemFd {
     }
 }
 
+/// # Executing
 impl SealedMemFd {
     /// Executes the file in place of this program. It returns only on failure.
     ///
@@ -316,7 +320,7 @@ const COPY: &CStr = c"owned-memfd-sealed-exe";
 /// Where a link of `/proc` to a copy leads.
 const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 
-/// Goes on from a sealed copy of the running program, and proves that it does.
+/// Executes the running program again from a sealed copy, unless it runs from one already.
 ///
 /// If the program runs from a sealed memory file already, this returns it. Otherwise it makes a
 /// sealed copy of the program and executes that in place of this process, with these arguments and

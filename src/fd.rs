@@ -1,11 +1,14 @@
-//! Descriptors: owning, lending and closing one.
+//! Descriptor types: std's own with the feature `std`, and the same names without it.
 //!
-//! With the feature `std` these are std's own types. Without it they are this crate's, with
-//! std's names, signatures and traits and nothing else, so that code compiles in both modes.
-//! What can be done with a descriptor stands in other modules.
+//! An `OwnedFd` closes its descriptor, a `BorrowedFd` cannot outlive its owner, and `AsFd` is what
+//! lends one. Without the feature they are this crate's, with std's names, signatures and traits
+//! and nothing else, so that code compiles in both modes.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "std")]
+#[doc(no_inline)]
+// Without the feature, the names are there all the same.
+#[cfg_attr(docsrs, doc(auto_cfg(hide(feature = "std"))))]
 pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 #[cfg(not(feature = "std"))]

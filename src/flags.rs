@@ -74,7 +74,7 @@ impl MemFdFlags {
 }
 
 bitflags! {
-    /// Seals: operations that are permanently forbidden on a file, for everybody.
+    /// A set of seals: operations that are permanently forbidden on a file, for everybody.
     ///
     /// Seals can be added and never removed. Ask with `contains`, never with `==`: a kernel may
     /// set more than it was asked for. Bits without a name here are kept. So `all()` and `!seals`

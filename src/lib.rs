@@ -69,6 +69,12 @@
 #![cfg_attr(not(feature = "boot"), doc = "\n[`boot`]: #features")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A condition of std's own, on methods of slices, which a map has.
+#![cfg_attr(
+    docsrs,
+    allow(unexpected_cfgs),
+    doc(auto_cfg(hide(no_global_oom_handling)))
+)]
 #![deny(unsafe_code)]
 #![allow(
     clippy::inline_always,

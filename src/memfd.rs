@@ -67,7 +67,7 @@ const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\
 #[repr(transparent)]
 pub struct OwnedMemFd(OwnedFd);
 
-/// A memory file that somebody else keeps open for `'fd`.
+/// A borrowed memory file: its owner keeps the descriptor open for `'fd`.
 ///
 /// All methods of [`OwnedMemFd`] that borrow it work on it. Dropping it closes nothing.
 ///
@@ -162,7 +162,7 @@ impl fmt::Debug for BorrowedMemFd<'_> {
     }
 }
 
-/// Making one.
+/// # Creating
 impl OwnedMemFd {
     /// Creates a memory file with exactly one `memfd_create`.
     ///
@@ -195,7 +195,7 @@ impl OwnedMemFd {
     }
 }
 
-/// Reading, writing and size.
+/// # Reading and writing
 impl OwnedMemFd {
     /// Reads at the offset, moves it, and returns how many bytes; 0 at the end of the file.
     ///
@@ -283,7 +283,10 @@ impl OwnedMemFd {
         };
         sys::memfd::seek(self.as_fd(), offset, whence)
     }
+}
 
+/// # Size, memory and mode
+impl OwnedMemFd {
     /// The length of the file, in bytes.
     ///
     /// # Errors
@@ -399,7 +402,7 @@ impl OwnedMemFd {
     }
 }
 
-/// Seals.
+/// # Seals
 impl OwnedMemFd {
     /// The seals on the file, including those that this crate has no name for.
     ///
@@ -471,7 +474,7 @@ impl OwnedMemFd {
     }
 }
 
-/// Descriptors.
+/// # Descriptors
 impl OwnedMemFd {
     /// Makes another descriptor of the same open file, close-on-exec. It shares the offset.
     ///

@@ -16,7 +16,7 @@ use core::{ffi::CStr, fmt, mem::MaybeUninit};
 /// `memfd:` that the kernel puts before it.
 const NAME_MAX: usize = 249;
 
-/// How to create a memory file.
+/// Options for creating a memory file, which is then the same on every kernel.
 ///
 /// The defaults are close-on-exec, sealable and not executable. The file is what you asked for on
 /// every kernel, or creation fails:
@@ -48,6 +48,7 @@ pub struct MemFdOptions {
     exec_seal: bool,
 }
 
+/// # Options, and creating an empty file
 impl MemFdOptions {
     /// Close-on-exec, sealable, not executable, on pages of the usual size.
     pub const fn new() -> Self {
@@ -302,7 +303,7 @@ impl Default for MemFdOptions {
     }
 }
 
-/// Why no memory file was made.
+/// Why a memory file was not created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -406,7 +407,7 @@ impl From<CreateError> for Errno {
     }
 }
 
-/// Why [`MemFdOptions::try_create_with`] made no memory file.
+/// Why a memory file was not created by [`MemFdOptions::try_create_with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryCreateError<E> {
     /// The file could not be made.
@@ -448,8 +449,9 @@ impl<E: Into<Self>> From<TryCreateError<E>> for Errno {
     }
 }
 
-/// A name for a memory file or a path of a socket: a `&CStr`, or a `&str` or bytes. For a memory
-/// file, the latter are copied to the stack.
+/// A name for a memory file, or a path of a socket: a `&CStr`, a `&str` or bytes.
+///
+/// The name of a memory file is copied to the stack unless it is a `&CStr`.
 ///
 /// With the feature `std` also a reference to a `String`, `CString`, `OsStr`, `OsString`, `Path`,
 /// `PathBuf`, `Vec<u8>`, `Cow<str>` or `Box<str>`. A name need not be UTF-8.

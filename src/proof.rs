@@ -426,7 +426,7 @@ impl<'fd> TryFrom<BorrowedFd<'fd>> for BorrowedMemFd<'fd> {
     }
 }
 
-/// Why a descriptor was rejected, together with what was handed in, which is still open.
+/// A descriptor that was rejected, still open, and why it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "dropping this closes the descriptor that it gives back"]
 pub struct VerifyError<T> {
@@ -633,7 +633,7 @@ impl From<VerifyErrorKind> for Errno {
     }
 }
 
-/// Why a range was not mapped.
+/// Why a range of a file was not mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // As `VerifyErrorKind`.

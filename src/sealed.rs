@@ -57,6 +57,7 @@ pub struct SealedMemFd {
     proof: Proof,
 }
 
+/// # Mapping and reading
 impl SealedMemFd {
     #[inline(always)]
     pub(crate) const fn new(proof: Proof) -> Self {
@@ -103,11 +104,11 @@ impl SealedMemFd {
         }
     }
 
-    /// Maps the whole content. Below 2 MiB this is one system call, except on the kernels that
-    /// [`SealedMap`] names.
+    /// Maps the whole content, as a `&[u8]`.
     ///
-    /// From 2 MiB on, the map begins where the kernel can use huge pages, if it has room there.
-    /// That takes up to two calls more.
+    /// Below 2 MiB this is one system call, except on the kernels that [`SealedMap`] names. From
+    /// 2 MiB on, the map begins where the kernel can use huge pages, if it has room there. That
+    /// takes up to two calls more.
     ///
     /// # Errors
     /// - `EACCES`: the descriptor is open only for writing.
@@ -415,7 +416,8 @@ impl fmt::Debug for SealedMemFd {
     }
 }
 
-/// A memory file that somebody else keeps open for `'fd`, and whose contents are proven immutable.
+/// A borrowed memory file whose contents are proven immutable: its owner keeps the descriptor open
+/// for `'fd`.
 ///
 /// All methods of [`SealedMemFd`] that borrow it work on it. Dropping it closes nothing. A map
 /// of it outlives both. Without the proof, it is a [`BorrowedMemFd`].
@@ -577,7 +579,7 @@ impl fmt::Debug for BorrowedSealedMemFd<'_> {
     }
 }
 
-/// The bytes of a sealed memory file, mapped: a `&[u8]` that nobody can change.
+/// A map of a sealed memory file: a `&[u8]` that nobody can change.
 ///
 /// The mapping is shared with the file, so nothing that writes into a process's memory changes the
 /// bytes either: no uprobe on the file, no `ptrace`, no `process_vm_writev`, no `/proc/self/mem`.
@@ -708,8 +710,7 @@ impl fmt::Debug for SealedMap {
     }
 }
 
-/// The bytes of a sealed memory file, mapped copy-on-write: a `&mut [u8]` whose changes nobody else
-/// sees.
+/// A copy-on-write map of a sealed memory file: a `&mut [u8]` whose changes nobody else sees.
 ///
 /// [`SealedMemFd::map_copy`] makes it, and it outlives the [`SealedMemFd`]. A forked child has a
 /// copy of its own from then on.
@@ -781,7 +782,7 @@ impl fmt::Debug for CopyMap {
     }
 }
 
-/// The bytes of a sealed memory file, mapped for executing: code that nobody can change.
+/// A map of a sealed memory file for executing: code that nobody can change.
 ///
 /// [`SealedMemFd::map_exec`] makes it, and it outlives the [`SealedMemFd`]. What was said of
 /// [`SealedMap`] about who can change the bytes is true here too.

@@ -25,10 +25,11 @@ use linux_raw_sys::general as raw;
 /// some kernels still let a private mapping lengthen the file.
 const FINAL_SEALS: Seals = PROOF_SEALS.union(Seals::GROW).union(Seals::SEAL);
 
-/// Sealing.
+/// # Sealing
 impl OwnedMemFd {
-    /// Seals the file for good and proves that its content can no longer change. If the kernel is
-    /// using a page of the file, this tries again, for about 0.7 s in all.
+    /// Seals the file for good, and proves that its content can no longer change.
+    ///
+    /// If the kernel is using a page of the file, this tries again, for about 0.7 s in all.
     ///
     /// It adds [`Seals::WRITE`], [`Seals::SHRINK`], [`Seals::GROW`] and [`Seals::SEAL`]. If that
     /// fails, but the seals that the file has are enough for the proof, this succeeds.
@@ -163,7 +164,7 @@ fn has_waited_since(before: Result<u64, Errno>) -> bool {
     }
 }
 
-/// Making one.
+/// # Creating, and verifying what somebody sent
 impl SealedMemFd {
     /// Makes a sealed memory file with a copy of `content`.
     ///
@@ -221,8 +222,10 @@ impl SealedMemFd {
         MemFdOptions::new().create_with(name, len, fill)
     }
 
-    /// Takes a descriptor from a sender who need not be trusted, if its file is proven immutable
-    /// and at most `max_len` bytes long. Adds no seal.
+    /// Verifies that the file of a descriptor is immutable and at most `max_len` bytes long, and
+    /// takes it.
+    ///
+    /// The sender need not be trusted. This adds no seal.
     ///
     /// A read-only descriptor is enough. A write-only one is accepted, but cannot be read or
     /// mapped. Once this returns, nothing that the sender does can change the bytes. To verify a
@@ -269,11 +272,10 @@ impl SealedMemFd {
         }
     }
 
-    /// Verifies a descriptor, and if it is one of a regular file whose seals are no proof, makes a
-    /// sealed copy of it, of at most `max_len` bytes. For senders that do not seal, or send a file
-    /// of a tmpfs or a disk.
+    /// Verifies a descriptor, or makes a sealed copy of its file, of at most `max_len` bytes.
     ///
-    /// That is so for [`CanChange`](VerifyErrorKind::CanChange),
+    /// It is for senders that do not seal, or send a file of a tmpfs or a disk. A regular file whose
+    /// seals are no proof is copied. That is so for [`CanChange`](VerifyErrorKind::CanChange),
     /// [`MissingSeals`](VerifyErrorKind::MissingSeals),
     /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
     /// [`ForgeableSeals`](VerifyErrorKind::ForgeableSeals) and
@@ -393,7 +395,7 @@ pub(crate) fn seal_own(
     Ok(sealed)
 }
 
-/// Filling one.
+/// # Creating a sealed file
 impl MemFdOptions {
     /// Makes a sealed memory file with a copy of `content`.
     ///

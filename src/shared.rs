@@ -22,7 +22,7 @@ use core::{
     time::Duration,
 };
 
-/// Mapping memory that others write.
+/// # Mapping memory that others write
 impl OwnedMemFd {
     /// Maps a range of the file, in bytes, for reading what others write at the same time.
     ///
@@ -210,7 +210,7 @@ impl OwnedMemFd {
     }
 }
 
-/// A range of a memory file, mapped for reading what others write at the same time.
+/// A map of a memory file for reading what others write at the same time.
 ///
 /// Its length is stable, its bytes are not. [`OwnedMemFd::map_shared`] makes it, and it outlives
 /// the descriptor.
@@ -382,7 +382,7 @@ impl fmt::Debug for SharedMap {
     }
 }
 
-/// A range of a memory file, mapped for reading and writing while others do the same.
+/// A map of a memory file for reading and writing while others do the same.
 ///
 /// It dereferences to a [`SharedMap`] for reading. [`OwnedMemFd::map_shared_mut`] makes it, and
 /// it outlives the descriptor. The file cannot shrink, so every byte stays. To seal the file
@@ -494,9 +494,10 @@ impl fmt::Debug for SharedMapMut {
     }
 }
 
-/// An integer in a [`SharedMap`], which others may be storing: `u8`, `u16`, `u32` or `u64`.
+/// An atomic integer in a [`SharedMap`], for loading: `u8`, `u16`, `u32` or `u64`. A `u32` is also a
+/// futex.
 ///
-/// It is loaded as `core::sync::atomic` does it, and always as a whole. Each process sees it in its
+/// Others may be storing it. It is loaded as `core::sync::atomic` does it, and always as a whole. Each process sees it in its
 /// CPU's byte order, which is little-endian on all that this crate supports.
 pub struct SharedAtomic<'map, T> {
     at: NonNull<T>,
@@ -592,9 +593,9 @@ impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
     }
 }
 
-/// An integer in a [`SharedMapMut`], which others may be storing too: `u8`, `u16`, `u32` or `u64`.
+/// An atomic integer in a [`SharedMapMut`], for storing and exchanging: `u8`, `u16`, `u32` or `u64`.
 ///
-/// It dereferences to a [`SharedAtomic`] for loading, waiting and waking. Its operations are those
+/// Others may be storing it too. It dereferences to a [`SharedAtomic`] for loading, waiting and waking. Its operations are those
 /// that `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64`
 /// have all of them, `u8` and `u16` can be loaded and stored.
 pub struct SharedAtomicMut<'map, T>(SharedAtomic<'map, T>);
@@ -686,7 +687,7 @@ pub trait SharedAtomicInt: SharedInt + AtomicInt {}
 impl SharedAtomicInt for u32 {}
 impl SharedAtomicInt for u64 {}
 
-/// Why nothing was accessed in a shared map.
+/// Why bytes or an integer of a shared map were not accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessError {

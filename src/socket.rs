@@ -1,7 +1,12 @@
-//! Sending and receiving descriptors over Unix sockets.
+//! Sends and receives memory files and other descriptors over Unix sockets.
 //!
-//! Control data is built and parsed only here, on the stack. Every descriptor that a message
-//! brings is owned from the moment it is found, so that none leaks.
+//! - [`SealedMemFd::send`] and [`SealedMemFd::receive`] send a file, and receive and verify one.
+//!   [`OwnedMemFd`] has both for files that both sides write.
+//! - [`send`] and [`receive`] also carry bytes, and up to [`MAX_DESCRIPTORS`] descriptors.
+//! - [`send_to`] sends to an address, as journald wants it.
+//!
+//! Control data is built and parsed on the stack. Every descriptor that a message brings is owned
+//! from the moment it is found, so that none leaks.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -16,7 +21,7 @@ use crate::{
 use core::{fmt, mem::MaybeUninit, ptr, slice, time::Duration};
 use linux_raw_sys::net;
 
-/// The most descriptors that one message carries: `SCM_MAX_FD`, include/net/scm.h.
+/// The most descriptors that one message carries: the kernel's `SCM_MAX_FD`.
 #[doc(alias = "SCM_MAX_FD")]
 pub const MAX_DESCRIPTORS: usize = 253;
 
@@ -73,7 +78,7 @@ impl<const N: usize> Rights<N> {
     }
 }
 
-/// The type of a pair of sockets.
+/// The type of a Unix socket: a stream, datagrams or sequenced packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketType {
     /// A stream of bytes without boundaries: `SOCK_STREAM`.
@@ -116,7 +121,7 @@ pub fn socket_pair(socket_type: SocketType) -> Result<(OwnedFd, OwnedFd), Errno>
     })
 }
 
-/// Makes a datagram socket that has no name and no peer, close-on-exec: for [`send_to`].
+/// Makes a datagram socket for [`send_to`], without a name or a peer, close-on-exec.
 ///
 /// # Errors
 /// - `EMFILE`, `ENFILE`: the process, or the machine, has too many open files.
@@ -227,7 +232,7 @@ impl fmt::Debug for SocketAddr<'_> {
     }
 }
 
-/// Why a path or a name is no address of a Unix socket.
+/// Why a path or a name is not the address of a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -438,10 +443,10 @@ pub fn receive<const N: usize>(
     Ok(receive_with(socket.as_fd(), buffer, descriptors, 0)?)
 }
 
-/// Receives as [`receive`] does, but waits no longer than `timeout` for a message.
+/// Receives bytes and descriptors over a connected Unix socket, and waits no longer than `timeout`.
 ///
-/// That is the time in all, however many signals come: `EINTR` does not end it. It does not matter
-/// whether the socket is non-blocking, or has an `SO_RCVTIMEO`. If another reader takes the message
+/// It receives as [`receive`] does. The time is that in all, however many signals come: `EINTR`
+/// does not end it. It does not matter whether the socket is non-blocking, or has an `SO_RCVTIMEO`. If another reader takes the message
 /// first, this waits for the next one. With [`Duration::ZERO`], it only takes what is there; with
 /// [`Duration::MAX`], it waits for ever.
 ///
@@ -672,8 +677,9 @@ fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
     Some(unsafe { number.read() })
 }
 
-/// Up to `N` received descriptors: an iterator that returns them in the order in which they were
-/// sent, and closes the rest when it is dropped.
+/// Up to `N` received descriptors, in the order in which they were sent.
+///
+/// It is an iterator, and closes what is left when it is dropped.
 pub struct ReceivedFds<const N: usize> {
     // Owned from `taken` to `count`.
     numbers: [MaybeUninit<OwnedFd>; N],
@@ -753,7 +759,7 @@ impl<const N: usize> fmt::Debug for ReceivedFds<N> {
     }
 }
 
-/// Why nothing useful was received.
+/// Why nothing was received, or what came was rejected.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -853,6 +859,7 @@ impl From<ReceiveError> for Errno {
     }
 }
 
+/// # Sending and receiving
 impl SealedMemFd {
     /// Sends the descriptor over a connected Unix socket, together with one byte without meaning.
     /// It tries again after `EINTR`.
@@ -954,8 +961,9 @@ impl SealedMemFd {
     }
 }
 
-/// Files that both sides write. A file that only the receiver reads is better sent sealed: see
-/// [`SealedMemFd::send`].
+/// # Sending and receiving
+/// This is for files that both sides write. A file that only the receiver reads is better sent
+/// sealed: see [`SealedMemFd::send`].
 impl OwnedMemFd {
     /// Sends the descriptor over a connected Unix socket, together with one byte without meaning.
     /// It tries again after `EINTR`.

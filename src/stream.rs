@@ -17,7 +17,7 @@ use crate::{
 };
 use core::fmt;
 
-/// Writing a file piece by piece.
+/// # Creating a sealed file piece by piece
 impl MemFdOptions {
     /// Creates a memory file that is written piece by piece, and sealed by [`Writer::finish`].
     ///
@@ -88,9 +88,9 @@ impl MemFdOptions {
     }
 }
 
-/// A new memory file that is written piece by piece, from [`MemFdOptions::writer`].
+/// Writes a new memory file piece by piece, through a buffer, and seals it.
 ///
-/// [`finish`](Self::finish) seals the file and returns it. If the writer is dropped before, the
+/// [`MemFdOptions::writer`] makes it. [`finish`](Self::finish) seals the file and returns it. If the writer is dropped before, the
 /// file is gone.
 ///
 /// After an error the file lacks some of what was written. So every later call returns the same
@@ -298,7 +298,7 @@ impl fmt::Debug for Writer<'_> {
     }
 }
 
-/// Reading a file piece by piece.
+/// # Reading piece by piece
 impl SealedMemFd {
     /// Reads the content piece by piece, from its start, through `buffer`.
     ///
@@ -335,8 +335,9 @@ impl SealedMemFd {
     }
 }
 
-/// The content of a sealed file, read piece by piece, from [`SealedMemFd::reader`].
+/// Reads a sealed memory file piece by piece, through a buffer.
 ///
+/// [`SealedMemFd::reader`] makes it.
 /// The methods of `std::io::Read`, `BufRead` and `Seek`, with the feature `std`, do the same as
 /// those here.
 pub struct Reader<'a> {

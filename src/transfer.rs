@@ -19,7 +19,7 @@ const MAX_COUNT: u64 = 0x7fff_f000;
 /// copy them itself.
 const BUFFER: usize = 2048;
 
-/// Transfers of everything.
+/// # Reading and writing all bytes
 impl OwnedMemFd {
     /// Reads from `offset`, in bytes from the start, until `buffer` is full.
     ///
@@ -151,7 +151,7 @@ fn continue_transfer(
     }
 }
 
-/// Allocation.
+/// # Allocating
 impl OwnedMemFd {
     /// Allocates the memory of `len` bytes from `offset`, and lengthens the file if it is shorter.
     /// Writing there, also through a mapping, then allocates nothing.
@@ -212,7 +212,7 @@ fn allocate_in_pieces(fd: BorrowedFd<'_>, mut offset: u64, mut len: u64) -> Resu
     Ok(())
 }
 
-/// Copying.
+/// # Copying
 impl OwnedMemFd {
     /// Copies up to `len` bytes from `source` to this file, moves the offsets of both, and
     /// returns how many. These are fewer only if `source` ends. `u64::MAX` copies all there is.
@@ -409,7 +409,7 @@ pub(crate) fn copy_by_position(
     Ok(offset)
 }
 
-/// Explaining errors.
+/// # Explaining errors
 impl OwnedMemFd {
     /// Explains why [`write`](Self::write), [`write_at`](Self::write_at),
     /// [`set_len`](Self::set_len), [`punch_hole`](Self::punch_hole) or
@@ -461,7 +461,7 @@ impl OwnedMemFd {
 /// The kernel wrote nothing, and gave no reason.
 const NOTHING_WRITTEN: TransferCause = TransferCause::Kernel(Errno::ENOSPC);
 
-/// A transfer that stopped before its end.
+/// Why a read, a write or a copy stopped before its end, and after how many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferError {
     /// How many bytes were transferred.
@@ -470,7 +470,7 @@ pub struct TransferError {
     pub cause: TransferCause,
 }
 
-/// Why a transfer stopped.
+/// Why a read, a write or a copy stopped.
 ///
 /// The kernel returns the same errno for several causes. It is asked after the failure, so that
 /// this describes the file as it is then.

@@ -10,7 +10,7 @@ use std::{
     vec::Vec,
 };
 
-/// A list of arguments, or an environment, that owns its strings.
+/// The arguments or the environment of a program, made of strings that this owns.
 ///
 /// It is made of any strings of std that are an `OsStr`, such as `&str`, `String`, `OsString` and
 /// `PathBuf`. Of `CString`s it is collected.

@@ -16,7 +16,7 @@ use std::{
     process::{Child, Command},
 };
 
-/// Child processes.
+/// # Child processes
 impl OwnedMemFd {
     /// Lets each child that the command starts inherit the file, and returns the number under which
     /// the child finds it.
@@ -110,6 +110,7 @@ fn inherit(fd: OwnedFd, command: &mut Command) {
     unsafe { command.pre_exec(inherit) };
 }
 
+/// # Child processes
 impl SealedMemFd {
     /// Starts a child that executes this file, through a descriptor: without a path, and without
     /// `/proc`.
