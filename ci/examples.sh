@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The examples that run programs from memory do so, or say why they cannot, `ring` passes records
-# between processes, and `journal` sends an entry as journald reads it.
+# Each example does what its head says, or says in one line why it cannot.
 #
-# An error is one line, and where that cannot be printed there is no panic. `reexec` ends where `/proc`
+# Where that cannot be printed there is no panic, and none if a reader like `head` has enough.
+# `handoff` shows its progress on a terminal, and nowhere else. `reexec` ends where `/proc`
 # is missing or false. Where this process may not mount anything, that is skipped by name; for root
 # in CI, it is a failure. A hostile peer of `ring` causes an error, and that in time.
 set -euo pipefail
@@ -21,6 +21,63 @@ a later write fails: the file is sealed with F_SEAL_WRITE' ] || stop 'hello seal
 unheard 0 "$(target_directory)/debug/examples/hello"
 
 read_features
+# Every example can be tried without reading it first, and takes no more than it should.
+quietly cargo build --locked --features "$with_std" --examples
+examples=$(target_directory)/debug/examples
+for example in handoff journal; do
+    quietly "$examples/$example" --help
+    grep -q "^usage: $example" "$log" || stop "$example says how it is used"
+    unheard 0 "$examples/$example" --help
+done
+
+# one_line STATUS WORDS COMMAND…: it ends so, with one line, which has these words.
+one_line() {
+    local expected=$1 words=$2 status=0
+    shift 2
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    [ "$status" -eq "$expected" ] && [ "$(wc -l <"$log")" -eq 1 ] && grep -qF "$words" "$log" ||
+        stop "status $status, or not one line with: $words:" "$@"
+}
+
+handoff=$examples/handoff
+truncate -s 32M "$scratch/zeros"
+for file in '' Cargo.lock "$scratch/zeros"; do
+    size=$(stat -c %s "${file:-$handoff}")
+    quietly "$handoff" ${file:+"$file"}
+    # Nothing else, as progress would be.
+    printf '%s\n' "sealed $size bytes in memory" "wc counts $size on its standard input" \
+        'cmp finds the same bytes in /proc/self/fd/N' "received $size bytes for good" \
+        'a write fails: the file is sealed with F_SEAL_WRITE' | diff - <(sed 's|/fd/[0-9]*$|/fd/N|' "$log") >&2 ||
+        stop "handoff of ${file:-its own program}"
+done
+# On a terminal, in one line.
+quietly script --quiet --return --command "$handoff $scratch/zeros" /dev/null
+[ "$(tr '\r' '\n' <"$log" | grep -c '^loaded [0-9]* of 32 MiB$')" -eq 32 ] &&
+    [ "$(grep -c 'loaded' "$log")" -eq 1 ] || stop 'handoff shows how much it has loaded'
+quietly script --quiet --return --command "$handoff Cargo.lock" /dev/null
+! grep -q 'loaded' "$log" || stop 'handoff of a small file needs no progress'
+# Missing, a directory, one that even root cannot read, and one without end.
+one_line 1 'handoff: cannot open missing: No such file' "$handoff" missing
+one_line 1 'handoff: cannot load /: not a regular file' "$handoff" /
+one_line 1 'handoff: cannot load /proc/self/mem: ' "$handoff" /proc/self/mem
+one_line 1 'handoff: cannot load /dev/zero: not a regular file' "$handoff" /dev/zero
+one_line 1 'see --help' "$handoff" one two
+# Its receiver, without a sender.
+one_line 1 'handoff: socket operation on non-socket' "$handoff" --receive
+unheard 0 "$handoff"
+unheard 1 "$handoff" missing
+# A pipe that nobody reads any more, as after `head`.
+mkfifo "$scratch/pipe"
+: <"$scratch/pipe" &
+exec 3>"$scratch/pipe"
+wait $!
+for example in hello handoff; do
+    status=0
+    "$examples/$example" >&3 2>"$log" || status=$?
+    [ "$status" -eq 1 ] && [ "$(cat "$log")" = "$example: Broken pipe (os error 32)" ] ||
+        stop "$example for a reader that has enough: status $status"
+done
+
 example=(cargo run --locked --quiet --features "$with_std" --example)
 run=("${example[@]}" run --)
 quietly "${run[@]}" /bin/echo hello 'two words'

@@ -1,189 +1,118 @@
-//! Passes a file's content to another process, so that both can rely on it never changing.
+//! Hands a file to three programs, none of which can change it, or see it change.
 //!
 //! ```text
-//! cargo run --example handoff [FILE]
+//! cargo run --features std --example handoff [FILE]
 //! ```
 //!
-//! It makes a sealed copy of FILE (by default this crate's README) in memory, and starts
-//! itself as a child, which gets the file in two ways. First, the child inherits the
-//! descriptor, opens its file again, checks the seals, tries to break them, and reads the
-//! content. Second, it receives the descriptor over a socket, as from a process that it does not
-//! trust, verifies that the file cannot change, and maps it.
+//! It loads FILE, by default its own program, into a memory file and seals that. `wc` then gets it
+//! as standard input, `cmp` by the number of a descriptor, and a receiver over a socket. The
+//! receiver trusts nobody: it verifies the file, maps it, and shows that a write fails.
 //!
-//! FILE may have 256 MiB: a file that never ends would fill all memory.
+//! While a large file is loaded, a terminal shows how far it is.
 
-use owned_memfd::{
-    Errno, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
-    fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
-    socket,
-};
-use std::{
-    env,
-    error::Error,
-    fs::{File, OpenOptions},
-    hash::{DefaultHasher, Hasher},
-    io::{self, Write},
-    os::{fd, unix::process::CommandExt},
-    path::PathBuf,
-    process::{Command, ExitCode, Stdio},
-};
+use owned_memfd::{MemFdOptions, SealedMemFd, socket};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, error::Error, fs::File, time::Duration};
 
-/// The variable that tells the child which descriptor it inherits, and the content's digest.
-const INHERITED: &str = "OWNED_MEMFD_HANDOFF";
-
-/// The most bytes that are loaded, and accepted from the sender.
-const LIMIT: usize = 256 << 20;
-
-/// With these seals, neither content nor length can change, and no seal can be added.
-const IMMUTABLE: Seals = Seals::WRITE
-    .union(Seals::SHRINK)
-    .union(Seals::GROW)
-    .union(Seals::SEAL);
+const HELP: &str = "\
+usage: handoff [FILE]
+Seals a copy of FILE in memory, and hands it to other programs. Without FILE, its own program.
+";
+/// The most bytes that the receiver takes from a sender whom it does not trust.
+const LIMIT: usize = 16 << 30;
 
 fn main() -> ExitCode {
-    let result = match env::var(INHERITED) {
-        Ok(inherited) => child(&inherited),
-        Err(_) => parent(),
+    let Err(error) = run() else {
+        return ExitCode::SUCCESS;
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            // Not eprintln!, which panics where it cannot print, as to a full disk.
-            let _ = writeln!(io::stderr(), "handoff: {error}");
-            ExitCode::FAILURE
-        }
+    // Not eprintln!, which panics where it cannot print, as to a full disk.
+    let _ = writeln!(io::stderr(), "handoff: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args_os().skip(1).map(PathBuf::from).collect();
+    match &arguments[..] {
+        [] => hand_over(&env::current_exe()?),
+        [option] if option == "--help" => Ok(io::stdout().write_all(HELP.as_bytes())?),
+        [option] if option == "--receive" => receive(),
+        [file] => hand_over(file),
+        _ => Err("one FILE at most: see --help".into()),
     }
 }
 
-fn parent() -> Result<ExitCode, Box<dyn Error>> {
-    let mut out = io::stdout();
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let path = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| readme.into()));
-    let about_path = |error: String| format!("{}: {error}", path.display());
+fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
+    let (mut out, name) = (io::stdout(), path.display());
+    let mut source = File::open(path).map_err(|error| format!("cannot open {name}: {error}"))?;
+    let sealed = load(&mut source).map_err(|error| format!("cannot load {name}: {error}"))?;
+    writeln!(out, "sealed {} bytes in memory", sealed.len())?;
 
-    let source = File::open(&path).map_err(|error| about_path(error.to_string()))?;
-    let sealed = MemFdOptions::new()
-        .copy_from_file("handoff", lend(&source), LIMIT)
-        .map_err(|error| about_path(error.to_string()))?;
-    let len = sealed.len();
-    writeln!(out, "parent: loaded {len} bytes of {}", path.display())?;
-    writeln!(out, "parent: sealed with {}", sealed.seals()?)?;
-    let digest = digest(&sealed.map()?);
-    writeln!(out, "parent: its digest is {digest:016x}")?;
+    // As standard input: for any program.
+    let mut wc = Command::new("wc");
+    let output = wc.arg("-c").stdin(sealed.try_clone()?).output()?;
+    let count = String::from_utf8_lossy(&output.stdout);
+    writeln!(out, "wc counts {} on its standard input", count.trim_end())?;
 
-    let mut child = Command::new(env::current_exe()?);
-    let inherited = sealed.try_clone()?.into_memfd();
-    child.env(INHERITED, format!("{} {digest}", inherited.as_raw_fd()));
-    // This clears close-on-exec in the child only. If it were cleared here, every other program
-    // that this process starts meanwhile would inherit the file too.
-    // SAFETY: the closure runs between fork and exec. It makes one system call and allocates
-    // nothing.
-    unsafe {
-        child.pre_exec(move || inherited.set_close_on_exec(false).map_err(into_io));
+    // By number: this child, and no other, inherits the descriptor.
+    let mut cmp = Command::new("cmp");
+    let number = sealed.as_memfd().pass_to(&mut cmp)?;
+    let inherited = format!("/proc/self/fd/{number}");
+    if !cmp.arg(path).arg(&inherited).status()?.success() {
+        return Err(format!("{name} has changed since").into());
     }
+    writeln!(out, "cmp finds the same bytes in {inherited}")?;
+
+    // Over a socket, to a process that may run already. Here it is one of this program.
     let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
-    let mut child = child.stdin(into_stdio(there)).spawn()?;
-    sealed.send(&here)?;
-
-    let status = child.wait()?;
-    writeln!(out, "parent: the child ended with {status}")?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    let mut receiver = Command::new(env::current_exe()?);
+    let mut receiver = receiver.arg("--receive").stdin(there).spawn()?;
+    sealed.send(here)?;
+    let has_received = receiver.wait()?.success();
+    has_received
+        .then_some(())
+        .ok_or("the receiver failed".into())
 }
 
-fn child(inherited: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let mut out = io::stdout();
-    let (number, expected) = inherited.split_once(' ').ok_or("no digest")?;
-    let (number, expected): (u32, u64) = (number.parse()?, expected.parse()?);
-
-    // The number comes from outside, where anybody can set the variable. To own or to borrow a
-    // descriptor by such a number would be undefined behaviour; to open its file again is not.
-    let path = format!("/proc/self/fd/{number}");
-    let inherited = OpenOptions::new().read(true).write(true).open(path)?;
-    let file = OwnedMemFd::try_from(into_owned(inherited))?;
-    writeln!(out, "child:  descriptor {number} is a memory file")?;
-    try_to_break(&file)?;
-    let content = read(&file)?;
-    writeln!(out, "child:  read {} bytes back", content.len())?;
-
-    let stdin = io::stdin();
-    let received = SealedMemFd::receive(lend(&stdin), LIMIT)?;
-    let bytes = received.map()?;
-    writeln!(
-        out,
-        "child:  received {} bytes that are proven not to change",
-        bytes.len()
-    )?;
-    let digest = digest(&bytes);
-    writeln!(out, "child:  their digest is {digest:016x}")?;
-    if digest != expected || *bytes != *content {
-        return Err("that is not what the parent sealed".into());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn try_to_break(file: &OwnedMemFd) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout();
-    let (seals, len) = (file.seals()?, file.len()?);
-    if !seals.contains(IMMUTABLE) {
-        return Err(format!("only sealed with {seals}").into());
-    }
-    writeln!(out, "child:  sealed with {seals}")?;
-
-    let mut attempts = vec![
-        ("write", file.write_all_at(b"x", 0).map_err(Errno::from)),
-        ("grow", file.set_len(len + 1)),
-    ];
-    if len > 0 {
-        attempts.push(("shrink", file.set_len(len - 1)));
-    }
-    for (what, result) in attempts {
-        match result {
-            Err(errno @ Errno::EPERM) => {
-                writeln!(out, "child:  tried to {what}: {errno}")?;
+/// Copies the file piece by piece, to say how far it is. `copy_from_file` does it in one call.
+fn load(source: &mut File) -> Result<SealedMemFd, Box<dyn Error>> {
+    let about = source.metadata()?;
+    about.is_file().then_some(()).ok_or("not a regular file")?;
+    let len = usize::try_from(about.len())?;
+    // The pieces are large, so that the writer needs no buffer.
+    let mut writer = MemFdOptions::new().writer_with_capacity("handoff", len, &mut [])?;
+    let mut piece = vec![0; 1 << 20];
+    let shows = len > piece.len() && io::stderr().is_terminal();
+    let mut copy = || {
+        loop {
+            let count = source.read(&mut piece)?;
+            if count == 0 {
+                break io::Result::Ok(());
             }
-            result => return Err(format!("tried to {what}: {result:?}").into()),
+            writer.write_all(&piece[..count])?;
+            if shows {
+                let done = writer.len() >> 20;
+                let _ = write!(io::stderr(), "\rloaded {done} of {} MiB", len >> 20);
+            }
         }
+    };
+    let copied = copy();
+    if shows {
+        // The line is erased, whatever comes next.
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    Ok(())
+    copied?;
+    Ok(writer.finish()?)
 }
 
-fn read(file: &OwnedMemFd) -> Result<Vec<u8>, Box<dyn Error>> {
-    let len = usize::try_from(file.len()?)?;
-    if len > LIMIT {
-        return Err(format!("the file has {len} bytes, more than {LIMIT}").into());
-    }
-    let mut content = vec![0; len];
-    file.read_exact_at(&mut content, 0)?;
-    Ok(content)
-}
-
-fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
-}
-
-// Conversions between std's descriptors and the crate's. With the feature `std`, these are the
-// same types.
-
-fn lend(file: &impl fd::AsFd) -> BorrowedFd<'_> {
-    // SAFETY: the descriptor stays open as long as its owner is borrowed.
-    unsafe { BorrowedFd::borrow_raw(fd::AsRawFd::as_raw_fd(&file.as_fd())) }
-}
-
-fn into_owned(file: File) -> OwnedFd {
-    // SAFETY: `into_raw_fd` gave the descriptor up.
-    unsafe { OwnedFd::from_raw_fd(fd::IntoRawFd::into_raw_fd(file)) }
-}
-
-fn into_stdio(socket: OwnedFd) -> Stdio {
-    // SAFETY: `into_raw_fd` gave the descriptor up.
-    unsafe { <fd::OwnedFd as fd::FromRawFd>::from_raw_fd(socket.into_raw_fd()) }.into()
-}
-
-fn into_io(errno: Errno) -> io::Error {
-    io::Error::from_raw_os_error(errno.raw_os_error())
+fn receive() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
+    let file = SealedMemFd::receive_timeout(io::stdin(), LIMIT, Duration::from_secs(5))?;
+    // Verified: nobody can change the bytes, so that they are a `&[u8]`.
+    let bytes = file.map()?;
+    writeln!(out, "received {} bytes for good", bytes.len())?;
+    let refused = file.as_memfd().write_all_at(b"x", 0).err();
+    let error = refused.ok_or("the sealed file was written")?;
+    Ok(writeln!(out, "a write fails: {error}")?)
 }
