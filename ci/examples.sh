@@ -24,7 +24,7 @@ read_features
 # Every example can be tried without reading it first, and takes no more than it should.
 quietly cargo build --locked --features "$with_std" --examples
 examples=$(target_directory)/debug/examples
-for example in handoff journal; do
+for example in handoff journal keymap; do
     quietly "$examples/$example" --help
     grep -q "^usage: $example" "$log" || stop "$example says how it is used"
     unheard 0 "$examples/$example" --help
@@ -66,12 +66,17 @@ one_line 1 'see --help' "$handoff" one two
 one_line 1 'handoff: socket operation on non-socket' "$handoff" --receive
 unheard 0 "$handoff"
 unheard 1 "$handoff" missing
+quietly "$examples/keymap"
+printf '%s\n' 'a keymap of 6 lines' 'a keymap of 6 lines' \
+    'no keymap: the file is 13 bytes long, and must be 125' | diff - "$log" >&2 || stop 'keymap reads two of three'
+unheard 0 "$examples/keymap"
+
 # A pipe that nobody reads any more, as after `head`.
 mkfifo "$scratch/pipe"
 : <"$scratch/pipe" &
 exec 3>"$scratch/pipe"
 wait $!
-for example in hello handoff; do
+for example in hello handoff keymap; do
     status=0
     "$examples/$example" >&3 2>"$log" || status=$?
     [ "$status" -eq 1 ] && [ "$(cat "$log")" = "$example: Broken pipe (os error 32)" ] ||
