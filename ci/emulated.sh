@@ -10,6 +10,18 @@ if [ $# -eq 0 ]; then
     set -- "${cpus[@]:1}" "${musl[@]}"
 fi
 
+# Where the packages are missing, `cargo test --target …` names them.
+for cpu in "${cpus[@]:1}"; do
+    name=${binutils[$cpu]%-}
+    for script in "${name}-gcc" "emulate ${name%%-*}"; do
+        # shellcheck disable=SC2086 # The emulator has an argument.
+        ! PATH=$scratch/empty /bin/sh .cargo/$script >"$log" 2>&1 || stop ".cargo/$script fails without packages"
+        grep -q 'apt-get install .*qemu-user-static' "$log" || stop ".cargo/$script names the packages"
+    done
+    { PATH=$scratch/empty /bin/sh ".cargo/$name-gcc" 2>&1 || true; } | grep -q "gcc-$name libc6-dev-${debian[$cpu]}-cross" ||
+        stop ".cargo/$name-gcc names those that ci/setup.sh installs"
+done
+
 # These variables win over every configuration file.
 export RUSTFLAGS="${RUSTFLAGS-} -C target-feature=+crt-static"
 export RUSTDOCFLAGS="${RUSTDOCFLAGS-} -C target-feature=+crt-static"
