@@ -17,20 +17,33 @@
 // What the pages link to.
 use crate::{
     errno::Errno,
-    flags::Seals,
-    memfd::{OwnedMemFd, SealError},
+    exec::ExecError,
+    flags::{HugePageSize, MemFdFlags, Seals},
+    memfd::{BorrowedMemFd, OwnedMemFd, SealError},
     options::MemFdOptions,
-    proof::has_cve_2026_63952,
-    sealed::{SealedMap, SealedMemFd},
-    shared::{SharedMap, SharedMapMut},
+    proof::{VerifyError, VerifyErrorKind, has_cve_2026_63952},
+    sealed::{BorrowedSealedMemFd, SealedMap, SealedMemFd},
+    shared::{SharedAtomic, SharedMap, SharedMapMut},
     socket,
 };
 
 #[doc = include_str!("guide/seal_and_share.md")]
 pub mod seal_and_share {}
 
+#[doc = include_str!("guide/receive_from_strangers.md")]
+pub mod receive_from_strangers {}
+
+#[doc = include_str!("guide/shared_memory.md")]
+pub mod shared_memory {}
+
+#[doc = include_str!("guide/run_from_memory.md")]
+pub mod run_from_memory {}
+
 #[doc = include_str!("guide/no_std_and_linking.md")]
 pub mod no_std_and_linking {}
+
+#[doc = include_str!("guide/early_boot.md")]
+pub mod early_boot {}
 
 #[doc = include_str!("guide/soundness.md")]
 pub mod soundness {}
