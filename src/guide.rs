@@ -25,6 +25,7 @@ use crate::{
     sealed::{BorrowedSealedMemFd, SealedMap, SealedMemFd},
     shared::{SharedAtomic, SharedMap, SharedMapMut},
     socket,
+    stream::{Reader, Writer},
 };
 
 #[doc = include_str!("guide/seal_and_share.md")]
@@ -44,6 +45,9 @@ pub mod no_std_and_linking {}
 
 #[doc = include_str!("guide/early_boot.md")]
 pub mod early_boot {}
+
+#[doc = include_str!("guide/kernels.md")]
+pub mod kernels {}
 
 #[doc = include_str!("guide/soundness.md")]
 pub mod soundness {}
