@@ -51,3 +51,6 @@ pub mod kernels {}
 
 #[doc = include_str!("guide/soundness.md")]
 pub mod soundness {}
+
+#[doc = include_str!("guide/moving_over.md")]
+pub mod moving_over {}
