@@ -24,7 +24,7 @@ read_features
 # Every example can be tried without reading it first, and takes no more than it should.
 quietly cargo build --locked --features "$with_std" --examples
 examples=$(target_directory)/debug/examples
-for example in handoff journal keymap; do
+for example in handoff journal keymap ring; do
     quietly "$examples/$example" --help
     grep -q "^usage: $example" "$log" || stop "$example says how it is used"
     unheard 0 "$examples/$example" --help
@@ -138,9 +138,10 @@ for proc in 'mount -t tmpfs none /proc' \
         stop "reexec ends where /proc is false: status $status: $proc"
 done
 
-quietly cargo run --locked --quiet --features "$with_std" --example ring
+quietly "$examples/ring"
 grep -qE '^262144 records in ' "$log" || stop 'ring passes records'
 unheard 0 "$examples/ring"
+one_line 1 'ring: ' "$examples/ring" --receive
 # As the sender that the example trusts least: its standard input is the memory that both write.
 python3 - "$examples/ring" >"$log" 2>&1 <<'END' || stop 'ring ends with one line, whatever its peer writes'
 import mmap, os, random, struct, subprocess, sys
@@ -153,7 +154,7 @@ def attack(write, expected):
     file = os.memfd_create("hostile", os.MFD_ALLOW_SEALING)
     os.ftruncate(file, CAPACITY + INDEXES)
     memory = mmap.mmap(file, CAPACITY + INDEXES)
-    receiver = subprocess.Popen([sys.argv[1]], stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    receiver = subprocess.Popen([sys.argv[1], "--receive"], stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while receiver.poll() is None:
         write(memory)
     error = receiver.stderr.read().decode()

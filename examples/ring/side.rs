@@ -1,23 +1,25 @@
-//! A ring of records between two processes that do not trust each other, without `unsafe`.
-//!
-//! `cargo run --release --features std --example ring` starts itself again, as the receiver, with the
-//! memory file as standard input.
+//! One side of a ring of records, in memory that the other side writes too.
 //!
 //! The peer can write anything anywhere at any time. So each side keeps its own index to itself and
 //! only publishes it. What the peer writes is copied once, and the copy is checked and used.
-#![forbid(unsafe_code)]
-use owned_memfd::{Errno, MemFdOptions, OwnedMemFd, SharedAtomic, SharedAtomicMut, SharedMapMut};
+
+use owned_memfd::{Errno, SharedAtomic, SharedAtomicMut, SharedMapMut};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
-use std::{env, error::Error, io, io::Write, os::fd::AsFd, process::Command};
+use std::{error::Error, result};
+
+type Result<T> = result::Result<T, Box<dyn Error>>;
 
 /// In bytes: whole pages, and a power of two, so that positions go on where an index wraps around.
-const CAPACITY: u32 = 512 << 10;
-const HALF: u32 = CAPACITY / 2; // A sender sleeps until so much is free, and is woken less often.
-const PREFIX: u32 = 4; // Of a record: its length.
+pub(crate) const CAPACITY: u32 = 512 << 10;
+/// A sender sleeps until so much is free. Like this, it is woken less often.
+const HALF: u32 = CAPACITY / 2;
+/// Before each record, its length.
+const PREFIX: u32 = 4;
 
 /// One side of the ring. An index counts the bytes that a side is done with, and wraps around.
-struct Side<'map> {
+pub(crate) struct Side<'map> {
+    /// Mapped twice in a row, so that no record is split where the ring ends.
     data: &'map SharedMapMut,
     published: SharedAtomicMut<'map, u32>,
     peer: SharedAtomic<'map, u32>,
@@ -26,9 +28,32 @@ struct Side<'map> {
     lead: u32,
 }
 
-impl Side<'_> {
+impl<'map> Side<'map> {
+    /// The indexes stand in cache lines of their own.
+    pub(crate) fn sender(data: &'map SharedMapMut, indexes: &'map SharedMapMut) -> Result<Self> {
+        let (published, peer) = (indexes.atomic_mut(0)?, indexes.atomic(128)?);
+        Ok(Self {
+            data,
+            published,
+            peer,
+            index: 0,
+            lead: CAPACITY,
+        })
+    }
+
+    pub(crate) fn receiver(data: &'map SharedMapMut, indexes: &'map SharedMapMut) -> Result<Self> {
+        let (published, peer) = (indexes.atomic_mut(128)?, indexes.atomic(0)?);
+        Ok(Self {
+            data,
+            published,
+            peer,
+            index: 0,
+            lead: 0,
+        })
+    }
+
     /// Sends a record of at most `HALF - PREFIX` bytes, once there is room for it.
-    fn send(&mut self, record: &[u8]) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn send(&mut self, record: &[u8]) -> Result<()> {
         let len = u32::try_from(record.len())?;
         if len > HALF - PREFIX {
             return Err("the record is too long".into());
@@ -41,7 +66,7 @@ impl Side<'_> {
     }
 
     /// Receives the next record into `room`, which never grows beyond the capacity.
-    fn receive(&mut self, room: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn receive(&mut self, room: &mut Vec<u8>) -> Result<()> {
         let usable = self.wait(PREFIX, PREFIX)?;
         let position = (self.index % CAPACITY) as usize;
         let mut len = [0; PREFIX as usize];
@@ -56,7 +81,7 @@ impl Side<'_> {
     }
 
     /// Waits for `needed` bytes or, if it must sleep, for `enough`. Returns how many it may use.
-    fn wait(&self, mut needed: u32, enough: u32) -> Result<u32, Box<dyn Error>> {
+    fn wait(&self, mut needed: u32, enough: u32) -> Result<u32> {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             let seen = self.peer.load(SeqCst);
@@ -76,7 +101,7 @@ impl Side<'_> {
     }
 
     /// Passes `len` bytes to the peer, and wakes it if only now it has `enough`.
-    fn pass(&mut self, len: u32, enough: u32) -> Result<(), Box<dyn Error>> {
+    fn pass(&mut self, len: u32, enough: u32) -> Result<()> {
         self.index = self.index.wrapping_add(len);
         // Each side stores its index and then loads the other's. SeqCst: if both do so at once, at
         // least one sees the other's new index, so they never both sleep.
@@ -91,29 +116,4 @@ impl Side<'_> {
     fn usable(&self, peer: u32) -> u32 {
         peer.wrapping_add(self.lead).wrapping_sub(self.index)
     }
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let received = OwnedMemFd::try_from(io::stdin().as_fd().try_clone_to_owned()?);
-    let (ours, theirs, lead) = [(0, 128, CAPACITY), (128, 0, 0)][usize::from(received.is_ok())];
-    let file = received.or_else(|_| MemFdOptions::new().create("ring"))?;
-    // The data, and then the indexes, each in cache lines of its own.
-    file.allocate(0, u64::from(CAPACITY) + 256)?;
-    let data = &file.map_mirrored_mut(..CAPACITY as usize)?;
-    let indexes = file.map_shared_mut(CAPACITY as usize..)?;
-    let (published, peer) = (indexes.atomic_mut(ours)?, indexes.atomic(theirs)?);
-    #[rustfmt::skip]
-    let mut side = Side { data, published, peer, index: 0, lead };
-    let (start, mut room) = (Instant::now(), vec![7; 1024]);
-    if lead > 0 {
-        let mut child = Command::new(env::current_exe()?).stdin(file).spawn()?;
-        (0..1 << 18).try_for_each(|_| side.send(&room))?;
-        // It ends by its own deadline, if not by an error.
-        let has_received = child.wait()?.success();
-        has_received.then_some(()).ok_or("the receiver failed")?;
-    } else {
-        (0..1 << 18).try_for_each(|_| side.receive(&mut room))?;
-        writeln!(io::stdout(), "262144 records in {:?}", start.elapsed())?;
-    }
-    Ok(())
 }
