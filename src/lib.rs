@@ -66,7 +66,8 @@
 //! riscv64. On every other target the crate does not compile, and says so. Memory files exist since
 //! Linux 3.17; what came later, and what happens before, is under [kernels](guide::kernels). Rust
 //! 1.85 or newer.
-#![cfg_attr(not(feature = "boot"), doc = "\n[`boot`]: #features")]
+//!
+#![cfg_attr(not(feature = "boot"), doc = "[`boot`]: #features")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A condition of std's own, on methods of slices, which a map has.
