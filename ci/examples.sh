@@ -12,22 +12,27 @@ cd "$(dirname "$0")/.."
 # In KiB: an example that loads more than it says is killed, and does not fill the memory.
 ulimit -f $((1 << 20))
 
-printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
-: >"$scratch/empty"
-# What README names first, without a feature.
+# What README names first, without a feature. The others say which they need.
 quietly cargo run --locked --quiet --example hello
 [ "$(cat "$log")" = 'hello, memory
 a later write fails: the file is sealed with F_SEAL_WRITE' ] || stop 'hello seals a text, and reads it'
-unheard 0 "$(target_directory)/debug/examples/hello"
+! cargo run --locked --quiet --example handoff >"$log" 2>&1 && grep -qF -- '--features="std"' "$log" ||
+    stop 'cargo names the feature that handoff needs'
 
 read_features
-# Every example can be tried without reading it first, and takes no more than it should.
 quietly cargo build --locked --features "$with_std" --examples
 examples=$(target_directory)/debug/examples
-for example in handoff journal keymap ring; do
-    quietly "$examples/$example" --help
-    grep -q "^usage: $example" "$log" || stop "$example says how it is used"
-    unheard 0 "$examples/$example" --help
+names=()
+for source in examples/*.rs examples/*/main.rs; do
+    name=${source#examples/}
+    names+=("$(basename "${name%/main.rs}" .rs)")
+done
+# All but the first one can be asked how they are used.
+for name in "${names[@]}"; do
+    [ "$name" != hello ] || continue
+    quietly "$examples/$name" --help
+    grep -q "^usage: $name\b" "$log" || stop "$name says how it is used"
+    unheard 0 "$examples/$name" --help
 done
 
 # one_line STATUS WORDS COMMAND…: it ends so, with one line, which has these words.
@@ -38,6 +43,27 @@ one_line() {
     [ "$status" -eq "$expected" ] && [ "$(wc -l <"$log")" -eq 1 ] && grep -qF "$words" "$log" ||
         stop "status $status, or not one line with: $words:" "$@"
 }
+
+# A pipe that nobody reads any more, as after `head`. What they print first, or how they are used.
+mkfifo "$scratch/pipe"
+: <"$scratch/pipe" &
+exec 3>"$scratch/pipe"
+wait $!
+for name in "${names[@]}"; do
+    status=0
+    "$examples/$name" --help >&3 2>"$log" || status=$?
+    [ "$status" -eq 1 ] && [ "$(cat "$log")" = "$name: Broken pipe (os error 32)" ] ||
+        stop "$name for a reader that has enough: status $status"
+done
+status=0
+"$examples/handoff" >&3 2>"$log" || status=$?
+[ "$status" -eq 1 ] && [ "$(cat "$log")" = 'handoff: Broken pipe (os error 32)' ] || stop 'handoff | head'
+exec 3>&-
+
+unheard 0 "$examples/hello"
+
+printf '#!/bin/sh\necho "script $1"\n' >"$scratch/script"
+: >"$scratch/empty"
 
 handoff=$examples/handoff
 truncate -s 32M "$scratch/zeros"
@@ -71,20 +97,7 @@ printf '%s\n' 'a keymap of 6 lines' 'a keymap of 6 lines' \
     'no keymap: the file is 13 bytes long, and must be 125' | diff - "$log" >&2 || stop 'keymap reads two of three'
 unheard 0 "$examples/keymap"
 
-# A pipe that nobody reads any more, as after `head`.
-mkfifo "$scratch/pipe"
-: <"$scratch/pipe" &
-exec 3>"$scratch/pipe"
-wait $!
-for example in hello handoff keymap; do
-    status=0
-    "$examples/$example" >&3 2>"$log" || status=$?
-    [ "$status" -eq 1 ] && [ "$(cat "$log")" = "$example: Broken pipe (os error 32)" ] ||
-        stop "$example for a reader that has enough: status $status"
-done
-
-example=(cargo run --locked --quiet --features "$with_std" --example)
-run=("${example[@]}" run --)
+run=("$examples/run")
 quietly "${run[@]}" /bin/echo hello 'two words'
 [ "$(cat "$log")" = 'hello two words' ] || stop 'echo from memory gets its arguments'
 VARIABLE=kept quietly "${run[@]}" /usr/bin/env
@@ -97,30 +110,23 @@ status=0
 quietly "${run[@]}" /bin/readlink /proc/self/exe
 [ "$(cat "$log")" = '/memfd:program (deleted)' ] || stop 'what runs has no path'
 
-# says WORDS [PROGRAM]: running it fails with one line, which has these words.
-says() {
-    local words=$1 status=0
-    shift
-    "${run[@]}" "$@" >"$log" 2>&1 || status=$?
-    [ "$status" -eq 1 ] && [ "$(wc -l <"$log")" -eq 1 ] && grep -qF "$words" "$log" ||
-        stop "${run[*]} $*: status $status, or not one line with: $words"
-}
-says 'no program'
-says 'No such file' missing
-says 'Is a directory' /
-says 'a device' /dev/zero
-says 'neither a program' Cargo.lock
-says 'empty' "$scratch/empty"
+one_line 1 'no program' "${run[@]}"
+one_line 1 'run: cannot run missing: No such file' "${run[@]}" missing
+one_line 1 'Is a directory' "${run[@]}" /
+one_line 1 'a device' "${run[@]}" /dev/zero
+one_line 1 'neither a program' "${run[@]}" Cargo.lock
+one_line 1 'empty' "${run[@]}" "$scratch/empty"
 head -c 100 /bin/true >"$scratch/cut"
-says 'cut off' "$scratch/cut"
+one_line 1 'cut off' "${run[@]}" "$scratch/cut"
 truncate -s 300M "$scratch/large"
-says 'bytes' "$scratch/large"
+one_line 1 'bytes' "${run[@]}" "$scratch/large"
 
-reexec=("${example[@]}" reexec --)
+reexec=("$examples/reexec")
 quietly "${reexec[@]}" one two
-[ "$(cat "$log")" = 'reexec: running from a sealed copy with ["one", "two"]' ] || stop 'reexec goes on from a copy'
+[ "$(cat "$log")" = 'running from /memfd:owned-memfd-sealed-exe (deleted)
+sealed with F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+arguments: ["one", "two"]' ] || stop 'reexec goes on from a copy'
 
-examples=$(target_directory)/debug/examples
 unheard 0 "$examples/run" /bin/true
 unheard 1 "$examples/run" missing
 unheard 0 "$examples/reexec"
@@ -189,8 +195,6 @@ for _ in range(10):
     attack(anything, ["wrong", "longer", "too long"])
 END
 
-quietly cargo run --locked --quiet --features "$with_std" --example journal -- --help
-grep -q '^usage: journal ' "$log" || stop 'journal says how it is used'
 unheard 1 "$examples/journal" --to
 python3 - "$examples/journal" "$scratch" >"$log" 2>&1 <<'END' || stop 'journal sends an entry as journald reads it'
 import fcntl, os, socket, struct, subprocess, sys
@@ -235,4 +239,4 @@ for wrong in (
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and not result.stdout
 END
 
-echo 'examples: programs run from memory, and say why when they do not; a ring passes records, and a journal gets an entry'
+echo "examples: ${#names[@]} do what they say, and each error is one line"

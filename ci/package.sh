@@ -19,7 +19,7 @@ find . -mindepth 1 -printf '%P\n' | sort >"$log"
 for entry in tests ci examples/init .ci .github .cargo Cross.toml; do
     ! grep -qE "^$entry(/|$)" "$log" || stop "the package leaves $entry out"
 done
-for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/handoff.rs src/lib.rs arch/mod.rs; do
+for entry in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE examples/hello.rs examples/ring/side.rs src/lib.rs arch/mod.rs; do
     grep -qx "$entry" "$log" || stop "the package has $entry"
 done
 

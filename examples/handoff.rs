@@ -13,7 +13,7 @@
 use owned_memfd::{MemFdOptions, SealedMemFd, socket};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{self, Command};
 use std::{env, error::Error, fs::File, time::Duration};
 
 const HELP: &str = "\
@@ -23,13 +23,11 @@ Seals a copy of FILE in memory, and hands it to other programs. Without FILE, it
 /// The most bytes that the receiver takes from a sender whom it does not trust.
 const LIMIT: usize = 16 << 30;
 
-fn main() -> ExitCode {
-    let Err(error) = run() else {
-        return ExitCode::SUCCESS;
-    };
+fn main() {
+    let Err(error) = run() else { return };
     // Not eprintln!, which panics where it cannot print, as to a full disk.
     let _ = writeln!(io::stderr(), "handoff: {error}");
-    ExitCode::FAILURE
+    process::exit(1);
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

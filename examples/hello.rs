@@ -4,15 +4,13 @@
 
 use owned_memfd::MemFdOptions;
 use std::io::{self, Write};
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, process};
 
-fn main() -> ExitCode {
-    let Err(error) = hello() else {
-        return ExitCode::SUCCESS;
-    };
+fn main() {
+    let Err(error) = hello() else { return };
     // Not eprintln!, which panics where it cannot print, as to a full disk.
     let _ = writeln!(io::stderr(), "hello: {error}");
-    ExitCode::FAILURE
+    process::exit(1);
 }
 
 fn hello() -> Result<(), Box<dyn Error>> {
@@ -22,8 +20,7 @@ fn hello() -> Result<(), Box<dyn Error>> {
     let sealed = file.seal()?;
     io::stdout().write_all(&sealed.map()?)?;
 
-    let Err(refused) = sealed.as_memfd().write_all_at(b"J", 0) else {
-        return Err("the kernel has written to a sealed file".into());
-    };
-    Ok(writeln!(io::stdout(), "a later write fails: {refused}")?)
+    let refused = sealed.as_memfd().write_all_at(b"J", 0).err();
+    let error = refused.ok_or("the sealed file was written")?;
+    Ok(writeln!(io::stdout(), "a later write fails: {error}")?)
 }

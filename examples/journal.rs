@@ -1,27 +1,20 @@
-//! Writes one entry of any length into systemd's journal, without `unsafe`.
+//! Writes one entry of any length into systemd's journal.
 //!
 //! ```text
-//! cargo run --features std --example journal -- [--to ADDRESS] [FIELD=VALUE…]
+//! cargo run --features std --example journal -- MESSAGE=hello PRIORITY=6
 //! ```
+//!
+//! `journalctl -n 1 -o verbose` then shows it. Without a field MESSAGE, that is read from standard
+//! input, and may have many lines.
 //!
 //! The entry is a sealed memory file in journald's native protocol. Its descriptor is sent without a
 //! byte, which is how journald takes what is longer than a datagram.
-//!
-//! Without a field MESSAGE, that is read from standard input, up to 256 MiB. ADDRESS is a path, or an
-//! abstract name after an `@`.
-#![forbid(unsafe_code)]
-use owned_memfd::{
-    MemFdOptions, SealedMemFd,
-    socket::{self, SocketAddr},
-};
-use std::{
-    env,
-    error::Error,
-    ffi::OsStr,
-    io::{self, Read, Write},
-    os::unix::ffi::OsStrExt,
-    process::ExitCode,
-};
+
+use owned_memfd::socket::{self, SocketAddr};
+use owned_memfd::{MemFdOptions, SealedMemFd};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::{env, error::Error, ffi::OsStr, process};
 
 const HELP: &str = "\
 usage: journal [--to ADDRESS] [FIELD=VALUE…]
@@ -30,18 +23,14 @@ FIELD is of A to Z, 0 to 9 and _, begins with a letter, and has at most 64 of th
 ADDRESS is a path or @NAME; it is /run/systemd/journal/socket if it is not given.
 ";
 const JOURNAL: &[u8] = b"/run/systemd/journal/socket";
-/// The longest message that is read. Without a limit, a device that never ends would fill all memory.
+/// The longest message that is read. A device that never ends would fill all memory.
 const LIMIT: u64 = 256 << 20;
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Not eprintln!, which panics where it cannot print, as to a full disk.
-            let _ = writeln!(io::stderr(), "journal: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() {
+    let Err(error) = run() else { return };
+    // Not eprintln!, which panics where it cannot print, as to a full disk.
+    let _ = writeln!(io::stderr(), "journal: {error}");
+    process::exit(1);
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
@@ -64,7 +53,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let address = address.map_err(|error| format!("{shown}: {error}"))?;
     let sealed = entry(&arguments)?;
     let sent = sealed.send_to(socket::datagram_socket()?, address);
-    Ok(sent.map_err(|errno| format!("{shown}: {errno}"))?)
+    Ok(sent.map_err(|errno| format!("cannot send to {shown}: {errno}"))?)
 }
 
 /// The sealed file that holds the entry.

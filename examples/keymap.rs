@@ -15,7 +15,7 @@
 use owned_memfd::socket::{self, ReceiveError, ReceivedFds};
 use owned_memfd::{MemFdOptions, SealedMemFd, fd::AsFd, fd::OwnedFd};
 use std::io::{self, Write};
-use std::{env, error::Error, process::ExitCode, thread, time::Duration};
+use std::{env, error::Error, process, thread, time::Duration};
 
 const HELP: &str = "\
 usage: keymap
@@ -32,13 +32,11 @@ xkb_symbols { key <AC01> { [ a ] }; };
 };
 \0";
 
-fn main() -> ExitCode {
-    let Err(error) = run() else {
-        return ExitCode::SUCCESS;
-    };
+fn main() {
+    let Err(error) = run() else { return };
     // Not eprintln!, which panics where it cannot print, as to a full disk.
     let _ = writeln!(io::stderr(), "keymap: {error}");
-    ExitCode::FAILURE
+    process::exit(1);
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
