@@ -2,7 +2,7 @@
 
 use crate::{
     Files, Violation,
-    rules::{FOR_MODULES, KNOWS_CPUS, SYMBOLS, may_be_unsafe},
+    rules::{FOR_MODULES, KNOWS_CPUS, LONGEST_EXAMPLE, SYMBOLS, may_be_unsafe},
 };
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use std::collections::BTreeSet;
@@ -14,6 +14,14 @@ pub fn check(files: &Files) -> Vec<Violation> {
     for (file, text) in files {
         if !is_rust(file) {
             continue;
+        }
+        let lines = text.lines().count();
+        if is_simple(file) && lines > LONGEST_EXAMPLE {
+            violations.push(Violation {
+                file: file.clone(),
+                line: lines,
+                what: format!("is an example of more than {LONGEST_EXAMPLE} lines"),
+            });
         }
         match text.parse::<TokenStream>() {
             Ok(tokens) => {
@@ -51,6 +59,11 @@ pub fn check(files: &Files) -> Vec<Violation> {
 fn is_rust(file: &str) -> bool {
     file.rsplit_once('.')
         .is_some_and(|(_, extension)| extension == "rs")
+}
+
+/// Whether it is an example for a program with std.
+fn is_simple(file: &str) -> bool {
+    file.starts_with("examples/") && !file.starts_with("examples/init/")
 }
 
 /// The module of the library that a file belongs to.
@@ -159,6 +172,9 @@ impl Words<'_> {
                 if module.is_some_and(|module| !may_be_unsafe(module)) && !context.denied =>
             {
                 "lifts the ban on unsafe code, which this module may not do".into()
+            }
+            "unsafe" | "unsafe_code" if is_simple(self.file) => {
+                "has unsafe code, which no example with std needs".into()
             }
             symbol if library && SYMBOLS.contains(&symbol) => {
                 format!("defines a symbol with `{symbol}`")

@@ -21,6 +21,9 @@ pub const FOR_MODULES: &str = "cfg_if";
 /// CPU starts it.
 pub const KNOWS_CPUS: &str = "examples/init/src/sys.rs";
 
+/// How many lines an example with std has at most.
+pub const LONGEST_EXAMPLE: usize = 119;
+
 /// Macros that panic when the program runs. In a constant they fail when it is compiled.
 pub const PANICKING_MACROS: [&str; 10] = [
     "panic",

@@ -257,6 +257,9 @@ const VIOLATIONS: &[(&str, &str, &str)] = &[
     ("src/memfd.rs", "pub fn name() {}", "`name` is public, but not called in a `trial.call(…)` of tests/hostile/src/operations/memfd.rs"),
     ("src/with_std.rs", "pub fn of_std() {}", "often enough for all that have this name"),
     ("src/memfd.rs", "pub fn lost() {}", "`lost` is public, but not called in a `trial.call(…)` of tests/hostile/src/operations/memfd.rs"),
+    // Examples.
+    ("examples/ring/side.rs", "fn f() { unsafe { g() } }", "has unsafe code, which no example"),
+    ("examples/run.rs", "#![allow(unsafe_code)]", "has unsafe code, which no example"),
     // CPUs, symbols, tests.
     ("src/memfd.rs", "#[cfg(target_arch = \"x86_64\")] fn f() {}", "names a CPU"),
     ("src/memfd.rs", "fn f() { if cfg!(target_arch = \"x86_64\") {} }", "names a CPU"),
@@ -343,6 +346,20 @@ fn the_line_is_the_right_one() {
             what: "`proof` uses `memfd`, whose `mod` line is below its own, and is used by it: a circle".into(),
         }]
     );
+}
+
+#[test]
+fn a_long_example_is_reported() {
+    for (file, lines, is_long) in [
+        ("examples/run.rs", 119, false),
+        ("examples/run.rs", 120, true),
+        ("examples/init/src/main.rs", 120, false),
+    ] {
+        let mut files = clean();
+        files.insert(file.into(), "//! More.\n".repeat(lines));
+        let found = is_reported(&files, file, "is an example of more than 119 lines");
+        assert_eq!(found, is_long, "{file} of {lines} lines");
+    }
 }
 
 #[test]
