@@ -49,6 +49,7 @@ vectors_built=$!
     quietly cargo build --locked
     cp "$(target_directory)/debug/kernels" "$scratch/kernels"
 )
+echo 'one = 1' >"$scratch/config"
 for target in "${cpus[@]}"; do
     cpu=${debian[$target]}
     available " $cpu" || continue
@@ -61,7 +62,7 @@ for target in "${cpus[@]}"; do
     (
         cd examples/init
         built=$(target_directory)
-        quietly cargo build --locked --release --target "$target"
+        INIT_CONFIG=$scratch/config quietly cargo build --locked --release --target "$target"
         cp "$built/$target/release/init" "$boot/$cpu"
         # With something in it that is not a program.
         INIT_UNCHECKED=1 INIT_PROGRAM=Cargo.toml quietly cargo build --locked --release --target "$target" --target-dir "$built/broken"

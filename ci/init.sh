@@ -2,7 +2,7 @@
 # examples/init builds for every CPU as a static program and runs the program that it carries.
 #
 # README's one command builds it; it needs no function of a C library. The program runs from
-# memory with its own arguments and environment. A file that is no whole program for the CPU is an
+# memory with its own arguments and environment, and reads its configuration from descriptor 3. A file that is no whole program for the CPU is an
 # error when init is built. If one is built in all the same and cannot run, init prints one line that
 # says which and why, and does not panic where it cannot. Prints the size for each CPU.
 #
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 # From inside: the package has a configuration of its own.
 cd examples/init
 # Flags and targets from outside would replace the package's own.
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET INIT_PROGRAM INIT_UNCHECKED
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET INIT_PROGRAM INIT_CONFIG INIT_UNCHECKED
 built=$(target_directory)
 # readelf speaks English.
 export LC_ALL=C
@@ -55,6 +55,7 @@ quietly "$built/x86_64-unknown-linux-gnu/release/init"
 unheard 0 "$built/x86_64-unknown-linux-gnu/release/init"
 
 : >"$scratch/empty"
+echo 'one = 1' >"$scratch/config"
 printf '#!/bin/sh\n' >"$scratch/script"
 # registered CPU: whether this machine runs programs of that CPU.
 registered() {
@@ -68,6 +69,18 @@ for cpu in "${cpus[@]}"; do
     carrying /bin/sh "$cpu" -c 'readlink /proc/$$/exe; echo "$VARIABLE, $1"; exit 3' sh 'two words'
     [ "$status" -eq 3 ] && [ "$(cat "$log")" = $'/memfd:program (deleted)\nkept, two words' ] ||
         stop "$cpu: what runs has no path, its arguments and its environment: status $status"
+
+    # The configuration: where 3 is free, is something else, and is not the lowest free number.
+    export INIT_CONFIG=$scratch/config
+    carrying /bin/sh "$cpu" -c 'cat <&3' 3<&-
+    cat "$log" >"$scratch/configured"
+    carrying /bin/sh "$cpu" -c 'cat <&3' 3</dev/null
+    cat "$log" >>"$scratch/configured"
+    carrying /bin/sh "$cpu" -c 'cat <&3' <&-
+    cat "$log" >>"$scratch/configured"
+    unset INIT_CONFIG
+    [ "$(cat "$scratch/configured")" = $'one = 1\none = 1\none = 1' ] ||
+        stop "$cpu: the program reads its configuration: $(cat "$scratch/configured")"
 
     # The status is the errno. What is wrong is named.
     head -c 100 "$built/$cpu/release/init" >"$scratch/cut"
@@ -101,6 +114,11 @@ unheard 8 "$built/carrying/x86_64-unknown-linux-gnu/release/init"
 carrying "$scratch/script" x86_64-unknown-linux-gnu
 [ "$status" -eq 2 ] && [ "$(cat "$log")" = 'init: cannot run script: it is a script: ENOENT' ] ||
     stop "a script is no program: status $status, or another line"
+INIT_CONFIG=$scratch/config quietly cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying"
+quietly "$built/carrying/x86_64-unknown-linux-gnu/release/init"
+[ "$(cat "$log")" = 'program: runs from memory, configured by: one = 1' ] || stop 'the default program reads its configuration'
+! INIT_CONFIG=missing cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying" >"$log" 2>&1 &&
+    grep -qF 'INIT_CONFIG=missing: No such file' "$log" || stop 'a configuration that is missing is named'
 refuses_to_carry missing x86_64-unknown-linux-gnu 'No such file'
 # A dynamic program is carried.
 INIT_PROGRAM=/bin/sh quietly cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying"

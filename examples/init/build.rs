@@ -1,6 +1,9 @@
-//! Provides the program that `init` carries to src/main.rs.
+//! Provides the program that `init` carries, and its configuration, to src/main.rs.
 //!
-//! This is the file that `INIT_PROGRAM` names. Without that variable, it is src/program.rs,
+//! The configuration is the file that `INIT_CONFIG` names, whatever is in it. Without that variable,
+//! there is none.
+//!
+//! The program is the file that `INIT_PROGRAM` names. Without that variable, it is src/program.rs,
 //! compiled with the same flags as `init`.
 //!
 //! A file that the target's kernel could not run is an error here, and no panic of that kernel
@@ -30,10 +33,20 @@ fn main() -> ExitCode {
 }
 
 fn carry() -> Result<(), Box<dyn Error>> {
-    let carried = Path::new(&env::var("OUT_DIR")?).join("program");
-    for variable in ["INIT_PROGRAM", "INIT_UNCHECKED"] {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let carried = out.join("program");
+    for variable in ["INIT_PROGRAM", "INIT_CONFIG", "INIT_UNCHECKED"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
+    let config = match env::var_os("INIT_CONFIG").map(PathBuf::from) {
+        Some(config) => {
+            let name = config.display();
+            println!("cargo::rerun-if-changed={name}");
+            fs::read(&config).map_err(|error| format!("INIT_CONFIG={name}: {error}"))?
+        }
+        None => Vec::new(),
+    };
+    fs::write(out.join("config"), config)?;
     let name = match env::var_os("INIT_PROGRAM").map(PathBuf::from) {
         Some(program) => copy(&program, &carried)?,
         None => compile(&carried)?,

@@ -1,7 +1,8 @@
-//! An `/init` that carries a program and runs it from a sealed memory file.
+//! An `/init` that carries a program and its configuration, both as sealed memory files.
 //!
-//! It writes the program into a memory file, seals the file so that nobody can change it any
-//! more, and replaces itself by the program, which gets the same arguments and environment.
+//! It copies the program into a memory file that nobody can change any more, and replaces itself by
+//! the program, which gets the same arguments and environment. The program reads the
+//! configuration, if there is one, from descriptor 3.
 //!
 //! It needs no mounted file system and no open descriptor. If the kernel found no console, the
 //! memory file gets descriptor 0, which works like any other.
@@ -24,8 +25,9 @@ use core::{
     panic::{Location, PanicInfo},
 };
 use owned_memfd::{
-    Errno, MemFdOptions,
+    Errno, MemFdOptions, SealedMemFd,
     exec::{Args, ExecError},
+    fd::{AsRawFd, RawFd},
 };
 use sys::number;
 
@@ -34,6 +36,12 @@ static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program"));
 
 /// The name of the file that it was.
 const NAME: &str = env!("INIT_PROGRAM_NAME");
+
+/// The configuration that build.rs provides. It may be empty.
+static CONFIG: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/config"));
+
+/// The descriptor from which the program reads it.
+const CONFIG_FD: RawFd = 3;
 
 /// Runs the program with the arguments and the environment that the kernel left on the stack.
 ///
@@ -53,18 +61,12 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 }
 
 fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
-    let file = MemFdOptions::new()
-        .executable(true)
-        .create(c"program")
-        .unwrap_or_else(|error| fail("cannot create a memory file for ", "", error));
-    file.write_all(PROGRAM)
-        .unwrap_or_else(|error| fail("cannot write the memory file of ", "", error));
-    // From here on, the kernel guarantees that the content cannot change. If the program came
-    // from elsewhere, this would be the place to check a signature, on the bytes of
-    // `sealed.map()`.
-    let sealed = file
-        .seal()
-        .unwrap_or_else(|error| fail("cannot seal the memory file of ", "", error));
+    // Before the program's file, which then cannot take its number.
+    let _config = (!CONFIG.is_empty()).then(hand_over_config);
+    // If the program came from elsewhere, this would be the place to check a signature, on the
+    // bytes of `sealed.map()`: they cannot change any more.
+    let sealed = memory_file(MemFdOptions::new().executable(true), c"program", PROGRAM)
+        .unwrap_or_else(|error| fail("cannot make the memory file of ", "", error));
 
     let Err(mut error) = sealed.exec(arguments, environment);
     // The security module TOMOYO, as in Debian's 5.10, requires a path, which the library finds
@@ -85,6 +87,27 @@ fn run(arguments: Args<'_>, environment: Args<'_>) -> ! {
         _ => "",
     };
     fail("cannot run ", why, error)
+}
+
+/// Makes a sealed file, which is read from its start.
+fn memory_file(options: MemFdOptions, name: &CStr, bytes: &[u8]) -> Result<SealedMemFd, Errno> {
+    let file = options.create(name)?;
+    file.write_all_at(bytes, 0)?;
+    Ok(file.seal()?)
+}
+
+/// Makes the file of the configuration, which the program inherits.
+fn hand_over_config() -> SealedMemFd {
+    let file = memory_file(MemFdOptions::new().close_on_exec(false), c"config", CONFIG)
+        .unwrap_or_else(|error| fail("cannot make the configuration of ", "", error));
+    // It has that number, unless the kernel has found no console and opened nothing.
+    let number = file.as_raw_fd();
+    if number != CONFIG_FD {
+        let (from, to) = (number as usize, CONFIG_FD as usize);
+        // SAFETY: no pointers. Nothing here owns a descriptor of the new number.
+        unsafe { sys::system_call(number::DUP3, from, to, 0, 0, 0) };
+    }
+    file
 }
 
 /// Mounts `/proc`, which the program would mount first anyway. If that fails, the next attempt

@@ -1,19 +1,36 @@
 //! The program that `init` carries unless `INIT_PROGRAM` names another.
 //!
-//! It prints that it runs. As process 1, which must not exit, it switches the machine off.
+//! It prints that it runs, and its configuration. As process 1, which must not exit, it switches the
+//! machine off.
 #![no_std]
 #![no_main]
 
 mod sys;
 
-use core::panic::PanicInfo;
+use core::{mem::MaybeUninit, panic::PanicInfo};
+
+/// The descriptor on which `init` hands over the configuration.
+const CONFIG_FD: usize = 3;
 
 extern "C" fn start(_: *const usize) -> ! {
-    if sys::process_id() == 1 {
-        sys::say(&["program: runs from memory as process 1\n"]);
-        power_off();
+    let is_first = sys::process_id() == 1;
+    let role = if is_first { " as process 1" } else { "" };
+    let mut room = [const { MaybeUninit::uninit() }; 128];
+    if let Some(config) = sys::read_sealed(CONFIG_FD, &mut room) {
+        let text = core::str::from_utf8(config).unwrap_or("not text");
+        let line = text.split('\n').next().unwrap_or_default();
+        sys::say(&[
+            "program: runs from memory",
+            role,
+            ", configured by: ",
+            line,
+            "\n",
+        ]);
     } else {
-        sys::say(&["program: runs from memory\n"]);
+        sys::say(&["program: runs from memory", role, "\n"]);
+    }
+    if is_first {
+        power_off();
     }
     sys::exit(0)
 }

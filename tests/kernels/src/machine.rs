@@ -88,7 +88,9 @@ pub fn of(kernel: &Kernel, directory: &Path) -> Result<Vec<Machine>, String> {
     if newest || version.ends_with("-old") {
         machines.push(maker.make(
             format!("example-{name}"),
-            Shows::Line("program: runs from memory as process 1".to_owned()),
+            Shows::Line(
+                "program: runs from memory as process 1, configured by: one = 1".to_owned(),
+            ),
             &[member("init", &programs.join("init"))?],
         )?);
     }
