@@ -1,9 +1,19 @@
 //! The guide: a page for each job, from the first sealed file to the kernel's bugs.
 //!
-//! Every example here is compiled and run by the tests, unless the page names another check that
-//! does so.
+//! | to | read |
+//! |---|---|
+//! | make a file that cannot change, and pass it on | [`seal_and_share`] |
+//! | take one from a process that is not trusted | [`receive_from_strangers`] |
+//! | exchange data through memory that both sides write | [`shared_memory`] |
+//! | run a program from memory, or a copy of this one | [`run_from_memory`] |
+//! | do without std and libc, and link that | [`no_std_and_linking`] |
+//! | be `/init` | [`early_boot`] |
+//! | know what an older kernel does | [`kernels`] |
+//! | know what is promised, and by whom | [`soundness`] |
+//! | come from another crate or language | [`moving_over`] |
 //!
-//! This module exists only in the documentation.
+//! Every example is compiled, and run where that is possible: by the tests of the documentation, or
+//! by the check that the page names. This module exists only in the documentation.
 
 #![allow(
     rustdoc::broken_intra_doc_links,
