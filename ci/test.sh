@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 # The checks, in the order in which they run. Each is the script of that name.
 # These pass or fail as a whole.
-checks=(style boundaries aliases targets footprint clobbers access examples init linking
+checks=(style boundaries aliases readme targets footprint clobbers access examples init linking
     crates partners model everyone steps faults)
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
