@@ -103,9 +103,9 @@ echo "options: >- \${{ ($privileged) && '--privileged' || '--init' }}" >"$log"
 tr -s ' \n' ' ' <.github/workflows/ci.yml | grep -qFf "$log" || stop '.github/workflows/ci.yml says so:'
 
 # It installs the tools that the scripts want, in their versions.
-sed -nE 's/.*cargo install .*(cargo-[a-z-]+) .*--version ([0-9.]+).*/\1 \2/p; s/^ *tool ([a-z-]+ [0-9.]+)$/cargo-\1/p' ci/*.sh | sort -u >"$scratch/tools"
+sed -nE 's/.*cargo install .*\b(cargo-[a-z-]+|typos-cli) .*--version ([0-9.]+).*/\1 \2/p; s/^ *tool ([a-z-]+ [0-9.]+)$/cargo-\1/p' ci/*.sh | sort -u >"$scratch/tools"
 [ -s "$scratch/tools" ] || stop 'some checks want tools'
-sed -nE 's/^ *- run: cargo install (cargo-[a-z-]+) --locked --version /\1 /p' .github/workflows/ci.yml | sort | diff "$scratch/tools" - >"$log" ||
+sed -nE 's/^ *- run: cargo install (cargo-[a-z-]+|typos-cli) --locked --version /\1 /p' .github/workflows/ci.yml | sort | diff "$scratch/tools" - >"$log" ||
     stop 'the tools that ci/*.sh want (<) are those that .github/workflows/ci.yml installs (>)'
 
 echo "boundaries: every line is where it belongs, in ${#modules[@]} modules"

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# No word is misspelled, in texts, comments, names and messages.
+#
+# typos looks at every file that is text. ci/typos.toml has the words that it takes for mistakes and
+# that are none, each with its reason; one that no file has any more fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/common.sh
+
+typos --version >"$log" 2>&1 || {
+    echo 'to get it: cargo install typos-cli --locked --version 1.52.0' >>"$log"
+    stop 'there is typos'
+}
+
+check() {
+    typos --config "$1" --format brief . >"$log" 2>&1
+}
+check ci/typos.toml || stop 'every word is one, or ci/typos.toml has a reason'
+files=$(typos --config ci/typos.toml --files . | wc -l)
+
+# Each word that is accepted is still needed, which shows that typos finds it.
+accepted=$(sed -n 's/^\([a-z]*\) = "\1"$/\1/p' ci/typos.toml)
+[ -n "$accepted" ] || stop 'ci/typos.toml accepts some words'
+while read -r word; do
+    grep -v "^$word = " ci/typos.toml >"$scratch/typos.toml"
+    ! check "$scratch/typos.toml" || stop "nothing needs the word $word of ci/typos.toml"
+done <<<"$accepted"
+
+echo "spelling: $files files without a mistake, $(wc -l <<<"$accepted") words accepted"
