@@ -169,6 +169,13 @@ impl fmt::Display for Seals {
 ///
 /// The CPU and the kernel decide which sizes there are; `/sys/kernel/mm/hugepages` lists them.
 /// Creating a file with another size fails with `ENODEV`.
+///
+/// ```
+/// use owned_memfd::HugePageSize;
+///
+/// assert_eq!(HugePageSize::from_bytes(2 << 20), Some(HugePageSize::MB_2));
+/// assert_eq!(HugePageSize::MB_2.bytes(), Some(2 << 20));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HugePageSize {
     // 0 means the machine's default size, as in the kernel's field.

@@ -327,6 +327,18 @@ impl OwnedMemFd {
     /// Frees the memory behind `len` bytes at `offset`. They read as zeros afterwards. The length
     /// of the file stays.
     ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"cache")?;
+    /// file.write_all(b"old and new")?;
+    /// file.punch_hole(0, 4)?;
+    /// let mut content = [0; 11];
+    /// file.read_exact_at(&mut content, 0)?;
+    /// assert_eq!(&content, b"\0\0\0\0and new");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`explain_write_error`](Self::explain_write_error) tells the causes of one errno apart.
     ///
@@ -503,6 +515,22 @@ impl OwnedMemFd {
     /// It never returns another file, whatever is mounted on `/proc`. `/proc` need not be mounted
     /// on Linux 7.2 and later, or if the process has `CAP_DAC_READ_SEARCH`, as in early boot.
     ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, Seals};
+    ///
+    /// let file = MemFdOptions::new().create(c"pool")?;
+    /// file.write_all(b"hello")?;
+    /// let reader = file.reopen_read_only()?;
+    /// assert!(reader.write_all(b"no").is_err());
+    /// assert!(reader.add_seals(Seals::SEAL).is_err());
+    ///
+    /// let mut content = [0; 5];
+    /// // It begins at its own offset.
+    /// assert_eq!(reader.read(&mut content)?, 5);
+    /// assert_eq!(&content, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// - `EACCES`: the file's mode forbids it.
     /// - `EAGAIN`: somebody has a lease on the file (`F_SETLEASE`), and is now asked to end it.
@@ -578,6 +606,17 @@ impl OwnedMemFd {
     /// thread has ended. All threads of a process share their descriptors, except one that called
     /// `unshare(CLONE_FILES)`: it must not use the path, which would lead to another file or to
     /// none.
+    ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"settings")?;
+    /// file.write_all(b"colour = blue")?;
+    /// // For what insists on a path.
+    /// let path = file.proc_path().to_string();
+    /// assert_eq!(std::fs::read_to_string(path)?, "colour = blue");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "/proc/self/fd")]
     #[must_use]
     pub fn proc_path(&self) -> NumberedPath {

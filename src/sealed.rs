@@ -25,8 +25,10 @@ use core::{
 /// returns them as a plain `&[u8]`, without `unsafe`.
 ///
 /// A file without [`Seals::GROW`] can still get longer. `len` stays the length at which it was
-/// proven. The kernel would read beyond it, so [`exec`](Self::exec) and the methods of `boot`
-/// reject such a file.
+/// proven. The kernel would read beyond it, so [`exec`](Self::exec), and `load_module` and
+/// `attach_loop` of the feature `boot`, reject such a file.
+///
+/// Since Linux 3.17, unless a method says otherwise.
 ///
 /// ```
 /// use owned_memfd::SealedMemFd;
@@ -37,7 +39,7 @@ use core::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The crate's documentation says under Soundness what is guaranteed, and on what that rests.
+/// The guide says [what is guaranteed, and on what that rests](crate::guide::soundness).
 ///
 /// A file without the proof cannot be mapped, and the compiler says what to do instead:
 ///
@@ -735,6 +737,10 @@ impl CopyMap {
     ///
     /// # Errors
     /// As [`SealedMap::collapse`], and `EINVAL` where a page was written.
+    ///
+    /// Since Linux 6.1.
+    /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
+    /// `MADV_COLLAPSE`.
     #[doc(alias = "MADV_COLLAPSE")]
     #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {
@@ -801,6 +807,10 @@ impl ExecMap {
     ///
     /// # Errors
     /// As [`SealedMap::collapse`].
+    ///
+    /// Since Linux 6.1.
+    /// See [`madvise(2)`](https://man7.org/linux/man-pages/man2/madvise.2.html), under
+    /// `MADV_COLLAPSE`.
     #[doc(alias = "MADV_COLLAPSE")]
     #[doc(alias = "madvise")]
     pub fn collapse(&self) -> Result<(), Errno> {

@@ -211,6 +211,9 @@ impl SealedMemFd {
     ///
     /// # Errors
     /// As [`MemFdOptions::create_with`].
+    ///
+    /// Since Linux 3.17.
+    /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[doc(alias = "memfd_create")]
     #[doc(alias = "mmap")]
     #[doc(alias = "MADV_POPULATE_WRITE")]
@@ -231,6 +234,22 @@ impl SealedMemFd {
     /// mapped. Once this returns, nothing that the sender does can change the bytes. To verify a
     /// descriptor that you only borrow, see
     /// [`BorrowedSealedMemFd`](crate::BorrowedSealedMemFd::verify).
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, SealedMemFd, VerifyErrorKind, fd::OwnedFd};
+    ///
+    /// // What a sender may have sent.
+    /// let good = OwnedFd::from(SealedMemFd::copy_from_slice(c"note", b"hello")?);
+    /// let bad = OwnedFd::from(MemFdOptions::new().create(c"note")?);
+    ///
+    /// let received = SealedMemFd::verify(good, 1 << 20)?;
+    /// assert_eq!(&received.map()?[..], b"hello");
+    ///
+    /// let error = SealedMemFd::verify(bad, 1 << 20).unwrap_err();
+    /// assert!(matches!(error.kind(), VerifyErrorKind::MissingSeals(_)));
+    /// let bad = error.into_inner();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
     /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and
@@ -274,9 +293,9 @@ impl SealedMemFd {
 
     /// Verifies a descriptor, or makes a sealed copy of its file, of at most `max_len` bytes.
     ///
-    /// It is for senders that do not seal, or send a file of a tmpfs or a disk. A regular file whose
-    /// seals are no proof is copied. That is so for [`CanChange`](VerifyErrorKind::CanChange),
-    /// [`MissingSeals`](VerifyErrorKind::MissingSeals),
+    /// It is for senders that do not seal, or send a file of a tmpfs or a disk. A regular file
+    /// whose seals are no proof is copied. That is so for
+    /// [`CanChange`](VerifyErrorKind::CanChange), [`MissingSeals`](VerifyErrorKind::MissingSeals),
     /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
     /// [`ForgeableSeals`](VerifyErrorKind::ForgeableSeals) and
     /// [`ProbeFailed`](VerifyErrorKind::ProbeFailed). A sender can thus make this create a file.
@@ -299,6 +318,16 @@ impl SealedMemFd {
     /// Until the copy is sealed, it can be changed by those of whom
     /// [`copy_from_slice`](Self::copy_from_slice) says so. What this returns cannot change any
     /// more.
+    ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, SealedMemFd};
+    ///
+    /// let sent = MemFdOptions::new().create(c"not sealed")?;
+    /// sent.write_all(b"hello")?;
+    /// let received = SealedMemFd::verify_or_copy(sent.into(), 1 << 20)?;
+    /// assert_eq!(&received.map()?[..], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The descriptor comes back, open and unchanged. The errors are those of

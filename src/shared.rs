@@ -198,10 +198,29 @@ impl OwnedMemFd {
     /// [`MemFdOptions`](crate::MemFdOptions) made not executable: its seals are then the same as
     /// those of a forged file. Copy the content into a new file there.
     ///
+    /// ```
+    /// use owned_memfd::MemFdOptions;
+    ///
+    /// let file = MemFdOptions::new().create(c"pool")?;
+    /// file.set_len(4096)?;
+    /// let ours = file.map_shared_mut(..)?;
+    /// # if file.seal_for_readers() == Err(owned_memfd::Errno::EINVAL) { return Ok(()) }
+    /// file.seal_for_readers()?;
+    ///
+    /// let theirs = file.map_shared(..)?;
+    /// assert!(file.map_shared_mut(..).is_err());
+    /// ours.write_all_at(b"hello", 0)?;
+    /// let mut seen = [0; 5];
+    /// theirs.read_exact_at(&mut seen, 0)?;
+    /// assert_eq!(&seen, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// - `EINVAL`: before Linux 5.1. (On huge pages the seal holds since 5.13.)
     /// - `EPERM`: sealing is closed, or the descriptor is not open for writing.
     ///
+    /// Since Linux 5.1.
     /// See [`F_ADD_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_ADD_SEALS.2const.html).
     #[doc(alias = "F_SEAL_FUTURE_WRITE")]
     #[doc(alias = "F_ADD_SEALS")]
@@ -494,11 +513,12 @@ impl fmt::Debug for SharedMapMut {
     }
 }
 
-/// An atomic integer in a [`SharedMap`], for loading: `u8`, `u16`, `u32` or `u64`. A `u32` is also a
-/// futex.
+/// An atomic integer in a [`SharedMap`], for loading: `u8`, `u16`, `u32` or `u64`. A `u32` is also
+/// a futex.
 ///
-/// Others may be storing it. It is loaded as `core::sync::atomic` does it, and always as a whole. Each process sees it in its
-/// CPU's byte order, which is little-endian on all that this crate supports.
+/// Others may be storing it. It is loaded as `core::sync::atomic` does it, and always as a whole.
+/// Each process sees it in its CPU's byte order, which is little-endian on all that this crate
+/// supports.
 pub struct SharedAtomic<'map, T> {
     at: NonNull<T>,
     map: PhantomData<&'map SharedMap>,
@@ -593,11 +613,26 @@ impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
     }
 }
 
-/// An atomic integer in a [`SharedMapMut`], for storing and exchanging: `u8`, `u16`, `u32` or `u64`.
+/// An atomic integer in a [`SharedMapMut`], for storing and exchanging: `u8`, `u16`, `u32` or
+/// `u64`.
 ///
-/// Others may be storing it too. It dereferences to a [`SharedAtomic`] for loading, waiting and waking. Its operations are those
-/// that `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64`
-/// have all of them, `u8` and `u16` can be loaded and stored.
+/// Others may be storing it too. It dereferences to a [`SharedAtomic`] for loading, waiting and
+/// waking. Its operations are those that `core::sync::atomic` has by these names, and also atomic
+/// among processes. `u32` and `u64` have all of them, `u8` and `u16` can be loaded and stored.
+///
+/// ```
+/// use owned_memfd::MemFdOptions;
+/// use std::sync::atomic::Ordering;
+///
+/// let file = MemFdOptions::new().create(c"counters")?;
+/// file.set_len(4096)?;
+/// let map = file.map_shared_mut(..)?;
+/// let counter = map.atomic_mut::<u64>(8)?;
+/// counter.store(41, Ordering::Relaxed);
+/// assert_eq!(counter.fetch_add(1, Ordering::AcqRel), 41);
+/// assert_eq!(counter.compare_exchange(42, 0, Ordering::AcqRel, Ordering::Acquire), Ok(42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedAtomicMut<'map, T>(SharedAtomic<'map, T>);
 
 impl<T> Clone for SharedAtomicMut<'_, T> {

@@ -279,9 +279,10 @@ impl From<AddressError> for Errno {
 
 /// Sends bytes and descriptors over a connected Unix socket, and returns how many bytes were sent.
 ///
-/// A stream may accept only part of `bytes`. The descriptors travel with the first byte, so send
-/// the rest without them. Messages can carry descriptors without a byte. A stream cannot: that is
-/// an error here. Without descriptors, sending no byte over a stream does nothing.
+/// [`ReceivedFds`] shows how. A stream may accept only part of `bytes`. The descriptors travel with
+/// the first byte, so send the rest without them. Messages can carry descriptors without a byte. A
+/// stream cannot: that is an error here. Without descriptors, sending no byte over a stream does
+/// nothing.
 ///
 /// More than [`MAX_DESCRIPTORS`] do not compile:
 ///
@@ -403,9 +404,10 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 
 /// Receives bytes and descriptors over a connected Unix socket, and returns how many bytes came.
 ///
-/// The descriptors go into `descriptors`, which closes what it held before. There may be fewer
-/// than it has room for, and none at all. They are close-on-exec from the start. Other control
-/// messages are skipped. After an error `descriptors` is empty: what came has been closed.
+/// The descriptors go into `descriptors`, which closes what it held before; [`ReceivedFds`] shows
+/// how. There may be fewer than it has room for, and none at all. They are close-on-exec from the
+/// start. Other control messages are skipped. After an error `descriptors` is empty: what came has
+/// been closed.
 ///
 /// `buffer` must not be empty, on any socket: receiving 0 bytes and no descriptor means that the
 /// connection was closed. On a [`SocketType::SeqPacket`] socket an empty message looks the same, so
@@ -446,9 +448,9 @@ pub fn receive<const N: usize>(
 /// Receives bytes and descriptors over a connected Unix socket, and waits no longer than `timeout`.
 ///
 /// It receives as [`receive`] does. The time is that in all, however many signals come: `EINTR`
-/// does not end it. It does not matter whether the socket is non-blocking, or has an `SO_RCVTIMEO`. If another reader takes the message
-/// first, this waits for the next one. With [`Duration::ZERO`], it only takes what is there; with
-/// [`Duration::MAX`], it waits for ever.
+/// does not end it. It does not matter whether the socket is non-blocking, or has an `SO_RCVTIMEO`.
+/// If another reader takes the message first, this waits for the next one. With [`Duration::ZERO`],
+/// it only takes what is there; with [`Duration::MAX`], it waits for ever.
 ///
 /// ```
 /// use owned_memfd::socket::{self, ReceiveError};
@@ -680,6 +682,23 @@ fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
 /// Up to `N` received descriptors, in the order in which they were sent.
 ///
 /// It is an iterator, and closes what is left when it is dropped.
+///
+/// ```
+/// use owned_memfd::{SealedMemFd, fd::AsFd, socket};
+///
+/// let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+/// let head = SealedMemFd::copy_from_slice(c"head", b"hello")?;
+/// let body = SealedMemFd::copy_from_slice(c"body", b"world")?;
+/// socket::send(&here, b"two files", &[head.as_fd(), body.as_fd()])?;
+///
+/// let (mut bytes, mut fds) = ([0; 64], socket::ReceivedFds::<2>::new());
+/// let len = socket::receive(&there, &mut bytes, &mut fds)?;
+/// assert_eq!(&bytes[..len], b"two files");
+/// for (fd, content) in fds.zip([b"hello", b"world"]) {
+///     assert_eq!(&SealedMemFd::verify(fd, 1 << 20)?.map()?[..], content);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ReceivedFds<const N: usize> {
     // Owned from `taken` to `count`.
     numbers: [MaybeUninit<OwnedFd>; N],

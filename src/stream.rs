@@ -90,8 +90,8 @@ impl MemFdOptions {
 
 /// Writes a new memory file piece by piece, through a buffer, and seals it.
 ///
-/// [`MemFdOptions::writer`] makes it. [`finish`](Self::finish) seals the file and returns it. If the writer is dropped before, the
-/// file is gone.
+/// [`MemFdOptions::writer`] makes it. [`finish`](Self::finish) seals the file and returns it. If
+/// the writer is dropped before, the file is gone.
 ///
 /// After an error the file lacks some of what was written. So every later call returns the same
 /// error and writes nothing more, and `finish` too.

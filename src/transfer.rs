@@ -225,6 +225,19 @@ impl OwnedMemFd {
     /// A file that cannot be written is an error even if `source` is at its end. Copying a file
     /// to its own end never finishes unless you pass a `len`.
     ///
+    /// ```
+    /// use owned_memfd::{MemFdOptions, SeekFrom};
+    ///
+    /// let draft = MemFdOptions::new().create(c"draft")?;
+    /// draft.write_all(b"hello, world")?;
+    /// draft.seek(SeekFrom::Start(7))?;
+    /// // With the feature `std`, also a `std::fs::File`, a pipe or a `TcpStream`.
+    /// let copy = MemFdOptions::new().create(c"copy")?;
+    /// assert_eq!(copy.copy_from(&draft, u64::MAX)?, 5);
+    /// assert_eq!(&copy.seal()?.map()?[..], b"world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TransferError::done`] says how many bytes were copied.
     /// - `EAGAIN`: `source` is non-blocking and has nothing now.
@@ -462,6 +475,17 @@ impl OwnedMemFd {
 const NOTHING_WRITTEN: TransferCause = TransferCause::Kernel(Errno::ENOSPC);
 
 /// Why a read, a write or a copy stopped before its end, and after how many bytes.
+///
+/// ```
+/// use owned_memfd::{MemFdOptions, TransferCause};
+///
+/// let file = MemFdOptions::new().create(c"short")?;
+/// file.write_all(b"hello")?;
+/// let error = file.read_exact_at(&mut [0; 8], 0).unwrap_err();
+/// assert_eq!((error.done, error.cause), (5, TransferCause::EndOfFile));
+/// assert_eq!(error.to_string(), "stopped after 5 bytes: the file ends here");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferError {
     /// How many bytes were transferred.
