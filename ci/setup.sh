@@ -23,6 +23,7 @@ cc gcc
 c++ g++
 /usr/include/stdio.h libc6-dev
 readelf binutils
+musl-gcc musl-tools
 python3 python3
 unshare util-linux
 setpriv util-linux

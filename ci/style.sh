@@ -50,6 +50,16 @@ for manifest in "${manifests[@]:1}"; do
             done
             exit
             ;;
+        tests/footprint-peers/*)
+            # A program for each crate, with that crate alone.
+            for features in assembly ours rustix; do
+                quietly cargo clippy --locked --release "${all_cpus[@]}" --features "$features" -- --deny warnings
+            done
+            for features in nothing nix memfile memfd; do
+                quietly cargo clippy --locked --release --target "${musl[0]}" --features "$features" -- --deny warnings
+            done
+            exit
+            ;;
         tests/crates/*)
             # All crates at once, and then, below, the program without libc.
             quietly cargo clippy --locked --all-targets -- --deny warnings
