@@ -45,7 +45,7 @@ impl<F: AsFd> Proof<F> {
     /// made later still shows what is there now.
     #[inline(always)]
     pub(crate) fn of(file: F, max_len: usize) -> Result<Self, VerifyError<F>> {
-        match judge(file.as_fd(), max_len) {
+        match judge(file.as_fd(), max_len, explain_no_proof) {
             Ok((len, block)) => Ok(Self { file, block, len }),
             Err(kind) => Err(VerifyError::new(file, kind)),
         }
@@ -65,6 +65,16 @@ impl<F> Proof<F> {
 }
 
 impl Proof {
+    /// [`of`](Self::of) a memory file that has just been sealed. If its seals cannot be read, there
+    /// is nothing to explain.
+    #[inline(always)]
+    pub(crate) fn of_sealed(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
+        match judge(file.as_fd(), usize::MAX, |_, errno| errno.into()) {
+            Ok((len, block)) => Ok(Self { file, block, len }),
+            Err(kind) => Err(VerifyError::new(file, kind)),
+        }
+    }
+
     /// The same proof, of the descriptor that is lent.
     pub(crate) fn borrowed(&self) -> Proof<BorrowedMemFd<'_>> {
         Proof {
@@ -120,11 +130,17 @@ impl Proof {
 }
 
 #[inline(always)]
-fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<(usize, u32), VerifyErrorKind> {
-    let seals = sys::memfd::get_seals(fd).map(Seals::from_bits_retain);
-    match seals {
-        Ok(seals) if seals & PROOF_SEALS.union(Seals::FUTURE_WRITE) == PROOF_SEALS => {}
-        other => recheck_seals(fd, other)?,
+fn judge(
+    fd: BorrowedFd<'_>,
+    max_len: usize,
+    explain: impl FnOnce(BorrowedFd<'_>, Errno) -> VerifyErrorKind,
+) -> Result<(usize, u32), VerifyErrorKind> {
+    let seals = match sys::memfd::get_seals(fd) {
+        Ok(seals) => Seals::from_bits_retain(seals),
+        Err(errno) => return Err(explain(fd, errno)),
+    };
+    if seals & PROOF_SEALS.union(Seals::FUTURE_WRITE) != PROOF_SEALS {
+        recheck_seals(seals)?;
     }
     let found = sys::memfd::stat(fd)?;
     let len = check_len(found.len, max_len)?;
@@ -133,9 +149,10 @@ fn judge(fd: BorrowedFd<'_>, max_len: usize) -> Result<(usize, u32), VerifyError
 
 /// Looks closely at seals that are not plainly the proof, and returns what is wrong with them,
 /// if anything is.
+// Never inlined, although there may be one caller only: the usual path would save registers for it.
 #[cold]
-fn recheck_seals(fd: BorrowedFd<'_>, seals: Result<Seals, Errno>) -> Result<(), VerifyErrorKind> {
-    let seals = seals.map_err(|errno| explain_no_proof(fd, errno))?;
+#[inline(never)]
+fn recheck_seals(seals: Seals) -> Result<(), VerifyErrorKind> {
     if !seals.contains(PROOF_SEALS) {
         return if seals.contains(Seals::FUTURE_WRITE) && !seals.contains(Seals::WRITE) {
             Err(VerifyErrorKind::FutureWriteOnly)

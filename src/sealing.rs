@@ -10,7 +10,7 @@ use crate::{
     extents::Extents,
     fd::{AsFd, BorrowedFd, OwnedFd},
     flags::Seals,
-    memfd::OwnedMemFd,
+    memfd::{OwnedMemFd, SealError},
     options::{CreateError, MemFdOptions, Name, TryCreateError},
     proof::{PROOF_SEALS, Proof, VerifyError, VerifyErrorKind, check_len, limit, not_regular},
     region::{EXTENT, MapMode, Region, Source},
@@ -82,10 +82,12 @@ impl OwnedMemFd {
 /// Seals a file and proves it, with as much patience as its owner may have.
 #[inline(always)]
 fn seal(file: OwnedMemFd, patience: Patience) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
-    match file.add_seals(FINAL_SEALS) {
-        Ok(()) => Proof::of(file, usize::MAX).map(SealedMemFd::new),
-        Err(errno) => prove_anyway(file, errno, patience),
+    if let Err(errno) = file.add_seals(FINAL_SEALS) {
+        if let Err(cause) = seal_anyway(&file, errno, patience) {
+            return Err(VerifyError::new(file, cause.into()));
+        }
     }
+    Proof::of_sealed(file).map(SealedMemFd::new)
 }
 
 /// What is worth another try when a file is busy.
@@ -112,17 +114,10 @@ impl Patience {
 /// The seals were not added. If the file is only busy, this tries again. In the end, the seals that
 /// the file has may be enough. If not, why they were not added says more than what is missing.
 #[cold]
-fn prove_anyway(
-    file: OwnedMemFd,
-    errno: Errno,
-    patience: Patience,
-) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
+fn seal_anyway(file: &OwnedMemFd, errno: Errno, patience: Patience) -> Result<(), SealError> {
     match add_seals_again(file.as_fd(), errno, patience) {
-        Err(errno) if !Proof::may_be_of(&file) => {
-            let cause = file.explain_seal_error(errno);
-            Err(VerifyError::new(file, cause.into()))
-        }
-        _ => Proof::of(file, usize::MAX).map(SealedMemFd::new),
+        Err(errno) if !Proof::may_be_of(file) => Err(file.explain_seal_error(errno)),
+        _ => Ok(()),
     }
 }
 
