@@ -31,7 +31,7 @@
 //! | share memory that both sides write | [`OwnedMemFd::map_shared_mut`], [`SharedMap`], [`SharedAtomic`] |
 //! | send and receive it | [`socket`], [`SealedMemFd::send`], [`SealedMemFd::receive`] |
 //! | run it | [`exec`], [`SealedMemFd::exec`], [`SealedMemFd::map_exec`] |
-//! | load it into the kernel | [`boot`], with this feature |
+#![cfg_attr(feature = "boot", doc = "| load it into the kernel | [`boot`] |")]
 //!
 //! The [`guide`] has a page for each of these jobs, for [programs without
 //! libc](guide::no_std_and_linking), and for those who [come from another
@@ -66,8 +66,6 @@
 //! riscv64. On every other target the crate does not compile, and says so. Memory files exist since
 //! Linux 3.17; what came later, and what happens before, is under [kernels](guide::kernels). Rust
 //! 1.85 or newer.
-//!
-#![cfg_attr(not(feature = "boot"), doc = "[`boot`]: #features")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A condition of std's own, on methods of slices, which a map has.
