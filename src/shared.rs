@@ -513,12 +513,11 @@ impl fmt::Debug for SharedMapMut {
     }
 }
 
-/// An atomic integer in a [`SharedMap`], for loading: `u8`, `u16`, `u32` or `u64`. A `u32` is also
-/// a futex.
+/// An atomic integer in a [`SharedMap`], for loading, waiting and waking.
 ///
-/// Others may be storing it. It is loaded as `core::sync::atomic` does it, and always as a whole.
-/// Each process sees it in its CPU's byte order, which is little-endian on all that this crate
-/// supports.
+/// It is a `u8`, `u16`, `u32` or `u64`; a `u32` is also a futex. Others may be storing it. It is
+/// loaded as `core::sync::atomic` does it, and always as a whole. Each process sees it in its CPU's
+/// byte order, which is little-endian on all that this crate supports.
 pub struct SharedAtomic<'map, T> {
     at: NonNull<T>,
     map: PhantomData<&'map SharedMap>,
@@ -613,12 +612,12 @@ impl<T: SharedInt + fmt::Debug> fmt::Debug for SharedAtomic<'_, T> {
     }
 }
 
-/// An atomic integer in a [`SharedMapMut`], for storing and exchanging: `u8`, `u16`, `u32` or
-/// `u64`.
+/// An atomic integer in a [`SharedMapMut`], for storing and exchanging.
 ///
-/// Others may be storing it too. It dereferences to a [`SharedAtomic`] for loading, waiting and
-/// waking. Its operations are those that `core::sync::atomic` has by these names, and also atomic
-/// among processes. `u32` and `u64` have all of them, `u8` and `u16` can be loaded and stored.
+/// It is a `u8`, `u16`, `u32` or `u64`. Others may be storing it too. It dereferences to a
+/// [`SharedAtomic`] for loading, waiting and waking. Its operations are those that
+/// `core::sync::atomic` has by these names, and also atomic among processes. `u32` and `u64` have
+/// all of them, `u8` and `u16` can be loaded and stored.
 ///
 /// ```
 /// use owned_memfd::MemFdOptions;
