@@ -12,7 +12,7 @@
 
 use owned_memfd::{MemFdOptions, SealedMemFd, socket};
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{self, Command};
 use std::{env, error::Error, fs::File, time::Duration};
 
@@ -31,12 +31,12 @@ fn main() {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<_> = env::args_os().skip(1).map(PathBuf::from).collect();
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
     match &arguments[..] {
         [] => hand_over(&env::current_exe()?),
         [option] if option == "--help" => Ok(io::stdout().write_all(HELP.as_bytes())?),
         [option] if option == "--receive" => receive(),
-        [file] => hand_over(file),
+        [file] => hand_over(file.as_ref()),
         _ => Err("one FILE at most: see --help".into()),
     }
 }
