@@ -103,7 +103,7 @@ fn hand_over_config() -> SealedMemFd {
     // It has that number, unless the kernel has found no console and opened nothing.
     let number = file.as_raw_fd();
     if number != CONFIG_FD {
-        let (from, to) = (number as usize, CONFIG_FD as usize);
+        let (from, to) = (number.unsigned_abs() as usize, CONFIG_FD as usize);
         // SAFETY: no pointers. Nothing here owns a descriptor of the new number.
         unsafe { sys::system_call(number::DUP3, from, to, 0, 0, 0) };
     }
