@@ -2,9 +2,9 @@
 //! without libc, heap or std.
 //!
 //! Mapping a file is `unsafe` in Rust, because somebody may change or truncate the file while you
-//! read it. A sealed memory file is the exception: the kernel promises that its bytes stay as they
-//! are. This crate turns that promise into a type, [`SealedMemFd`], which exists only once the
-//! kernel has given it.
+//! read it. A sealed memory file is an exception: the kernel promises that its bytes stay as they
+//! are. This crate turns that promise into a type, [`SealedMemFd`]: you get one only after the kernel
+//! has confirmed the seals.
 //!
 #![doc = include_str!("life.svg")]
 //!
