@@ -3,8 +3,8 @@
 //!
 //! Mapping a file is `unsafe` in Rust, because somebody may change or truncate the file while you
 //! read it. A sealed memory file is an exception: the kernel promises that its bytes stay as they
-//! are. This crate turns that promise into a type, [`SealedMemFd`]: you get one only after the kernel
-//! has confirmed the seals.
+//! are. This crate turns that promise into a type, [`SealedMemFd`], which you get only after the
+//! kernel has confirmed the seals.
 //!
 #![doc = include_str!("life.svg")]
 //!
