@@ -25,7 +25,7 @@ checks=(style boundaries aliases readme targets footprint clobbers access exampl
 # These run the tests, and count what has passed.
 drivers=(host environments msrv emulated freestanding boot)
 # A release must pass these too. They pass or fail as a whole.
-release=(package docs spelling tier3 miri bench surface deny semver minimal powerset coverage address leak thread fuzz mutants)
+release=(package docs spelling tier3 miri bench surface stack deny semver minimal powerset coverage address leak thread fuzz mutants)
 # These try more the longer they run: a release runs them with --full.
 longer=(model everyone steps faults miri)
 # These change a setting of this machine while they run, so they run only if asked for, and last.
