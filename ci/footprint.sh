@@ -62,6 +62,8 @@ memfile|std|memfile
 memfd|std|memfd
 END
 ours=(bare matched policy proof)
+# What the others are compared with.
+kind[nothing]=std
 kind[matched]=free
 kind[policy]=free
 kind[proof]=free
@@ -187,7 +189,7 @@ each_size() {
     each of "$2"
 }
 declare -A bytes
-for program in "${programs[@]}" matched policy proof; do
+for program in "${programs[@]}" matched policy proof nothing; do
     for profile in "${profiles[@]}"; do
         for cpu in "${cpus[@]}"; do
             file=$(binary "$program" "$cpu" "$profile")
@@ -255,10 +257,10 @@ report() {
     cat <<'END'
 # Footprint
 
-By `ci/footprint.sh`, which also checks that they are those of the code. The lifecycle of a memory file is the same in
-each program: create it with two flags, write one page, add three seals, read them back and compare,
-close. Each program checks what each call returns, except for closing. They stand in
-`tests/footprint/src/bin/bare.rs` and in `tests/footprint-peers/src`.
+By `ci/footprint.sh`, which also checks that these figures are those of the code. Each program makes
+one memory file: it creates it with two flags, writes one page, adds three seals, reads them back and
+compares them, and closes it. It checks what each call returns, except for closing. The programs are
+`tests/footprint/src/bin/bare.rs` and those in `tests/footprint-peers/src`.
 
 END
     toolchain
@@ -282,6 +284,9 @@ END
     done
     cat <<'END'
 
+END
+    echo "With std, a program that does nothing has $(each_size "${cpus[0]}" nothing) bytes; the rest is what the lifecycle brings."
+    cat <<'END'
 The instructions of memfd differ by some from run to run: the set of seals that it returns hashes with
 random keys.
 
