@@ -47,7 +47,7 @@ impl<F: AsFd> Proof<F> {
     pub(crate) fn of(file: F, max_len: usize) -> Result<Self, VerifyError<F>> {
         match judge(file.as_fd(), max_len, explain_no_proof) {
             Ok((len, block)) => Ok(Self { file, block, len }),
-            Err(kind) => Err(VerifyError::new(file, kind)),
+            Err(kind) => Err(VerifyError::of(file, kind)),
         }
     }
 }
@@ -71,7 +71,7 @@ impl Proof {
     pub(crate) fn of_sealed(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
         match judge(file.as_fd(), usize::MAX, |_, errno| errno.into()) {
             Ok((len, block)) => Ok(Self { file, block, len }),
-            Err(kind) => Err(VerifyError::new(file, kind)),
+            Err(kind) => Err(VerifyError::of(file, kind)),
         }
     }
 
@@ -421,7 +421,7 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     fn try_from(fd: OwnedFd) -> Result<Self, VerifyError<OwnedFd>> {
         match check_memfd(fd.as_fd()) {
             Ok(()) => Ok(Self::from_fd_unchecked(fd)),
-            Err(kind) => Err(VerifyError::new(fd, kind)),
+            Err(kind) => Err(VerifyError::of(fd, kind)),
         }
     }
 }
@@ -453,7 +453,7 @@ pub struct VerifyError<T> {
 
 impl<T> VerifyError<T> {
     #[inline]
-    pub(crate) const fn new(value: T, kind: VerifyErrorKind) -> Self {
+    pub(crate) const fn of(value: T, kind: VerifyErrorKind) -> Self {
         Self { value, kind }
     }
 
@@ -475,7 +475,7 @@ impl<T> VerifyError<T> {
 
     /// The same error, with what `convert` makes of the value.
     pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> VerifyError<U> {
-        VerifyError::new(convert(self.value), self.kind)
+        VerifyError::of(convert(self.value), self.kind)
     }
 }
 

@@ -62,7 +62,7 @@ pub struct SealedMemFd {
 /// # Mapping and reading
 impl SealedMemFd {
     #[inline(always)]
-    pub(crate) const fn new(proof: Proof) -> Self {
+    pub(crate) const fn from_proof(proof: Proof) -> Self {
         Self { proof }
     }
 
@@ -316,7 +316,7 @@ impl SealedMemFd {
     #[doc(alias = "F_DUPFD_CLOEXEC")]
     #[doc(alias = "fcntl")]
     pub fn try_clone(&self) -> Result<Self, Errno> {
-        self.proof.try_clone().map(Self::new)
+        self.proof.try_clone().map(Self::from_proof)
     }
 
     /// The memory file, for what can be done with it besides: its name in `/proc`, its mode, its

@@ -84,10 +84,10 @@ impl OwnedMemFd {
 fn seal(file: OwnedMemFd, patience: Patience) -> Result<SealedMemFd, VerifyError<OwnedMemFd>> {
     if let Err(errno) = file.add_seals(FINAL_SEALS) {
         if let Err(cause) = seal_anyway(&file, errno, patience) {
-            return Err(VerifyError::new(file, cause.into()));
+            return Err(VerifyError::of(file, cause.into()));
         }
     }
-    Proof::of_sealed(file).map(SealedMemFd::new)
+    Proof::of_sealed(file).map(SealedMemFd::from_proof)
 }
 
 /// What is worth another try when a file is busy.
@@ -281,7 +281,7 @@ impl SealedMemFd {
     #[doc(alias = "fcntl")]
     pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
         match Proof::of(OwnedMemFd::from_fd_unchecked(fd), max_len) {
-            Ok(proof) => Ok(Self::new(proof)),
+            Ok(proof) => Ok(Self::from_proof(proof)),
             Err(error) => Err(error.map(OwnedFd::from)),
         }
     }
@@ -356,7 +356,7 @@ impl SealedMemFd {
             | VerifyErrorKind::FutureWriteOnly
             | VerifyErrorKind::ForgeableSeals
             | VerifyErrorKind::ProbeFailed(_) => copy_of_theirs(error.get_ref().as_fd(), max_len)
-                .map_err(|kind| VerifyError::new(error.into_inner(), kind)),
+                .map_err(|kind| VerifyError::of(error.into_inner(), kind)),
             _ => Err(error),
         }
     }
@@ -747,6 +747,6 @@ impl TryFrom<OwnedMemFd> for SealedMemFd {
 
     /// As [`SealedMemFd::verify`], without a limit of the caller's.
     fn try_from(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
-        Proof::of(file, usize::MAX).map(Self::new)
+        Proof::of(file, usize::MAX).map(Self::from_proof)
     }
 }

@@ -178,7 +178,7 @@ impl<'a> SocketAddr<'a> {
     /// - [`AddressError::HasNul`]: there is a NUL in it, at which the kernel would cut it.
     #[doc(alias = "UNIX_PATH_MAX")]
     pub fn from_pathname(path: impl Name + 'a) -> Result<Self, AddressError> {
-        let address = Self::new(path.into_slice(), AddressKind::Pathname)?;
+        let address = Self::from_bytes(path.into_slice(), AddressKind::Pathname)?;
         if address.name.is_empty() {
             return Err(AddressError::Empty);
         }
@@ -198,14 +198,14 @@ impl<'a> SocketAddr<'a> {
     ///
     /// See [`unix(7)`](https://man7.org/linux/man-pages/man7/unix.7.html).
     pub fn from_abstract_name(name: impl Name + 'a) -> Result<Self, AddressError> {
-        Self::new(name.into_slice(), AddressKind::Abstract)
+        Self::from_bytes(name.into_slice(), AddressKind::Abstract)
     }
 
     fn is_abstract(self) -> bool {
         self.kind == AddressKind::Abstract
     }
 
-    fn new(name: &'a [u8], kind: AddressKind) -> Result<Self, AddressError> {
+    fn from_bytes(name: &'a [u8], kind: AddressKind) -> Result<Self, AddressError> {
         let (len, max_len) = (name.len(), LONGEST);
         if len > max_len {
             return Err(AddressError::TooLong { len, max_len });
