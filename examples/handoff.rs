@@ -55,7 +55,7 @@ fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
 
     // By number: this child, and no other, inherits the descriptor.
     let mut cmp = Command::new("cmp");
-    let number = sealed.as_memfd().pass_to(&mut cmp)?;
+    let number = sealed.pass_to(&mut cmp)?;
     let inherited = format!("/proc/self/fd/{number}");
     if !cmp.arg(path).arg(&inherited).status()?.success() {
         return Err(format!("{name} has changed since").into());

@@ -8,6 +8,7 @@ use crate::{
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     flags::Seals,
     memfd::{BorrowedMemFd, OwnedMemFd},
+    path::NumberedPath,
     proof::{MapError, Proof, VerifyErrorKind, range_within},
     region::{MapMode, Region, Source},
 };
@@ -319,8 +320,17 @@ impl SealedMemFd {
         self.proof.try_clone().map(Self::from_proof)
     }
 
-    /// The memory file, for what can be done with it besides: its name in `/proc`, its mode, its
-    /// offset.
+    /// The path `/proc/self/fd/N`, which names this descriptor in this process as long as it is
+    /// open.
+    ///
+    /// [`OwnedMemFd::proc_path`] says for which threads.
+    #[doc(alias = "/proc/self/fd")]
+    #[must_use]
+    pub fn proc_path(&self) -> NumberedPath {
+        self.as_memfd().proc_path()
+    }
+
+    /// The memory file, for what can be done with it besides: its mode, its offset, close-on-exec.
     ///
     /// Nothing that is done with it touches the proven bytes.
     ///

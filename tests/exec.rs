@@ -678,7 +678,7 @@ mod with_std {
         let file = sealed(b"#!/bin/sh\ncat \"/proc/self/fd/$1\"\n")?;
         let passed = SealedMemFd::copy_from_slice("passed", b"by number")?;
         let mut command = command(&["sh"])?;
-        let number = passed.as_memfd().pass_to(&mut command)?;
+        let number = passed.pass_to(&mut command)?;
         command.arg(number.to_string());
         let child = file.spawn(command, OwnedArgs::environment())?;
         assert_eq!(child.wait_with_output()?.stdout, b"by number");

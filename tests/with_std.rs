@@ -5,8 +5,8 @@
 #![cfg(feature = "std")]
 
 use owned_memfd::{
-    AccessError, CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd, SealError,
-    SealedMemFd, Seals, TransferCause, TransferError, TryCreateError, VerifyErrorKind,
+    AccessError, BorrowedSealedMemFd, CreateError, Errno, MapError, MemFdOptions, Name, OwnedMemFd,
+    SealError, SealedMemFd, Seals, TransferCause, TransferError, TryCreateError, VerifyErrorKind,
     exec::ExecError,
     fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     socket::{self, AddressError, ReceiveError, SocketAddr, SocketType},
@@ -587,6 +587,19 @@ fn children_get_several_files_under_the_numbers_that_are_returned() -> Outcome {
     for _ in 0..2 {
         assert_eq!(command.output()?.stdout, b"one, two, three");
     }
+    Ok(())
+}
+
+#[test]
+fn a_sealed_file_is_passed_and_named_as_an_open_one_is() -> Outcome {
+    let file = SealedMemFd::copy_from_slice("claim", b"sealed")?;
+    let lent = BorrowedSealedMemFd::from(&file);
+    let mut command = Command::new("cat");
+    let numbers = [file.pass_to(&mut command)?, high_number(4)?];
+    lent.pass_to_as(&mut command, numbers[1])?;
+    command.args(numbers.map(|number| format!("/proc/self/fd/{number}")));
+    assert_eq!(command.output()?.stdout, b"sealedsealed");
+    assert_eq!(std::fs::read(file.proc_path())?, b"sealed");
     Ok(())
 }
 

@@ -32,12 +32,13 @@ impl OwnedMemFd {
     /// descriptor from [`reopen_read_only`](Self::reopen_read_only).
     ///
     /// ```
-    /// use owned_memfd::SealedMemFd;
+    /// use owned_memfd::MemFdOptions;
     /// use std::process::Command;
     ///
-    /// let file = SealedMemFd::copy_from_slice("message", b"by number")?;
+    /// let file = MemFdOptions::new().create("message")?;
+    /// file.write_all_at(b"by number", 0)?;
     /// let mut command = Command::new("cat");
-    /// let number = file.as_memfd().pass_to(&mut command)?;
+    /// let number = file.pass_to(&mut command)?;
     /// let output = command.arg(format!("/proc/self/fd/{number}")).output()?;
     /// assert_eq!(output.stdout, b"by number");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -48,6 +49,7 @@ impl OwnedMemFd {
     ///
     /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
     #[doc(alias = "fd_mappings")]
+    #[doc(alias = "pass_fds")]
     #[doc(alias = "preserved_fds")]
     #[doc(alias = "pre_exec")]
     #[doc(alias = "fcntl")]
@@ -66,12 +68,13 @@ impl OwnedMemFd {
     /// 2, give the file to the `Command` as [`Stdio`](std::process::Stdio).
     ///
     /// ```
-    /// use owned_memfd::SealedMemFd;
+    /// use owned_memfd::MemFdOptions;
     /// use std::process::Command;
     ///
-    /// let file = SealedMemFd::copy_from_slice("message", b"number 77")?;
+    /// let file = MemFdOptions::new().create("message")?;
+    /// file.write_all_at(b"number 77", 0)?;
     /// let mut command = Command::new("cat");
-    /// file.as_memfd().pass_to_as(&mut command, 77)?;
+    /// file.pass_to_as(&mut command, 77)?;
     /// let output = command.arg("/proc/self/fd/77").output()?;
     /// assert_eq!(output.stdout, b"number 77");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -112,6 +115,59 @@ fn inherit(fd: OwnedFd, command: &mut Command) {
 
 /// # Child processes
 impl SealedMemFd {
+    /// Lets each child that the command starts inherit the file, and returns the number under which
+    /// the child finds it.
+    ///
+    /// [`OwnedMemFd::pass_to`] says for how long that number is reserved, and what to do about the
+    /// offset, which the child shares.
+    ///
+    /// ```
+    /// use owned_memfd::SealedMemFd;
+    /// use std::process::Command;
+    ///
+    /// let file = SealedMemFd::copy_from_slice("message", b"by number")?;
+    /// let mut command = Command::new("cat");
+    /// let number = file.pass_to(&mut command)?;
+    /// let output = command.arg(format!("/proc/self/fd/{number}")).output()?;
+    /// assert_eq!(output.stdout, b"by number");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - `EMFILE`: the process has too many open files.
+    ///
+    /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[doc(alias = "fd_mappings")]
+    #[doc(alias = "pass_fds")]
+    #[doc(alias = "preserved_fds")]
+    #[doc(alias = "pre_exec")]
+    #[doc(alias = "fcntl")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
+    pub fn pass_to(&self, command: &mut Command) -> io::Result<RawFd> {
+        self.as_memfd().pass_to(command)
+    }
+
+    /// Lets each child that the command starts inherit the file under this number.
+    ///
+    /// This is [`pass_to`](Self::pass_to) for a program that expects a certain number, as
+    /// [`OwnedMemFd::pass_to_as`] says.
+    ///
+    /// # Errors
+    /// - `EBUSY`: this process has that number open. It may be this descriptor's own, or reserved
+    ///   for another `Command`.
+    /// - `EINVAL`: `number` is below 3, or not below `RLIMIT_NOFILE`.
+    /// - `EMFILE`: every number from this one up is open.
+    ///
+    /// See [`F_DUPFD_CLOEXEC(2const)`](https://man7.org/linux/man-pages/man2/F_DUPFD.2const.html).
+    #[doc(alias = "fd_mappings")]
+    #[doc(alias = "pre_exec")]
+    #[doc(alias = "dup2")]
+    #[doc(alias = "fcntl")]
+    #[doc(alias = "F_DUPFD_CLOEXEC")]
+    pub fn pass_to_as(&self, command: &mut Command, number: RawFd) -> io::Result<()> {
+        self.as_memfd().pass_to_as(command, number)
+    }
+
     /// Starts a child that executes this file, through a descriptor: without a path, and without
     /// `/proc`.
     ///
@@ -136,8 +192,8 @@ impl SealedMemFd {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// What insists on a path runs a program or a script by [`proc_path`](OwnedMemFd::proc_path),
-    /// which every child can use that inherits the descriptor:
+    /// What insists on a path runs a program or a script by [`proc_path`](Self::proc_path), which
+    /// every child can use that inherits the descriptor:
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
@@ -145,7 +201,7 @@ impl SealedMemFd {
     ///
     /// let options = MemFdOptions::new().executable(true).close_on_exec(false);
     /// let script = options.copy_from_slice(c"script", b"#!/bin/sh\necho \"$1, by its path\"\n")?;
-    /// let output = Command::new(script.as_memfd().proc_path()).arg("run").output()?;
+    /// let output = Command::new(script.proc_path()).arg("run").output()?;
     /// assert_eq!(output.stdout, b"run, by its path\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -217,10 +217,10 @@ fn what_pentacle_does() -> Outcome {
     let output = sealed.spawn(echo, nothing)?.wait_with_output()?;
     assert_eq!(output.stdout, b"from memory\n");
     let script = options.copy_from_slice("script", b"#!/bin/sh\necho \"$0 $1\"\n")?;
-    let path = script.as_memfd().proc_path();
+    let path = script.proc_path();
     let output = Command::new(path).arg("argument").output()?;
     assert_eq!(output.stdout, format!("{path} argument\n").as_bytes());
-    let path = sealed.as_memfd().proc_path();
+    let path = sealed.proc_path();
     let output = Command::new(path).arg0("name").arg("--version").output()?;
     assert!(output.status.success());
 
@@ -279,7 +279,7 @@ fn what_memfd_ng_does() -> Outcome {
     let options = MemFdOptions::new().executable(true);
     let program = options.copy_from_slice("sh", &code)?;
     assert!(program.seals()?.contains(Seals::WRITE | Seals::SHRINK));
-    let path = program.as_memfd().proc_path().to_string();
+    let path = program.proc_path().to_string();
     assert!(path.starts_with("/proc/self/fd/"));
     // sealed(false), seals.
     let unsealed = options.create("sh")?;

@@ -89,7 +89,7 @@ pub(super) fn pass_to(thread: &mut Thread) -> Outcome<bool> {
     };
     let held = &thread.held[one];
     let mut command = Command::new("cat");
-    let number = held.file.as_memfd().pass_to(&mut command).map_err(why)?;
+    let number = held.file.pass_to(&mut command).map_err(why)?;
     let path = format!("/proc/self/fd/{number}");
     let child = command
         .arg(path)

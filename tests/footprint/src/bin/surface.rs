@@ -236,6 +236,7 @@ fn sealed(tally: &mut Tally) {
     }
     tally.ok(sealed.read_at(&mut buffer, black_box(0)));
     tally.ok(sealed.seals());
+    tally.is(sealed.proc_path().is_empty());
     tally.is(sealed.as_raw_fd() == 0);
     if let Some(other) = tally.ok(sealed.try_clone()) {
         tally.is(other.into_raw_fd() == 0);

@@ -15,7 +15,7 @@ use owned_memfd::{
 operations! { "sealed":
     len, map, map_nothing, map_large, map_range, map_range_out_of_bounds, map_copy, map_exec,
     populate, collapse, collapse_copy, collapse_exec, drop_map, read_at, seals, try_clone,
-    as_memfd, into_memfd, lend, lend_fd, lend_again,
+    proc_path, as_memfd, into_memfd, lend, lend_fd, lend_again,
 }
 
 fn len(trial: &mut Trial) -> Verdict {
@@ -163,6 +163,13 @@ fn try_clone(trial: &mut Trial) -> Verdict {
 }
 
 /// Nothing that is done with the file itself touches its bytes.
+fn proc_path(trial: &mut Trial) -> Verdict {
+    let sealed = trial.sealed(SMALL)?;
+    let path = trial.call(|| sealed.proc_path());
+    let expected = format!("/proc/self/fd/{}", sealed.as_raw_fd());
+    same(path.to_bytes(), expected.as_bytes(), "the path")
+}
+
 fn as_memfd(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let written = trial.call(|| sealed.as_memfd().write_at(b"x", 0));

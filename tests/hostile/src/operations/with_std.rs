@@ -19,8 +19,8 @@ use std::{
 };
 
 operations! { "std":
-    owned_args, pass_to, pass_to_as, pass_to_as_taken, spawn, spawn_script, spawn_no_program,
-    spawn_with_variables, read, read_at, write, write_at, seek, write_sealed, writer, reader, stdio,
+    owned_args, pass_to, pass_to_as, pass_to_as_taken, pass_sealed_to, pass_sealed_to_as, spawn,
+    spawn_script, spawn_no_program, spawn_with_variables, read, read_at, write, write_at, seek, write_sealed, writer, reader, stdio,
     take_file, take_sealed_file,
 }
 
@@ -82,6 +82,25 @@ fn pass_to_as_taken(trial: &mut Trial) -> Verdict {
     let busy = [Named::Always(Errno::EBUSY, "the number is open")];
     judge(trial, passed, &busy, |()| {
         Err("the number of an open file was given".into())
+    })
+}
+
+fn pass_sealed_to(trial: &mut Trial) -> Verdict {
+    let sealed = trial.sealed(SMALL)?;
+    let mut command = Command::new("true");
+    let passed = trial.call(|| sealed.pass_to(&mut command));
+    judge(trial, passed, &[], |number| {
+        let reserved = ready(File::open(format!("/proc/self/fd/{number}")))?;
+        trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
+    })
+}
+
+fn pass_sealed_to_as(trial: &mut Trial) -> Verdict {
+    let sealed = trial.sealed(SMALL)?;
+    let mut command = Command::new("true");
+    let passed = trial.call(|| sealed.pass_to_as(&mut command, 77));
+    judge(trial, passed, &[], |()| {
+        ready(File::open("/proc/self/fd/77")).map(drop)
     })
 }
 

@@ -26,11 +26,11 @@ fn main() -> Outcome {
     write!(arguments, "--tmpfs\0/tmp\0")?;
     for (option, path) in FILES {
         let file = SealedMemFd::copy_from_slice(option, &content)?;
-        let number = file.as_memfd().pass_to(&mut bubblewrap)?;
+        let number = file.pass_to(&mut bubblewrap)?;
         write!(arguments, "{option}\0{number}\0{path}\0")?;
     }
     let arguments = arguments.finish()?;
-    let number = arguments.as_memfd().pass_to(&mut bubblewrap)?;
+    let number = arguments.pass_to(&mut bubblewrap)?;
 
     bubblewrap
         .args(["--args", &number.to_string(), "cat"])

@@ -189,7 +189,7 @@ fn prints_number(way: &str, make: Make, content: &[u8], move_back: bool) -> Outc
     };
     for words in BY_NUMBER {
         let mut child = command(words)?;
-        make()?.as_memfd().pass_to_as(&mut child, 7)?;
+        make()?.pass_to_as(&mut child, 7)?;
         let output = run(&mut child)?;
         same(way, words, content, &output.stdout)?;
     }
@@ -216,7 +216,7 @@ fn runs(way: &str, make: Make) -> Outcome {
     }
     let words = ["sh", "/proc/self/fd/7"];
     let mut child = command(&words)?;
-    make(SCRIPT)?.as_memfd().pass_to_as(&mut child, 7)?;
+    make(SCRIPT)?.pass_to_as(&mut child, 7)?;
     let output = run(child.args(WORDS))?;
     same(way, &words, PRINTED, &output.stdout)
 }
@@ -225,7 +225,7 @@ fn runs(way: &str, make: Make) -> Outcome {
 fn executes() -> Outcome {
     let options = MemFdOptions::new().executable(true).close_on_exec(false);
     let script = options.copy_from_slice(c"script", SCRIPT)?;
-    let path = script.as_memfd().proc_path();
+    let path = script.proc_path();
     let path = path.to_str()?;
     let output = run(command(&[path])?.args(WORDS))?;
     same("executable", &[path], PRINTED, &output.stdout)?;
