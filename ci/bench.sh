@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Measures the library against other crates that do the same job, and prints what it found.
 #
-#   ci/bench.sh           some minutes; also writes tests/bench/results.md and results.svg
-#   ci/bench.sh --quick   a smoke run of seconds, of which nothing is kept
-#   ci/bench.sh WORD…     the jobs with one of these words in their titles; nothing is kept
+#   ci/bench.sh              some minutes; also writes into tests/bench: results.md, the chart
+#                            results.svg, and a summary, summary.md and summary.svg
+#   ci/bench.sh --pictures   makes the chart and the summary again, from results.md
+#   ci/bench.sh --quick      a smoke run of seconds, of which nothing is kept; checks that results.md
+#                            has the jobs, ways and versions of today, and that
+#                            the chart and the summary are made from it
+#   ci/bench.sh WORD…        the jobs with one of these words in their titles; nothing is kept
 #
 # With --system, and as root: reserves huge pages while it runs, and also measures files on them.
 #
@@ -17,19 +21,22 @@ pool=/proc/sys/vm/nr_hugepages
 pages=128
 before=
 results=tests/bench
+quick= pictures=
 options=()
 for argument; do
     case $argument in
     --quick)
         results=$scratch
+        quick=yes
         options+=(--quick)
         ;;
     --system)
         before=$(cat $pool)
         options+=(--pool)
         ;;
+    --pictures) pictures=yes ;;
     -*)
-        echo "usage: $0 [--quick] [--system] [WORD]..." >&2
+        echo "usage: $0 [--pictures | --quick] [--system] [WORD]..." >&2
         exit 2
         ;;
     *)
@@ -49,6 +56,11 @@ built=$(cd tests/bench && target_directory)
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 (cd tests/bench && quietly cargo build --locked --release)
 
+if [ "$pictures" ]; then
+    "$built/release/bench" --pictures tests/bench
+    exit
+fi
+
 if [ -n "$before" ]; then
     at_end() { echo "$before" >$pool; }
     trap 'exit 1' HUP INT TERM
@@ -58,3 +70,17 @@ if [ -n "$before" ]; then
 fi
 
 "$built/release/bench" "$results" "${options[@]}"
+
+# Which jobs, ways to do them, and peers the tables are about, but for those on huge pages of the pool.
+about() {
+    awk '/^## / { pool = /of the pool$/ } !pool && /^(## |\| size |- peers: )/' "$1/results.md"
+}
+if [ "$quick" ]; then
+    diff <(about tests/bench) <(about "$scratch") >"$log" ||
+        stop 'tests/bench/results.md (<) is about the code of today (>); else run ci/bench.sh'
+    cp tests/bench/results.md "$scratch"
+    "$built/release/bench" --pictures "$scratch"
+    for file in results.svg summary.md summary.svg; do
+        quietly cmp "tests/bench/$file" "$scratch/$file"
+    done
+fi

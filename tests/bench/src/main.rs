@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["--second", role, name, size, core] => second::run(role, name, size, core),
         ["--map-once", ours, size] => map_once(ours, size),
+        ["--pictures", directory] => report::pictures(Path::new(directory)),
         [directory, ref what @ ..] => run(Path::new(directory), what),
         [] => Err("usage: bench DIRECTORY [--quick] [--pool] [WORD]...".into()),
     };
@@ -74,6 +75,5 @@ fn run(directory: &Path, what: &[&str]) -> Result<(), Failure> {
     let markdown = report::markdown(&machine, &noise, quick, &measured);
     print!("{markdown}");
     fs::write(directory.join("results.md"), markdown)?;
-    report::chart(&directory.join("results.svg"), &measured)?;
-    Ok(())
+    report::pictures(directory)
 }
