@@ -14,6 +14,14 @@ case $* in
 *) stop "unknown options: $*" ;;
 esac
 
+# README's figures are those that the scripts wrote.
+while IFS= read -r line; do
+    grep -qFx "$line" README.md || stop "README has this line of tests/bench/summary.md: $line"
+done <tests/bench/summary.md
+# The least and the most at the three optimizations.
+instructions=$(awk -F'|' '$2 ~ /owned-memfd/ { print $3; exit }' tests/footprint/results.md | tr -d ' ' | tr / '\n' | sort -n | sed -n '1p; $p' | paste -s -d ' ')
+grep -qF "${instructions/ / to } instructions" README.md || stop "README says: ${instructions/ / to } instructions"
+
 read_features
 quietly cargo doc --locked --no-deps --features "$with_std"
 docs=$(target_directory)/doc
