@@ -3,8 +3,9 @@
 #
 # tests/crates uses object, zerocopy, bytemuck, bytes, yoke, memmap2, tokio, command-fds, rustix and
 # embedded-io with memory files, as their documentation says, and does what other crates for memory
-# files do. Its library is compiled and run with and without std for this crate, and with and
-# without std for rustix, and in a program without libc for each CPU.
+# files do. The examples of the guide's page about these crates run there, too. Its library is
+# compiled and run with and without std for this crate, and with and without std for rustix, and in
+# a program without libc for each CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
@@ -17,7 +18,7 @@ tests() {
     for file in $1; do
         count=$(awk -v file="$file" '
             $1 == "Running" { runs = $2 == "unittests" ? $3 : $2 }
-            $1 == "Doc-tests" { runs = "" }
+            $1 == "Doc-tests" { runs = "Doc-tests" }
             /^test result: ok\. / && runs == file && $8 == 0 { print $4 }
         ' "$log")
         [ "${count:-0}" -gt 0 ] || stop "$file has tests, and all of them run: ${*:2}"
@@ -28,7 +29,7 @@ passed=0
 for combination in '' std rustix-std 'std rustix-std'; do
     tests src/lib.rs --lib --features "$combination"
 done
-tests 'src/lib.rs tests/graph.rs tests/instead.rs' --features graph
+tests 'src/lib.rs tests/graph.rs tests/instead.rs Doc-tests' --features graph
 
 # Flags from outside would replace these.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS

@@ -10,6 +10,7 @@
 //! | be `/init` | [`early_boot`] |
 //! | know what an older kernel does | [`kernels`] |
 //! | know what is promised, and by whom | [`soundness`] |
+//! | use tokio, bytes, zerocopy and the like with it | [`with_other_crates`] |
 //! | come from another crate or language | [`moving_over`] |
 //!
 //! Every example is compiled, and run where that is possible: by the tests of the documentation, or
@@ -61,6 +62,9 @@ pub mod kernels {}
 
 #[doc = include_str!("guide/soundness.md")]
 pub mod soundness {}
+
+#[doc = include_str!("guide/with_other_crates.md")]
+pub mod with_other_crates {}
 
 #[doc = include_str!("guide/moving_over.md")]
 pub mod moving_over {}

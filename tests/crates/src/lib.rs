@@ -21,6 +21,12 @@ use rustix::{
 };
 use stable_deref_trait::StableDeref;
 
+/// The guide's page about these crates, whose examples are run as tests of this documentation. In
+/// the library itself they are empty: it has no feature of that name.
+#[cfg(all(doctest, feature = "graph"))]
+#[doc = include_str!("../../../src/guide/with_other_crates.md")]
+pub struct Page;
+
 /// What was done, or failed.
 pub type Outcome = Result<(), Errno>;
 
