@@ -410,7 +410,8 @@ impl TryFrom<OwnedFd> for OwnedMemFd {
     /// too, since the kernel keeps them together with memory files. They can never be sealed.
     ///
     /// # Errors
-    /// The descriptor comes back, open and unchanged.
+    /// The descriptor comes back, open and unchanged. Closing it [can
+    /// wait](crate::socket#closing-what-a-stranger-sent).
     /// - [`VerifyErrorKind::NotMemFd`]: it is a pipe, socket, directory, device, an ordinary
     ///   file, or a file of a tmpfs, which has a seal too.
     /// - [`VerifyErrorKind::PathOnly`]: it is open with `O_PATH`.
@@ -444,6 +445,9 @@ impl<'fd> TryFrom<BorrowedFd<'fd>> for BorrowedMemFd<'fd> {
 }
 
 /// A descriptor that was rejected, still open, and why it was.
+///
+/// Dropping it closes the descriptor, which [can
+/// wait](crate::socket#closing-what-a-stranger-sent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "dropping this closes the descriptor that it gives back"]
 pub struct VerifyError<T> {

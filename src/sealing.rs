@@ -259,7 +259,8 @@ impl SealedMemFd {
     /// descriptor also makes `fcntl` with `F_GETFD`.
     ///
     /// # Errors
-    /// The descriptor comes back, open and unchanged.
+    /// The descriptor comes back, open and unchanged. Closing it [can
+    /// wait](crate::socket#closing-what-a-stranger-sent).
     /// - [`VerifyErrorKind::CanChange`]: it is a regular file, but no memory file.
     /// - [`VerifyErrorKind::CanBlock`]: it is a pipe, a socket, a character device, or one of the
     ///   kernel's own files, such as that of `eventfd`.
@@ -298,7 +299,8 @@ impl SealedMemFd {
     /// The copy is not a snapshot: if the sender writes during the copy, it may mix old and new
     /// bytes. It reads from position 0 to the end of the file that reading finds, whatever length
     /// the file says it has, and does not use the offset, which the sender may share. It continues
-    /// after `EINTR`. On success the sender's descriptor is closed.
+    /// after `EINTR`. On success the sender's descriptor is closed, which [can
+    /// wait](crate::socket#closing-what-a-stranger-sent).
     ///
     /// Copying can wait, and as long as the sender likes: a file of FUSE or a network file system
     /// is read from whoever serves it, and the kernel has a few regular files that wait, such as

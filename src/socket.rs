@@ -7,6 +7,13 @@
 //!
 //! Control data is built and parsed on the stack. Every descriptor that a message brings is owned
 //! from the moment it is found, so that none leaks.
+//!
+//! # Closing what a stranger sent
+//! Closing a descriptor can wait, and as long as its sender likes: that of a file of FUSE for
+//! whoever serves it, and the last one of a TCP socket for as long as its `SO_LINGER` says. That of
+//! a memory file waits for nobody. This crate closes what came and is not returned, and you close
+//! what was rejected. No timeout limits either: a thread that must never wait lets another one
+//! receive.
 #![allow(unsafe_code)]
 
 use crate::{
@@ -407,7 +414,7 @@ fn check_unix(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// The descriptors go into `descriptors`, which closes what it held before; [`ReceivedFds`] shows
 /// how. There may be fewer than it has room for, and none at all. They are close-on-exec from the
 /// start. Other control messages are skipped. After an error `descriptors` is empty: what came has
-/// been closed.
+/// been closed, which [can wait](crate::socket#closing-what-a-stranger-sent).
 ///
 /// `buffer` must not be empty, on any socket: receiving 0 bytes and no descriptor means that the
 /// connection was closed. On a [`SocketType::SeqPacket`] socket an empty message looks the same, so
@@ -449,6 +456,8 @@ pub fn receive<const N: usize>(
 ///
 /// It receives as [`receive`] does. The time is that in all, however many signals come: `EINTR`
 /// does not end it. It does not matter whether the socket is non-blocking, or has an `SO_RCVTIMEO`.
+/// Only closing descriptors for which there is no room [can take
+/// longer](crate::socket#closing-what-a-stranger-sent).
 /// If another reader takes the message first, this waits for the next one. With [`Duration::ZERO`],
 /// it only takes what is there; with [`Duration::MAX`], it waits for ever.
 ///
@@ -681,7 +690,8 @@ fn next_number(content: &mut &[MaybeUninit<u8>]) -> Option<u32> {
 
 /// Up to `N` received descriptors, in the order in which they were sent.
 ///
-/// It is an iterator, and closes what is left when it is dropped.
+/// It is an iterator, and closes what is left when it is dropped, which [can
+/// wait](crate::socket#closing-what-a-stranger-sent).
 ///
 /// ```
 /// use owned_memfd::{SealedMemFd, fd::AsFd, socket};
@@ -931,8 +941,9 @@ impl SealedMemFd {
     /// [`send_to`](Self::send_to).
     ///
     /// The calls that this makes are `recvmsg`, those of [`SealedMemFd::verify`], and `close` for
-    /// every descriptor that it does not return; for an empty message also `getsockopt` and
-    /// `ppoll`.
+    /// every descriptor that it does not return, which [can
+    /// wait](crate::socket#closing-what-a-stranger-sent); for an empty message also `getsockopt`
+    /// and `ppoll`.
     ///
     /// # Errors
     /// As [`receive`], without `EINTR`, and:
@@ -948,7 +959,8 @@ impl SealedMemFd {
     }
 
     /// Receives and verifies a file as [`receive`](Self::receive) does, but waits no longer than
-    /// `timeout` for it.
+    /// `timeout` for it. Closing what else came [can take
+    /// longer](crate::socket#closing-what-a-stranger-sent).
     ///
     /// ```
     /// use owned_memfd::{SealedMemFd, socket};
@@ -1048,7 +1060,8 @@ impl OwnedMemFd {
     ///
     /// It tries again after `EINTR`, and an `SO_RCVTIMEO` of the socket then begins anew, as
     /// [`SealedMemFd::receive`] says. From a stream it takes one byte, and nothing else that may
-    /// have come with the descriptor. The sender may still have the file, and change it.
+    /// have come with the descriptor. The sender may still have the file, and change it. Closing
+    /// what else came [can wait](crate::socket#closing-what-a-stranger-sent).
     ///
     /// # Errors
     /// As [`receive`], without `EINTR`, and:
@@ -1064,7 +1077,7 @@ impl OwnedMemFd {
     }
 
     /// Receives a file as [`receive`](Self::receive) does, but waits no longer than `timeout` for
-    /// it.
+    /// it. Closing what else came [can take longer](crate::socket#closing-what-a-stranger-sent).
     ///
     /// # Errors
     /// As [`receive_timeout`], and:

@@ -41,6 +41,7 @@ claims!(
     a_socket_without_a_connection_is_refused_at_once,
     an_internet_socket_has_its_time_too,
     what_is_no_file_is_refused_in_time,
+    closing_what_came_can_take_longer_than_the_time,
     a_clock_or_a_poll_that_fails_is_the_error,
     the_end_of_the_time_says_what_it_is,
 );
@@ -587,6 +588,25 @@ fn an_internet_socket_has_its_time_too(_: &World) -> Verdict {
         );
     }
     Ok(())
+}
+
+/// The documentation warns of it: whoever sends a socket says how long closing it takes.
+fn closing_what_came_can_take_longer_than_the_time(_: &World) -> Verdict {
+    const LINGERS: Duration = Duration::from_secs(1);
+
+    let Ok((sent, _peer)) = parties::internet_pair(net::SocketType::STREAM) else {
+        return Err(crate::Stop::Skipped(parties::NO_LOOPBACK));
+    };
+    ok!(parties::linger(&sent, LINGERS));
+    // Its peer reads nothing, so that the end stays behind what was sent before.
+    do_not_wait(&sent)?;
+    while socket::send(&sent, &[0; 4096], &[]).is_ok() {}
+    let (one, other) = ok!(socket::socket_pair(SocketType::SeqPacket));
+    same!(socket::send(&one, b"x", &[sent.as_fd()]), Ok(1));
+    drop(sent);
+    let before = raw::now();
+    refused!(bytes_within(&other, SOON), ReceiveError::TooManyDescriptors);
+    lasted(LINGERS, before)
 }
 
 fn what_is_no_file_is_refused_in_time(_: &World) -> Verdict {

@@ -278,6 +278,11 @@ pub(crate) fn internet_pair(kind: SocketType) -> Result<(OwnedFd, OwnedFd), Errn
     })
 }
 
+/// Makes closing the socket wait as long as this for what was sent to arrive.
+pub(crate) fn linger(socket: &impl AsFd, time: Duration) -> Result<(), Errno> {
+    rustix::net::sockopt::set_socket_linger(lend(socket), Some(time)).map_err(errno)
+}
+
 /// Starts the network device that leads back to its own machine.
 fn start_loopback() -> Result<(), Errno> {
     // SIOCSIFFLAGS, linux/sockios.h; IFF_UP, linux/if.h.
