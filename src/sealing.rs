@@ -246,18 +246,6 @@ impl SealedMemFd {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The calls that this makes, for a process in a sandbox: `fcntl` with `F_GET_SEALS`, and
-    /// `fstat`; if the first is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and
-    /// if that is an error, [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file
-    /// with the seals that CVE-2026-63952 forges, those of
-    /// [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless that has succeeded once in this
-    /// process. Where those calls kill, call it beforehand. [`map`](Self::map) makes `mmap`; where
-    /// a block of the file is 64 KiB or more, first `fstatfs`; from 2 MiB on perhaps `mmap` once
-    /// more and `munmap`; on huge pages `madvise`, or before Linux 5.14 `mremap`, `mlock`,
-    /// `munlock` and `munmap`; and on the kernels that [`SealedMap`](crate::SealedMap) names, what
-    /// opens the file again. Dropping a map makes `munmap`. With std's debug assertions, closing a
-    /// descriptor also makes `fcntl` with `F_GETFD`.
-    ///
     /// # Errors
     /// The descriptor comes back, open and unchanged. Closing it [can
     /// wait](crate::socket#closing-what-a-stranger-sent).
@@ -275,6 +263,20 @@ impl SealedMemFd {
     ///   again, or test beforehand.
     /// - [`VerifyErrorKind::TooLarge`]: the file is longer than `max_len`, or than `isize::MAX`.
     /// - [`VerifyErrorKind::Kernel`]: a call failed with this error.
+    ///
+    /// # System calls
+    /// For a process in a sandbox: this makes `fcntl` with `F_GET_SEALS`, and `fstat`; if the first
+    /// is `EBADF`, `fcntl` with `F_GETFL`; if it is `EINVAL`, `fstatat`, and if that is an error,
+    /// [`NotMemFd`](VerifyErrorKind::NotMemFd) is returned; and for a file with the seals that
+    /// CVE-2026-63952 forges, those of [`has_cve_2026_63952`](crate::has_cve_2026_63952), unless
+    /// that has succeeded once in this process. Where those calls kill, call it beforehand.
+    ///
+    /// [`map`](Self::map) makes `mmap`; where a block of the file is 64 KiB or more, first
+    /// `fstatfs`; from 2 MiB on perhaps `mmap` once more and `munmap`; on huge pages `madvise`, or
+    /// before Linux 5.14 `mremap`, `mlock`, `munlock` and `munmap`; and on the kernels that
+    /// [`SealedMap`](crate::SealedMap) names, what opens the file again. Dropping a map makes
+    /// `munmap`. With std's debug assertions, closing a descriptor also makes `fcntl` with
+    /// `F_GETFD`.
     ///
     /// Since Linux 3.17.
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
