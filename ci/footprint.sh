@@ -106,6 +106,8 @@ link() {
 libc=/usr/lib/x86_64-linux-musl
 for profile in "${profiles[@]}"; do
     level=-O${profile/release/3}
+    # GCC knows it from version 12 on.
+    [ "$level" != -Oz ] || gcc -Oz -E -x c /dev/null >"$log" 2>&1 || level=-Os
     compile=("$level" -Wall -Wextra -Werror -fno-pic -ffunction-sections -c src/lifecycle.c)
     for cpu in "${cpus[@]}"; do
         quietly "${binutils[$cpu]}gcc" "${compile[@]}" -DWITHOUT_LIBC -ffreestanding -o "$scratch/c.o"
