@@ -509,8 +509,10 @@ impl OwnedMemFd {
     /// Opens the same file again, read-only and close-on-exec, with an offset of its own.
     ///
     /// Through that descriptor the file can be neither written nor sealed. It is no boundary by
-    /// itself: its holder can open the file for writing through `/proc`, if the file's mode
-    /// and owner allow that and no seal forbids it.
+    /// itself: its holder can open the file for writing through `/proc`, if the file's mode and
+    /// owner allow that, and then write and seal it. The mode of a new file, 0666, allows it to
+    /// everybody; after [`set_mode(0o444)`](Self::set_mode), only root and processes of the same
+    /// user can do that.
     ///
     /// It never returns another file, whatever is mounted on `/proc`. `/proc` need not be mounted
     /// on Linux 7.2 and later, or if the process has `CAP_DAC_READ_SEARCH`, as in early boot.

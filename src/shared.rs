@@ -190,7 +190,9 @@ impl OwnedMemFd {
     ///
     /// Give readers a read-only descriptor, from [`reopen_read_only`](Self::reopen_read_only). With
     /// a writable one, a reader could add [`Seals::SEAL`] and stop you from sealing the file
-    /// later.
+    /// later. Also call [`set_mode(0o444)`](Self::set_mode) first: a new file's mode is 0666, by
+    /// which other users may open it for writing through `/proc`. Nothing stops root and processes
+    /// of your own user from that.
     ///
     /// When you have written everything, drop the maps and [`seal`](Self::seal) the file. On
     /// kernels with CVE-2026-63952 ([`has_cve_2026_63952`](crate::has_cve_2026_63952))

@@ -12,8 +12,8 @@ use crate::{
 };
 use core::ffi::CStr;
 use owned_memfd::{
-    BorrowedMemFd, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealedMemFd, Seals,
-    SeekFrom, VerifyErrorKind,
+    BorrowedMemFd, Errno, HugePageSize, MemFdFlags, MemFdOptions, OwnedMemFd, SealError,
+    SealedMemFd, Seals, SeekFrom, VerifyErrorKind,
     fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
 };
 use rustix::{
@@ -48,6 +48,7 @@ claims!(
     a_file_with_a_lease_is_not_opened_again_and_is_not_waited_for,
     without_proc_and_privilege_opening_again_is_refused,
     the_mode_stops_others_from_opening_again,
+    a_reader_whom_the_mode_does_not_stop_can_close_sealing,
     another_process_opens_the_file_by_its_number,
     a_number_becomes_a_duplicate,
     a_number_that_was_open_is_closed_first,
@@ -532,6 +533,33 @@ fn the_mode_stops_others_from_opening_again(world: &World) -> Verdict {
     refused!(kernel::reopen(&file, OFlags::RDWR), Errno::EACCES);
     // Only the owner can change the mode.
     refused!(file.set_mode(0o666), Errno::EPERM);
+    Ok(())
+}
+
+/// The documentation warns of it.
+fn a_reader_whom_the_mode_does_not_stop_can_close_sealing(world: &World) -> Verdict {
+    needs!(world.proc, world::NO_PROC);
+    needs!(world.other_users, world::NO_OTHER_USERS);
+    let file = ok!(MemFdOptions::new().create(c"suite"));
+    let reader = ok!(file.reopen_read_only());
+    children::apart(|| {
+        ok!(kernel::become_nobody());
+        ok!(rustix::process::set_dumpable_behavior(
+            rustix::process::DumpableBehavior::Dumpable
+        ));
+        refused!(reader.add_seals(Seals::SEAL), Errno::EPERM);
+        let writer = ok!(kernel::reopen(&reader, OFlags::RDWR));
+        ok!(raw::add_seals(&writer, Seals::SEAL.bits()));
+        Ok(())
+    })?;
+    let error = match file.seal() {
+        Err(error) => error,
+        Ok(sealed) => fail!("{sealed:?}"),
+    };
+    same!(
+        error.kind(),
+        VerifyErrorKind::Seal(SealError::SealingClosed)
+    );
     Ok(())
 }
 
