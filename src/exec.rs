@@ -353,6 +353,10 @@ const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 /// `/lib/ld.so PROGRAM`, is a file that the linker reads: the copy is one of the linker, which then
 /// misses its own arguments. Likewise, the program of a script is its interpreter.
 ///
+/// Under QEMU user-mode, the program is the emulator. If that is for another CPU than this program,
+/// it is [`ExecError::OtherMachine`], and nothing is executed. An emulator for the same CPU cannot
+/// be told from a program: a copy of it is executed, with the arguments of yours.
+///
 /// # Why this ends
 /// No variable says that this is the copy: others could set it. This asks `/proc` where the program
 /// runs from, and first makes sure that `/proc/self` is of a procfs and shows this very process,
@@ -363,6 +367,7 @@ const COPY_LINK: &[u8] = b"/memfd:owned-memfd-sealed-exe (deleted)";
 /// # Errors
 /// As [`ExecError`] says, and:
 /// - [`ExecError::NoProc`]: `/proc` is not mounted, or does not show this process.
+/// - [`ExecError::OtherMachine`]: an emulator runs the program, and is what `/proc` shows.
 /// - [`ExecError::UnsealedCopy`]: the program runs from a memory file with the name of such a copy,
 ///   which is not sealed: somebody else made it.
 /// - `EACCES`: the program's file cannot be read, or `vm.memfd_noexec` forbids the copy.
@@ -388,6 +393,10 @@ pub fn ensure_sealed(args: Args<'_>, env: Args<'_>) -> Result<SealedMemFd, ExecE
     if is_copy(process.as_fd(), exe.as_fd())? {
         return Err(ExecError::UnsealedCopy);
     }
+    // What is for another CPU is not this program, but an emulator that runs it.
+    let emulator = Some(explain_no_program(exe.as_fd()))
+        .filter(|found| matches!(found, ExecError::OtherMachine { .. }));
+    emulator.map_or(Ok(()), Err)?;
     // A file system that serves a file without an end keeps this no longer.
     let len = sys::memfd::stat(exe.as_fd())?.len;
     let copy = MemFdOptions::new()

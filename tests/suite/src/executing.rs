@@ -65,7 +65,7 @@ claims!(
     a_check_looks_at_the_mode_and_not_at_the_content,
     a_check_is_refused_where_an_execution_would_be,
     a_check_that_the_kernel_does_not_know_says_so,
-    this_program_goes_on_from_a_sealed_copy,
+    this_program_goes_on_from_a_sealed_copy_and_from_no_emulators,
     this_program_is_opened_where_it_was_looked_for,
     this_program_does_not_go_on_without_proc,
     this_program_does_not_go_on_by_a_false_proc,
@@ -986,12 +986,28 @@ fn runs_from_a_sealed_copy() -> Result<bool, Errno> {
     Ok(Seals::from_bits_retain(seals).contains(Seals::WRITE | Seals::SHRINK))
 }
 
+/// The CPU for which the file is that the kernel runs: this program, or an emulator of it.
+fn machine_that_runs_this() -> Result<u16, Errno> {
+    // By the usual path, an emulator shows this program.
+    let file = kernel::open(c"/proc/thread-self/exe", OFlags::RDONLY)?;
+    let mut machine = [0; 2];
+    kernel::pread(&file, &mut machine, 18)?;
+    Ok(u16::from_le_bytes(machine))
+}
+
 /// That it makes no copy of the copy, `tests/exec.rs` shows.
-fn this_program_goes_on_from_a_sealed_copy(world: &World) -> Verdict {
+fn this_program_goes_on_from_a_sealed_copy_and_from_no_emulators(world: &World) -> Verdict {
     program(world)?;
-    needs!(parties::has_execveat(), parties::NO_EXECVEAT);
     let is_sealed = ok!(runs_from_a_sealed_copy());
+    let machine = ok!(machine_that_runs_this());
+    let is_emulated = machine != Program::of_this_cpu().machine();
+    // An emulator of this CPU would be executed.
+    needs!(parties::has_execveat() || is_emulated, parties::NO_EXECVEAT);
     match ok!(going_on(|| Ok(()))) {
+        (Outcome::Refused(error), 0) if is_emulated => {
+            same!(error, ExecError::OtherMachine { machine });
+            Ok(())
+        }
         (Outcome::Ran(Ended::Exited(0)), len) if len > 0 && !is_sealed => Ok(()),
         (Outcome::Refused(STAYS), 0) if is_sealed => Ok(()),
         other => fail!("{other:?}"),
