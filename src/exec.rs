@@ -530,7 +530,9 @@ impl fmt::Display for ExecError {
             Self::InvalidExecutable => "neither a program for this kernel nor a script (#!)",
             Self::ScriptCloseOnExec => "a script needs a descriptor that is not close-on-exec",
             Self::NoInterpreter => "the program's interpreter does not exist",
-            Self::NoDevFd => "there is no /dev/fd, or the program's interpreter does not exist",
+            Self::NoDevFd => {
+                "there is no /dev/fd, or the program's interpreter does not exist: mount /proc and try again"
+            }
             Self::HugePages => "a file on huge pages cannot be executed",
             Self::UnprovenLength => {
                 "the file may be longer than what was proven: copy that into an executable file of your own"
