@@ -9,7 +9,8 @@ use linux_raw_sys::errno as raw;
 ///
 /// `Display` prints the message, `Debug` the name. Every error type of this crate converts to
 /// `Errno`, so that a function which returns `Result<_, Errno>` can use `?` throughout; details
-/// that only the other type has are lost then. See `errno(3)`.
+/// that only the other type has are lost then. Only with the feature `std` does each also become a
+/// `std::io::Error`: if the compiler misses that conversion, turn the feature on. See `errno(3)`.
 ///
 /// ```
 /// use owned_memfd::Errno;

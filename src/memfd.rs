@@ -64,6 +64,8 @@ const PROC_FD: PathStart = PathStart::new(*b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\
 /// ```
 #[doc(alias = "Memfd")]
 #[doc(alias = "MemFile")]
+#[doc(alias = "from_raw_fd")]
+#[doc(alias = "into_raw_fd")]
 #[repr(transparent)]
 pub struct OwnedMemFd(OwnedFd);
 

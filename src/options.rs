@@ -205,8 +205,8 @@ impl MemFdOptions {
     /// Creates the memory file: empty, open for reading and writing.
     ///
     /// `name` is a `&CStr`, a `&str`, bytes, or what else [`Name`] says, of at most 249 bytes. It
-    /// appears in `/proc/PID/fd` and
-    /// `/proc/PID/maps`. It need not be unique, and opens nothing.
+    /// appears in `/proc/PID/fd` and `/proc/PID/maps`. It need not be unique, and opens nothing:
+    /// unlike what `shm_open` makes, the file is reached only through a descriptor.
     ///
     /// # Errors
     /// - [`CreateError::NameHasNul`], [`CreateError::NameTooLong`]: no call is made.
@@ -224,6 +224,7 @@ impl MemFdOptions {
     /// Since Linux 3.17.
     /// See [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     #[doc(alias = "memfd_create")]
+    #[doc(alias = "shm_open")]
     #[inline]
     pub fn create(self, name: impl Name) -> Result<OwnedMemFd, CreateError> {
         name.pass_to(|name| self.create_named(name))

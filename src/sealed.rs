@@ -55,6 +55,7 @@ use core::{
 /// let sealed = owned_memfd::SealedMemFd { proof: todo!() };
 /// ```
 #[doc(alias = "SealedFile")]
+#[doc(alias = "into_raw_fd")]
 #[repr(transparent)]
 pub struct SealedMemFd {
     proof: Proof,

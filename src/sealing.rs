@@ -223,7 +223,8 @@ impl SealedMemFd {
     /// Verifies that the file of a descriptor is immutable and at most `max_len` bytes long, and
     /// takes it.
     ///
-    /// The sender need not be trusted. This adds no seal.
+    /// The sender need not be trusted. This adds no seal. What owns a descriptor becomes an
+    /// [`OwnedFd`] by `into`, such as an [`OwnedMemFd`] or a `File` of std.
     ///
     /// A read-only descriptor is enough. A write-only one is accepted, but cannot be read or
     /// mapped. Once this returns, nothing that the sender does can change the bytes. To verify a
@@ -282,6 +283,7 @@ impl SealedMemFd {
     /// See [`F_GET_SEALS(2const)`](https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html).
     #[doc(alias = "F_GET_SEALS")]
     #[doc(alias = "fcntl")]
+    #[doc(alias = "from_fd")]
     pub fn verify(fd: OwnedFd, max_len: usize) -> Result<Self, VerifyError<OwnedFd>> {
         match Proof::of(OwnedMemFd::from_fd_unchecked(fd), max_len) {
             Ok(proof) => Ok(Self::from_proof(proof)),

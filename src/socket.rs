@@ -286,10 +286,21 @@ impl From<AddressError> for Errno {
 
 /// Sends bytes and descriptors over a connected Unix socket, and returns how many bytes were sent.
 ///
-/// [`ReceivedFds`] shows how. A stream may accept only part of `bytes`. The descriptors travel with
-/// the first byte, so send the rest without them. Messages can carry descriptors without a byte. A
-/// stream cannot: that is an error here. Without descriptors, sending no byte over a stream does
-/// nothing.
+/// A file lends its descriptor by [`as_fd`](AsFd::as_fd). [`ReceivedFds`] shows the other side.
+///
+/// ```
+/// use owned_memfd::{SealedMemFd, fd::AsFd, socket};
+///
+/// let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
+/// let sealed = SealedMemFd::copy_from_slice(c"image", b"pixels")?;
+/// assert_eq!(socket::send(&here, b"draw", &[sealed.as_fd()])?, 4);
+/// # drop(there);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A stream may accept only part of `bytes`. The descriptors travel with the first byte, so send
+/// the rest without them. Messages can carry descriptors without a byte. A stream cannot: that is
+/// an error here. Without descriptors, sending no byte over a stream does nothing.
 ///
 /// More than [`MAX_DESCRIPTORS`] do not compile:
 ///
