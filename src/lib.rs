@@ -34,7 +34,8 @@
 #![cfg_attr(feature = "boot", doc = "| load it into the kernel | [`boot`] |")]
 //!
 //! The [`guide`] has a page for each of these jobs, for [programs without
-//! libc](guide::no_std_and_linking), and for those who [come from another
+//! libc](guide::no_std_and_linking), for [tokio, bytes, zerocopy and
+//! others](guide::with_other_crates), and for those who [come from another
 //! crate](guide::moving_over). What is promised, and on what that rests, is under
 //! [soundness](guide::soundness).
 //!
