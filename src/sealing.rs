@@ -310,7 +310,10 @@ impl SealedMemFd {
     /// is read from whoever serves it, and the kernel has a few regular files that wait, such as
     /// `/proc/kmsg`. Only for a memory file or one of a tmpfs it waits for nobody. To take nothing
     /// else, call [`verify`](Self::verify) first, and this only for what it rejects with
-    /// [`MissingSeals`](VerifyErrorKind::MissingSeals).
+    /// [`MissingSeals`](VerifyErrorKind::MissingSeals),
+    /// [`FutureWriteOnly`](VerifyErrorKind::FutureWriteOnly),
+    /// [`ForgeableSeals`](VerifyErrorKind::ForgeableSeals) or
+    /// [`ProbeFailed`](VerifyErrorKind::ProbeFailed).
     ///
     /// The copy is filled on huge pages where that is possible, as
     /// [`MemFdOptions::collapse`] says. To forbid that, [`verify`](Self::verify), and copy what is
