@@ -484,11 +484,11 @@ impl MemFdOptions {
     /// Reading can wait, as long as whoever serves the file likes:
     /// [`SealedMemFd::verify_or_copy`] says for which regular files.
     ///
-    /// Where the kernel does not copy between the file's system and memory by itself, as since
-    /// Linux 5.19 from a disk, this reads and writes 2 KiB at a time. That is the slow way for a
-    /// large file. The fast one is to read it in [`try_create_with`](Self::try_create_with), if its
-    /// length is known; [`OwnedMemFd::copy_from`] and a [`writer`](Self::writer) with a buffer of
-    /// 64 KiB are between the two.
+    /// Where the kernel does not copy from another file system by itself, as from a disk since Linux
+    /// 5.19, this reads and writes 2 KiB at a time. That is slow for a large file. The fastest way
+    /// is to read it in [`try_create_with`](Self::try_create_with), if its length is known;
+    /// [`OwnedMemFd::copy_from`] and a [`writer`](Self::writer) with a buffer of 64 KiB are in
+    /// between.
     ///
     /// ```
     /// use owned_memfd::MemFdOptions;
