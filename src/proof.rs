@@ -45,7 +45,16 @@ impl<F: AsFd> Proof<F> {
     /// made later still shows what is there now.
     #[inline(always)]
     pub(crate) fn of(file: F, max_len: usize) -> Result<Self, VerifyError<F>> {
-        match judge(file.as_fd(), max_len, explain_no_proof) {
+        Self::judged(file, max_len, explain_no_proof)
+    }
+
+    #[inline(always)]
+    fn judged(
+        file: F,
+        max_len: usize,
+        explain: impl FnOnce(BorrowedFd<'_>, Errno) -> VerifyErrorKind,
+    ) -> Result<Self, VerifyError<F>> {
+        match judge(file.as_fd(), max_len, explain) {
             Ok((len, block)) => Ok(Self { file, block, len }),
             Err(kind) => Err(VerifyError::of(file, kind)),
         }
@@ -65,14 +74,11 @@ impl<F> Proof<F> {
 }
 
 impl Proof {
-    /// [`of`](Self::of) a memory file that has just been sealed. If its seals cannot be read, there
-    /// is nothing to explain.
+    /// [`of`](Self::of) a memory file whose seals have just been added or read. If they cannot be
+    /// read now, that says nothing about the file.
     #[inline(always)]
     pub(crate) fn of_sealed(file: OwnedMemFd) -> Result<Self, VerifyError<OwnedMemFd>> {
-        match judge(file.as_fd(), usize::MAX, |_, errno| errno.into()) {
-            Ok((len, block)) => Ok(Self { file, block, len }),
-            Err(kind) => Err(VerifyError::of(file, kind)),
-        }
+        Self::judged(file, usize::MAX, |_, errno| errno.into())
     }
 
     /// The same proof, of the descriptor that is lent.
