@@ -162,7 +162,6 @@ fn try_clone(trial: &mut Trial) -> Verdict {
     trial.judge(clone, &[], |clone| trial.is_sealed(&clone, SMALL))
 }
 
-/// Nothing that is done with the file itself touches its bytes.
 fn proc_path(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let path = trial.call(|| sealed.proc_path());
@@ -170,6 +169,7 @@ fn proc_path(trial: &mut Trial) -> Verdict {
     same(path.to_bytes(), expected.as_bytes(), "the path")
 }
 
+/// Nothing that is done with the file itself touches its bytes.
 fn as_memfd(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let written = trial.call(|| sealed.as_memfd().write_at(b"x", 0));

@@ -20,8 +20,8 @@ use std::{
 
 operations! { "std":
     owned_args, pass_to, pass_to_as, pass_to_as_taken, pass_sealed_to, pass_sealed_to_as, spawn,
-    spawn_script, spawn_no_program, spawn_with_variables, read, read_at, write, write_at, seek, write_sealed, writer, reader, stdio,
-    take_file, take_sealed_file,
+    spawn_script, spawn_no_program, spawn_with_variables, read, read_at, write, write_at, seek,
+    write_sealed, writer, reader, stdio, take_file, take_sealed_file,
 }
 
 fn owned_args(trial: &mut Trial) -> Verdict {
@@ -100,7 +100,8 @@ fn pass_sealed_to_as(trial: &mut Trial) -> Verdict {
     let mut command = Command::new("true");
     let passed = trial.call(|| sealed.pass_to_as(&mut command, 77));
     judge(trial, passed, &[], |()| {
-        ready(File::open("/proc/self/fd/77")).map(drop)
+        let reserved = ready(File::open("/proc/self/fd/77"))?;
+        trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
     })
 }
 
