@@ -394,9 +394,9 @@ pub fn ensure_sealed(args: Args<'_>, env: Args<'_>) -> Result<SealedMemFd, ExecE
         return Err(ExecError::UnsealedCopy);
     }
     // What is for another CPU is not this program, but an emulator that runs it.
-    let emulator = Some(explain_no_program(exe.as_fd()))
-        .filter(|found| matches!(found, ExecError::OtherMachine { .. }));
-    emulator.map_or(Ok(()), Err)?;
+    if let emulator @ ExecError::OtherMachine { .. } = explain_no_program(exe.as_fd()) {
+        return Err(emulator);
+    }
     // A file system that serves a file without an end keeps this no longer.
     let len = sys::memfd::stat(exe.as_fd())?.len;
     let copy = MemFdOptions::new()
