@@ -48,11 +48,16 @@ fn run() -> Result<(), Box<dyn Error>> {
     let compositor = thread::spawn(move || compositor(&server).map_err(|error| error.to_string()));
     loop {
         let (mut size, mut fds) = ([0; 4], ReceivedFds::<1>::new());
-        // However the compositor behaves, this client does not wait for ever.
-        match socket::receive_timeout(&client, &mut size, &mut fds, Duration::from_secs(5)) {
+        // No event takes longer than this to come. Copying a file can, if the sender serves it: see
+        // `verify_or_copy`.
+        let timeout = Duration::from_secs(5);
+        let count = match socket::receive_timeout(&client, &mut size, &mut fds, timeout) {
             Err(ReceiveError::Closed) => break,
             received => received?,
         };
+        if count != size.len() {
+            return Err("an event without a whole size".into());
+        }
         let fd = fds.next().ok_or("an event without a keymap")?;
         match read(fd, u32::from_ne_bytes(size)) {
             Ok(text) => writeln!(out, "a keymap of {} lines", text.lines().count())?,
