@@ -96,6 +96,7 @@ quietly "$examples/keymap"
 printf '%s\n' 'a keymap of 6 lines' 'a keymap of 6 lines' \
     'no keymap: the file is 13 bytes long, and must be 125' | diff - "$log" >&2 || stop 'keymap reads two of three'
 unheard 0 "$examples/keymap"
+one_line 1 'keymap: an unknown argument: see --help' "$examples/keymap" help
 
 run=("$examples/run")
 quietly "${run[@]}" /bin/echo hello 'two words'
@@ -147,6 +148,7 @@ done
 quietly "$examples/ring"
 grep -qE '^262144 records in ' "$log" || stop 'ring passes records'
 unheard 0 "$examples/ring"
+one_line 1 'ring: an unknown argument: see --help' "$examples/ring" help
 one_line 1 'ring: ' "$examples/ring" --receive
 # As the sender that the example trusts least: its standard input is the memory that both write.
 python3 - "$examples/ring" >"$log" 2>&1 <<'END' || stop 'ring ends with one line, whatever its peer writes'

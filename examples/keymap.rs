@@ -41,8 +41,10 @@ fn main() {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout();
-    if env::args_os().len() > 1 {
-        return Ok(out.write_all(HELP.as_bytes())?);
+    match env::args_os().nth(1) {
+        None => {}
+        Some(option) if option == "--help" => return Ok(out.write_all(HELP.as_bytes())?),
+        Some(_) => return Err("an unknown argument: see --help".into()),
     }
     let (client, server) = socket::socket_pair(socket::SocketType::SeqPacket)?;
     let compositor = thread::spawn(move || compositor(&server).map_err(|error| error.to_string()));

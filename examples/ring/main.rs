@@ -32,7 +32,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     match env::args_os().nth(1) {
         None => send(),
         Some(option) if option == "--receive" => receive(),
-        Some(_) => Ok(io::stdout().write_all(HELP.as_bytes())?),
+        Some(option) if option == "--help" => Ok(io::stdout().write_all(HELP.as_bytes())?),
+        Some(_) => Err("an unknown argument: see --help".into()),
     }
 }
 
