@@ -82,11 +82,33 @@ quietly script --quiet --return --command "$handoff $scratch/zeros" /dev/null
     [ "$(grep -c 'loaded' "$log")" -eq 1 ] || stop 'handoff shows how much it has loaded'
 quietly script --quiet --return --command "$handoff Cargo.lock" /dev/null
 ! grep -q 'loaded' "$log" || stop 'handoff of a small file needs no progress'
-# Missing, a directory, one that even root cannot read, and one without end.
-one_line 1 'handoff: cannot open missing: No such file' "$handoff" missing
+# Names that cmp takes for an option, and for standard input.
+for file in -s -; do
+    echo dash >"$scratch/$file"
+    (cd "$scratch" && quietly "$handoff" "$file")
+done
+# The other programs: missing, or they fail.
+mkdir "$scratch/bin"
+with_others() {
+    PATH=$scratch/bin "$handoff" >/dev/null
+}
+one_line 1 'handoff: wc: No such file' with_others
+ln -s /bin/false "$scratch/bin/wc"
+one_line 1 'handoff: wc failed' with_others
+ln -sf /bin/true "$scratch/bin/wc"
+one_line 1 'handoff: cmp: No such file' with_others
+ln -s /bin/false "$scratch/bin/cmp"
+one_line 1 'has changed since' with_others
+printf '#!/bin/sh\nexit 2\n' >"$scratch/two"
+chmod +x "$scratch/two"
+ln -sf ../two "$scratch/bin/cmp"
+one_line 1 'handoff: cmp failed' with_others
+# Missing, a directory, one that even root cannot read, one without end, and one without a writer.
+one_line 1 'handoff: cannot load missing: No such file' "$handoff" missing
 one_line 1 'handoff: cannot load /: not a regular file' "$handoff" /
 one_line 1 'handoff: cannot load /proc/self/mem: ' "$handoff" /proc/self/mem
 one_line 1 'handoff: cannot load /dev/zero: not a regular file' "$handoff" /dev/zero
+one_line 1 'pipe: not a regular file' timeout 20 "$handoff" "$scratch/pipe"
 one_line 1 'see --help' "$handoff" one two
 # Its receiver, without a sender.
 one_line 1 'handoff: socket operation on non-socket' "$handoff" --receive

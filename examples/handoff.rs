@@ -14,7 +14,7 @@ use owned_memfd::{MemFdOptions, SealedMemFd, socket};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{self, Command};
-use std::{env, error::Error, fs::File, time::Duration};
+use std::{env, error::Error, fs, fs::File, time::Duration};
 
 const HELP: &str = "\
 usage: handoff [FILE]
@@ -43,13 +43,14 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
     let (mut out, name) = (io::stdout(), path.display());
-    let mut source = File::open(path).map_err(|error| format!("cannot open {name}: {error}"))?;
-    let sealed = load(&mut source).map_err(|error| format!("cannot load {name}: {error}"))?;
+    let sealed = load(path).map_err(|error| format!("cannot load {name}: {error}"))?;
     writeln!(out, "sealed {} bytes in memory", sealed.len())?;
 
     // As standard input: for any program.
     let mut wc = Command::new("wc");
-    let output = wc.arg("-c").stdin(sealed.try_clone()?).output()?;
+    let output = wc.arg("-c").stdin(sealed.try_clone()?).output();
+    let output = output.map_err(|error| format!("wc: {error}"))?;
+    output.status.success().then_some(()).ok_or("wc failed")?;
     let count = String::from_utf8_lossy(&output.stdout);
     writeln!(out, "wc counts {} on its standard input", count.trim_end())?;
 
@@ -57,10 +58,14 @@ fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut cmp = Command::new("cmp");
     let number = sealed.pass_to(&mut cmp)?;
     let inherited = format!("/proc/self/fd/{number}");
-    if !cmp.arg(path).arg(&inherited).status()?.success() {
-        return Err(format!("{name} has changed since").into());
+    // After `./`, a name such as `-` or `-s` is one of a file.
+    let file = Path::new(".").join(path);
+    let compared = cmp.arg(file).arg(&inherited).status();
+    match compared.map_err(|error| format!("cmp: {error}"))?.code() {
+        Some(0) => writeln!(out, "cmp finds the same bytes in {inherited}")?,
+        Some(1) => return Err(format!("{name} has changed since").into()),
+        _ => return Err("cmp failed".into()),
     }
-    writeln!(out, "cmp finds the same bytes in {inherited}")?;
 
     // Over a socket, to a process that may run already. Here it is one of this program.
     let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
@@ -74,26 +79,24 @@ fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Copies the file piece by piece, to say how far it is. `copy_from_file` does it in one call.
-fn load(source: &mut File) -> Result<SealedMemFd, Box<dyn Error>> {
-    let about = source.metadata()?;
+fn load(path: &Path) -> Result<SealedMemFd, Box<dyn Error>> {
+    // Before it is opened: that could wait, as for a FIFO without a writer.
+    let about = fs::metadata(path)?;
     about.is_file().then_some(()).ok_or("not a regular file")?;
-    let len = usize::try_from(about.len())?;
+    let (mut source, len) = (File::open(path)?, usize::try_from(about.len())?);
     // The pieces are large, so that the writer needs no buffer.
     let mut writer = MemFdOptions::new().writer_with_capacity("handoff", len, &mut [])?;
     let mut piece = vec![0; 1 << 20];
     let shows = len > piece.len() && io::stderr().is_terminal();
     let mut copy = || {
-        loop {
-            let count = source.read(&mut piece)?;
-            if count == 0 {
-                break io::Result::Ok(());
-            }
+        while let count @ 1.. = source.read(&mut piece)? {
             writer.write_all(&piece[..count])?;
             if shows {
                 let done = writer.len() >> 20;
                 let _ = write!(io::stderr(), "\rloaded {done} of {} MiB", len >> 20);
             }
         }
+        io::Result::Ok(())
     };
     let copied = copy();
     if shows {
