@@ -71,11 +71,11 @@ fn hand_over(path: &Path) -> Result<(), Box<dyn Error>> {
     let (here, there) = socket::socket_pair(socket::SocketType::SeqPacket)?;
     let mut receiver = Command::new(env::current_exe()?);
     let mut receiver = receiver.arg("--receive").stdin(there).spawn()?;
-    sealed.send(here)?;
+    let sent = sealed.send(here);
+    // Whether it was sent or not, so that nothing of this is still running at the end.
     let has_received = receiver.wait()?.success();
-    has_received
-        .then_some(())
-        .ok_or("the receiver failed".into())
+    sent?;
+    Ok(has_received.then_some(()).ok_or("the receiver failed")?)
 }
 
 /// Copies the file piece by piece, to say how far it is. `copy_from_file` does it in one call.

@@ -48,14 +48,11 @@ fn send() -> Result<(), Box<dyn Error>> {
     let mut receiver = Command::new(env::current_exe()?);
     let mut receiver = receiver.arg("--receive").stdin(file).spawn()?;
     let record = [7; 1024];
-    for _ in 0..RECORDS {
-        side.send(&record)?;
-    }
-    // It ends by its own deadline, if not by an error.
+    let sent = (0..RECORDS).try_for_each(|_| side.send(&record));
+    // Whether all was sent or not: it ends by its own deadline, if not by an error.
     let has_received = receiver.wait()?.success();
-    has_received
-        .then_some(())
-        .ok_or("the receiver failed".into())
+    sent?;
+    Ok(has_received.then_some(()).ok_or("the receiver failed")?)
 }
 
 fn receive() -> Result<(), Box<dyn Error>> {
