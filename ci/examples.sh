@@ -135,8 +135,9 @@ quietly "${run[@]}" /bin/readlink /proc/self/exe
 
 one_line 1 'no program' "${run[@]}"
 one_line 1 'run: cannot run missing: No such file' "${run[@]}" missing
-one_line 1 'Is a directory' "${run[@]}" /
-one_line 1 'a device' "${run[@]}" /dev/zero
+one_line 1 'run: cannot run /: not a regular file' "${run[@]}" /
+one_line 1 'not a regular file' "${run[@]}" /dev/zero
+one_line 1 'pipe: not a regular file' timeout 20 "${run[@]}" "$scratch/pipe"
 one_line 1 'neither a program' "${run[@]}" Cargo.lock
 one_line 1 'empty' "${run[@]}" "$scratch/empty"
 head -c 100 /bin/true >"$scratch/cut"

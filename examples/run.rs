@@ -12,7 +12,7 @@ use owned_memfd::{MemFdOptions, exec::OwnedArgs};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::{convert::Infallible, env, error::Error, fs::File, process};
+use std::{convert::Infallible, env, error::Error, fs, fs::File, process};
 
 const HELP: &str = "\
 usage: run PROGRAM [ARGUMENT…]
@@ -41,6 +41,9 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// Returns only by an error: the program takes this one's place. It inherits that SIGPIPE is ignored,
 /// as std sets it. A child of `SealedMemFd::spawn` does not.
 fn execute(program: &Path) -> Result<Infallible, Box<dyn Error>> {
+    // Before it is opened: that could wait, as for a FIFO without a writer.
+    let is_file = fs::metadata(program)?.is_file();
+    is_file.then_some(()).ok_or("not a regular file")?;
     let file = File::open(program)?;
     // A script's interpreter opens the script through the descriptor, which must stay open.
     let mut start = [0; 2];
