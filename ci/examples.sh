@@ -175,7 +175,7 @@ one_line 1 'ring: an unknown argument: see --help' "$examples/ring" help
 one_line 1 'ring: ' "$examples/ring" --receive
 # As the sender that the example trusts least: its standard input is the memory that both write.
 python3 - "$examples/ring" >"$log" 2>&1 <<'END' || stop 'ring ends with one line, whatever its peer writes'
-import mmap, os, random, struct, subprocess, sys
+import mmap, os, random, struct, subprocess, sys, time
 
 CAPACITY, INDEXES = 512 << 10, 256
 
@@ -186,9 +186,14 @@ def attack(write, expected):
     os.ftruncate(file, CAPACITY + INDEXES)
     memory = mmap.mmap(file, CAPACITY + INDEXES)
     receiver = subprocess.Popen([sys.argv[1], "--receive"], stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while receiver.poll() is None:
-        write(memory)
-    error = receiver.stderr.read().decode()
+    deadline = time.monotonic() + 30
+    try:
+        while receiver.poll() is None and time.monotonic() < deadline:
+            write(memory)
+    finally:
+        # Without an effect if it has ended.
+        receiver.kill()
+    error = receiver.communicate()[1].decode()
     print(receiver.returncode, error)
     assert receiver.returncode == 1 and error.count("\n") == 1
     assert any(what in error for what in expected), expected
@@ -226,6 +231,8 @@ import fcntl, os, socket, struct, subprocess, sys
 
 path, name = f"{sys.argv[2]}/journal", f"journal-{os.getpid()}"
 at_path, abstract = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+for receiver in (at_path, abstract):
+    receiver.settimeout(60)
 at_path.bind(path)
 abstract.bind("\0" + name)
 
@@ -259,7 +266,7 @@ for wrong in (
     ["--to", "", "MESSAGE=x"],
     ["--to", "x" * 108, "MESSAGE=x"],
 ):
-    result = subprocess.run([sys.argv[1], *wrong], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = subprocess.run([sys.argv[1], *wrong], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     print(wrong, result)
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and not result.stdout
 END
