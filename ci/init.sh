@@ -2,9 +2,10 @@
 # examples/init builds for every CPU as a static program and runs the program that it carries.
 #
 # README's one command builds it; it needs no function of a C library. The program runs from
-# memory with its own arguments and environment, and reads its configuration from descriptor 3. A file that is no whole program for the CPU is an
-# error when init is built. If one is built in all the same and cannot run, init prints one line that
-# says which and why, and does not panic where it cannot. Prints the size for each CPU.
+# memory with its own arguments and environment, and reads its configuration from descriptor 3. A
+# file that is no whole program for the CPU is an error when init is built. If one is built in all
+# the same and cannot run, init prints one line that says which and why, and does not panic where
+# it cannot. Prints the size for each CPU.
 #
 # Here it runs as an ordinary process, so that nothing is mounted or switched off. What the program
 # that it carries by default does on the other CPUs, only their kernels show: see ci/boot.sh.
@@ -20,8 +21,8 @@ built=$(target_directory)
 # readelf speaks English.
 export LC_ALL=C
 
-# carrying PROGRAM CPU [ARGUMENT…]: runs init with this program in it, whatever it is, and one variable
-# in its environment, and sets `status`.
+# carrying PROGRAM CPU [ARGUMENT…]: runs init with this program in it, whatever it is, and one
+# variable in its environment, and sets `status`.
 carrying() {
     local cpu=$2
     INIT_UNCHECKED=1 INIT_PROGRAM=$1 quietly cargo build --locked --release --target "$cpu" --target-dir "$built/carrying"
@@ -78,6 +79,9 @@ for cpu in "${cpus[@]}"; do
     cat "$log" >>"$scratch/configured"
     carrying /bin/sh "$cpu" -c 'cat <&3' <&-
     cat "$log" >>"$scratch/configured"
+    # Under that number only.
+    carrying /bin/sh "$cpu" -c 'readlink /proc/$$/fd/*' 3</dev/null
+    [ "$(grep -c '^/memfd:config ' "$log")" -eq 1 ] || stop "$cpu: the program inherits it once"
     unset INIT_CONFIG
     [ "$(cat "$scratch/configured")" = $'one = 1\none = 1\none = 1' ] ||
         stop "$cpu: the program reads its configuration: $(cat "$scratch/configured")"
@@ -117,6 +121,11 @@ carrying "$scratch/script" x86_64-unknown-linux-gnu
 INIT_CONFIG=$scratch/config quietly cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying"
 quietly "$built/carrying/x86_64-unknown-linux-gnu/release/init"
 [ "$(cat "$log")" = 'program: runs from memory, configured by: one = 1' ] || stop 'the default program reads its configuration'
+# No number above 2 is allowed: the file gets 0, and cannot get 3.
+status=0
+(ulimit -n 3 && exec "$built/carrying/x86_64-unknown-linux-gnu/release/init" <&-) >"$log" 2>&1 || status=$?
+[ "$status" -eq 9 ] && [ "$(cat "$log")" = 'init: cannot hand over the configuration of program: EBADF' ] ||
+    stop "without its configuration, the program does not run: status $status, or another line"
 ! INIT_CONFIG=missing cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying" >"$log" 2>&1 &&
     grep -qF 'INIT_CONFIG=missing: No such file' "$log" || stop 'a configuration that is missing is named'
 refuses_to_carry missing x86_64-unknown-linux-gnu 'No such file'

@@ -1,7 +1,7 @@
 //! Provides the program that `init` carries, and its configuration, to src/main.rs.
 //!
-//! The configuration is the file that `INIT_CONFIG` names, whatever is in it. Without that variable,
-//! there is none.
+//! The configuration is the file that `INIT_CONFIG` names, whatever is in it. Without that
+//! variable, there is none.
 //!
 //! The program is the file that `INIT_PROGRAM` names. Without that variable, it is src/program.rs,
 //! compiled with the same flags as `init`.

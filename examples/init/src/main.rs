@@ -2,16 +2,16 @@
 //!
 //! It copies the program into a memory file that nobody can change any more, and replaces itself by
 //! the program, which gets the same arguments and environment. The program reads the
-//! configuration, if there is one, from descriptor 3.
+//! configuration, if there is one, from descriptor 3. If that number is open, it is replaced.
 //!
 //! It needs no mounted file system and no open descriptor. If the kernel found no console, the
 //! memory file gets descriptor 0, which works like any other.
 //!
 //! If it fails, it prints in one line on the console which program it could not run and why, and
 //! exits with the errno as its status. build.rs finds most reasons before: a program for another
-//! CPU, or one that is cut off, is not built in. When process 1 exits, the kernel panics. It prints the status too
-//! (`exitcode=0x00000800` is 8, `ENOEXEC`), and then waits or restarts, as `panic=` on its
-//! command line says.
+//! CPU, or one that is cut off, is not built in. When process 1 exits, the kernel panics. It prints
+//! the status too (`exitcode=0x00000800` is 8, `ENOEXEC`), and then waits or restarts, as `panic=`
+//! on its command line says.
 //!
 //! The program is in memory twice: in the file `/init` and in the memory file. A large program
 //! may remove `/init`.
@@ -98,16 +98,30 @@ fn memory_file(options: MemFdOptions, name: &CStr, bytes: &[u8]) -> Result<Seale
 
 /// Makes the file of the configuration, which the program inherits.
 fn hand_over_config() -> SealedMemFd {
-    let file = memory_file(MemFdOptions::new().close_on_exec(false), c"config", CONFIG)
+    let file = memory_file(MemFdOptions::new(), c"config", CONFIG)
         .unwrap_or_else(|error| fail("cannot make the configuration of ", "", error));
     // It has that number, unless the kernel has found no console and opened nothing.
-    let number = file.as_raw_fd();
-    if number != CONFIG_FD {
-        let (from, to) = (number.unsigned_abs() as usize, CONFIG_FD as usize);
-        // SAFETY: no pointers. Nothing here owns a descriptor of the new number.
-        unsafe { sys::system_call(number::DUP3, from, to, 0, 0, 0) };
-    }
+    let handed_over = if file.as_raw_fd() == CONFIG_FD {
+        file.as_memfd().set_close_on_exec(false)
+    } else {
+        duplicate(file.as_raw_fd(), CONFIG_FD)
+    };
+    handed_over.unwrap_or_else(|error| fail("cannot hand over the configuration of ", "", error));
     file
+}
+
+/// Makes the number `to` a descriptor of the same file, which the program inherits. Nothing here
+/// owns one of that number.
+fn duplicate(from: RawFd, to: RawFd) -> Result<(), Errno> {
+    let (from, to) = (from.unsigned_abs() as usize, to.unsigned_abs() as usize);
+    // SAFETY: no pointers, and the caller says that nothing owns what is replaced.
+    let result = unsafe { sys::system_call(number::DUP3, from, to, 0, 0, 0) };
+    if result == to {
+        return Ok(());
+    }
+    // The kernel returns the errno as a negative number.
+    let errno = i32::try_from(result.wrapping_neg());
+    Err(errno.map_or(Errno::EINVAL, Errno::from_raw_os_error))
 }
 
 /// Mounts `/proc`, which the program would mount first anyway. If that fails, the next attempt

@@ -1,7 +1,7 @@
 //! The program that `init` carries unless `INIT_PROGRAM` names another.
 //!
-//! It prints that it runs, and its configuration. As process 1, which must not exit, it switches the
-//! machine off.
+//! It prints that it runs, and its configuration. As process 1, which must not exit, it switches
+//! the machine off.
 #![no_std]
 #![no_main]
 

@@ -179,8 +179,8 @@ pub fn say(pieces: &[&str]) {
     }
 }
 
-/// Reads the start of a file that this process has inherited, unless somebody could change it. Another
-/// descriptor of that number, as of a terminal, would be somebody else's.
+/// Reads the start of a file that this process has inherited, unless somebody could change it.
+/// Another descriptor of that number, as of a terminal, would be somebody else's.
 pub fn read_sealed(fd: usize, room: &mut [MaybeUninit<u8>]) -> Option<&[u8]> {
     /// `F_GET_SEALS`, include/uapi/linux/fcntl.h.
     const GET_SEALS: usize = 1034;
