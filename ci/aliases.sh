@@ -70,31 +70,34 @@ ALIAS = re.compile(r'#\[doc\(alias = "([^"]+)"\)\]')
 ITEM = re.compile(r"(?:pub )?(?:(?:const|unsafe) )*(?:fn|struct|enum|trait|const|type) (\w+)")
 PAGE = re.compile(r"\[`([\w ]+)\((2|2const)\)`\]")
 
+# What stands above each line of code: where it is, the name of its public item or none, the aliases,
+# the pages that its documentation links to, and whether users find it.
+lines = []
+for path in documented:
+    above, pages = set(), []
+    for number, line in enumerate(library[path].splitlines(), 1):
+        line = line.strip()
+        if line.startswith("///"):
+            pages += [page for page, _ in PAGE.findall(line)]
+        elif line.startswith(("#[", "//", "reason", "clippy", ")]")):
+            above |= set(ALIAS.findall(line))
+        else:
+            item = ITEM.match(line) if line.startswith("pub") else None
+            private = re.match(r"(pub\(crate\)|unsafe|fn|struct|enum|impl|mod)\b", line)
+            if above or item:
+                lines.append((f"{path}:{number}", item and item[1], above, pages, not private))
+            above, pages = set(), []
+
 def missing(without=None):
     """What has no item, and the names that have one, if nothing had the alias `without`."""
-    found, problems = set(), []
-    for path in documented:
-        above, pages = set(), []
-        for number, line in enumerate(library[path].splitlines(), 1):
-            line = line.strip()
-            if line.startswith("///"):
-                pages += PAGE.findall(line)
-            elif line.startswith(("#[", "//", "reason", "clippy", ")]")):
-                above |= {alias for alias in ALIAS.findall(line) if alias != without}
-            else:
-                item = ITEM.match(line)
-                if item and line.startswith("pub"):
-                    above.add(item[1])
-                    problems += [
-                        f"{path}:{number}: {item[1]} has no alias {page}"
-                        for page, _ in pages
-                        if page not in above
-                    ]
-                if not re.match(r"(pub\(crate\)|unsafe|fn|struct|enum|impl|mod)\b", line):
-                    found |= above
-                above, pages = set(), []
     # The macro's.
-    found |= {name for name in re.findall(r'= (MFD_HUGE_\w+) "\1"', library["src/flags.rs"])}
+    found, problems = set(re.findall(r'= (MFD_HUGE_\w+) "\1"', library["src/flags.rs"])), []
+    for place, item, aliases, pages, public in lines:
+        names = (aliases - {without}) | ({item} if item else set())
+        if item:
+            problems += [f"{place}: {item} has no alias {page}" for page in pages if page not in names]
+        if public:
+            found |= names
     for name in sorted((calls | constants) - found - exceptions.keys()):
         problems.append(f"nothing has the alias {name}")
     return found, problems
