@@ -11,6 +11,14 @@ built=$(target_directory)
 rm -f "$built"/package/*.crate
 # Uncommitted changes are allowed.
 quietly cargo package --locked --allow-dirty
+# Cargo warns of what users would miss, such as an example that is left out. These are meant: the
+# tests stay in the repository, and its address is not decided, so Cargo.toml has no `repository`.
+address='manifest has no .*repository'
+grep -q "^warning: $address" "$log" || stop 'Cargo.toml has an address: remove what this script says of it'
+! grep '^warning: ' "$log" | grep -vE "^warning: ($address|ignoring test \`[a-z_]+\` as \`tests/[a-z_]+\.rs\` is not included )" >"$scratch/warnings" || {
+    cp "$scratch/warnings" "$log"
+    stop 'cargo package warns of nothing else'
+}
 package=$(basename "$built"/package/*.crate .crate)
 tar -xzf "$built/package/$package.crate" -C "$scratch"
 cd "$scratch/$package"
