@@ -70,6 +70,10 @@ tool() {
     }
 }
 
+# The nightly toolchain of ci/surface.sh and ci/stack.sh, whose figures are those of one compiler.
+# It belongs to the version of cargo-public-api there, which reads what some nightly toolchains write.
+pinned_nightly=nightly-2026-05-20
+
 # The oldest Rust that Cargo.toml promises, as a toolchain, which is installed if it is missing.
 oldest_rust() {
     oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml).0

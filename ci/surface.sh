@@ -8,13 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/common.sh
 
-# It belongs to the version of cargo-public-api below, which reads what some nightly toolchains write.
 # Another one may print a name of core's in another way.
-nightly=nightly-2026-05-20
-
-rustc "+$nightly" --version >"$log" 2>&1 || {
-    echo "to get it: rustup toolchain install $nightly --profile minimal" >>"$log"
-    stop "there is Rust $nightly"
+rustc "+$pinned_nightly" --version >"$log" 2>&1 || {
+    echo "to get it: rustup toolchain install $pinned_nightly --profile minimal" >>"$log"
+    stop "there is Rust $pinned_nightly"
 }
 tool public-api 0.52.0
 grep -qF ' 0.52.0' "$log" || stop 'cargo-public-api is this one: cargo install cargo-public-api --locked --version 0.52.0'
@@ -27,7 +24,7 @@ CARGO_TARGET_DIR=$(target_directory)/surface
 surface() {
     local file=tests/surface/$1.txt
     # Without the implementations for every type, such as `Into`: they say nothing of these types.
-    cargo "+$nightly" public-api --omit blanket-impls --features "$2" >"$scratch/$1" 2>"$log" || stop "cargo public-api --features $2"
+    cargo "+$pinned_nightly" public-api --omit blanket-impls --features "$2" >"$scratch/$1" 2>"$log" || stop "cargo public-api --features $2"
     grep -q ' struct owned_memfd::SealedMemFd$' "$scratch/$1" || stop 'the surface has SealedMemFd'
     if [ "$update" ]; then
         cp "$scratch/$1" "$file"
