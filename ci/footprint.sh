@@ -108,14 +108,21 @@ for profile in "${profiles[@]}"; do
     level=-O${profile/release/3}
     # GCC knows it from version 12 on.
     [ "$level" != -Oz ] || gcc -Oz -E -x c /dev/null >"$log" 2>&1 || level=-Os
-    compile=("$level" -Wall -Wextra -Werror -fno-pic -ffunction-sections -c src/lifecycle.c)
+    # Without what some distributions add, and nothing here uses.
+    compile=("$level" -Wall -Wextra -Werror -fno-pic -ffunction-sections -fno-stack-protector
+        -fno-stack-clash-protection -U_FORTIFY_SOURCE -fno-asynchronous-unwind-tables -c src/lifecycle.c)
     for cpu in "${cpus[@]}"; do
-        quietly "${binutils[$cpu]}gcc" "${compile[@]}" -DWITHOUT_LIBC -ffreestanding -o "$scratch/c.o"
+        only=()
+        case $cpu in
+        x86_64-*) only=(-fcf-protection=none) ;;
+        aarch64-*) only=(-mbranch-protection=none) ;;
+        esac
+        quietly "${binutils[$cpu]}gcc" "${compile[@]}" "${only[@]}" -DWITHOUT_LIBC -ffreestanding -o "$scratch/c.o"
         link "$scratch/c-$cpu-$profile" "$scratch/c.o"
     done
     for program in musl nothing; do
-        only=()
-        [ "$program" = musl ] || only=(-DNOTHING)
+        only=(-fcf-protection=none)
+        [ "$program" = musl ] || only+=(-DNOTHING)
         quietly musl-gcc "${compile[@]}" "${only[@]}" -o "$scratch/musl.o"
         link "$scratch/$program-${cpus[0]}-$profile" $libc/crt1.o $libc/crti.o "$scratch/musl.o" $libc/libc.a $libc/crtn.o
     done
@@ -168,15 +175,24 @@ for profile in "${profiles[@]}"; do
     done
 done
 
+# near VALUES KEY PARTS COLUMN ROW: where the figures of results.md in that row and column differ from
+# these by less than one of so many parts, they are kept.
+near() {
+    local -n values=$1
+    local index now before apart recorded
+    read -r -a recorded < <(awk -F'|' -v row=" $5 " -v column="$4" '$2 == row { gsub("/", "", $column); print $column; exit }' \
+        "$scratch/recorded") || true
+    for index in "${!profiles[@]}"; do
+        # One figure is that of all.
+        before=${recorded[index]-${recorded[0]-0}} now=${values[$2,${profiles[index]}]}
+        apart=$((now - before))
+        [ $((${apart#-} * $3)) -gt "$before" ] || values[$2,${profiles[index]}]=$before
+    done
+}
+sed -E 's/^With std, (.*nothing) has ([0-9 /]*) bytes;.*/| \1 | | \2 |/' ../../$results >"$scratch/recorded"
 # The set of seals that memfd returns hashes with random keys, so its instructions differ by some from
-# run to run. What results.md says of them is kept if it is near.
-read -r -a recorded < <(sed -n "s|^. ${title[memfd]} . \([0-9 /]*\) .*|\1|p" ../../$results | tr -d /) || true
-for index in "${!recorded[@]}"; do
-    now=${counted[memfd,${profiles[index]}]} before=${recorded[index]}
-    if [ $((20 * (now - before))) -le "$before" ] && [ $((20 * (before - now))) -le "$before" ]; then
-        counted[memfd,${profiles[index]}]=$before
-    fi
-done
+# run to run.
+near counted memfd 20 3 "${title[memfd]}"
 
 # each VALUES PROGRAM: the value for all optimizations, or all three.
 each() {
@@ -199,6 +215,11 @@ for program in "${programs[@]}" matched policy proof nothing; do
             bytes[$cpu,$program,$profile]=$(stat -c %s "$file")
         done
     done
+    # Programs with std differ by some bytes from directory to directory.
+    case $program in
+    nothing) near bytes "${cpus[0]},nothing" 500 4 'a program that does nothing' ;;
+    *) [ "${kind[$program]}" != std ] || near bytes "${cpus[0]},$program" 500 4 "${title[$program]}" ;;
+    esac
 done
 
 # The crates that are compiled for each, itself among them, besides the package that wants it.
@@ -241,7 +262,10 @@ if [ "$times" ]; then
     for crate in "${crates[@]}"; do
         ratio[$crate]=$(awk "BEGIN { printf \"%.1f\", ${ratio[$crate]} / $one }")
     done
+    timed=$(rustc --version | cut -d' ' -f2)
 else
+    timed=$(sed -n 's/.* divided by ours, with Rust \(.*\)\.$/\1/p' ../../$results)
+    [ -n "$timed" ] || stop "$results says which Rust the times were measured with"
     for crate in "${crates[@]}"; do
         ratio[$crate]=$(sed -n "/^## To compile it/,\$s/^| [*]*$crate[*]* |.* | \([0-9.]*\) |$/\1/p" ../../$results)
     done
@@ -289,8 +313,9 @@ END
 END
     echo "With std, a program that does nothing has $(each_size "${cpus[0]}" nothing) bytes; the rest is what the lifecycle brings."
     cat <<'END'
-The instructions of memfd differ by some from run to run: the set of seals that it returns hashes with
-random keys.
+memfd returns the seals as a `HashSet`: one of its system calls gets the random keys that the set hashes
+with, and five are the first allocation, which is the set's. Its instructions differ by some from run
+to run, as the keys do.
 
 C with nolibc is not here: Debian has it only inside the source of Linux. "C without libc" enters the
 kernel in the same way.
@@ -323,12 +348,12 @@ END
         done
         echo
     done
-    cat <<'END'
+    cat <<END
 
 ## To compile it
 
 Crates are those that cargo compiles for the target, the crate itself among them. The time is that of
-a cold `cargo build --release` of the crate, divided by ours.
+a cold \`cargo build --release\` of the crate, divided by ours, with Rust $timed.
 
 | crate | version | crates | time |
 |---|---|--:|--:|
