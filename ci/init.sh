@@ -123,8 +123,12 @@ quietly "$built/carrying/x86_64-unknown-linux-gnu/release/init"
 [ "$(cat "$log")" = 'program: runs from memory, configured by: one = 1' ] || stop 'the default program reads its configuration'
 # No number above 2 is allowed: the file gets 0, and cannot get 3.
 status=0
-(ulimit -n 3 && exec "$built/carrying/x86_64-unknown-linux-gnu/release/init" <&-) >"$log" 2>&1 || status=$?
-[ "$status" -eq 9 ] && [ "$(cat "$log")" = 'init: cannot hand over the configuration of program: EBADF' ] ||
+(
+    exec <&-
+    ulimit -n 3
+    exec "$built/carrying/x86_64-unknown-linux-gnu/release/init"
+) >"$log" 2>&1 || status=$?
+[ "$status" -eq 9 ] && [ "$(cat "$log")" = 'init: cannot hand over the configuration of src/program.rs: EBADF' ] ||
     stop "without its configuration, the program does not run: status $status, or another line"
 ! INIT_CONFIG=missing cargo build --locked --release --target x86_64-unknown-linux-gnu --target-dir "$built/carrying" >"$log" 2>&1 &&
     grep -qF 'INIT_CONFIG=missing: No such file' "$log" || stop 'a configuration that is missing is named'
