@@ -264,14 +264,17 @@ python3 "$scratch/read.py" "$scratch" "$docs" >"$scratch/found" 2>&1 || {
 run=0
 while read -r command; do
     # shellcheck disable=SC2086 # its words
-    quietly $command
+    quietly $command </dev/null
     run=$((run + 1))
 done < <(sed -n '/^```sh$/,/^```$/s/^\(cargo run --example [a-z]*\)\( *#.*\)\{0,1\}$/\1/p' README.md)
 [ "$run" -gt 0 ] || stop 'README has an example to run'
+helps=0
 while read -r name; do
-    quietly cargo run --locked --quiet --features std --example "$name" -- --help
+    quietly cargo run --locked --quiet --features std --example "$name" -- --help </dev/null
     [ -s "$log" ] || stop "the example $name says what it is for"
-    run=$((run + 1))
+    helps=$((helps + 1))
 done < <(sed -nE 's/^\| \[([a-z]+)\]\(examples\/\1(\.rs)?\) \|.*/\1/p' README.md | grep -vx init)
+examples=$(grep -o '"kind":\["example"\]' "$scratch/manifest" | wc -l)
+[ "$helps" -eq "$examples" ] || stop "README's table has $helps of $examples examples"
 
-echo "$(cat "$scratch/found"), of which $run are run"
+echo "$(cat "$scratch/found"), of which $((run + helps)) are run"
