@@ -98,6 +98,7 @@ skips = set(re.findall(r"^skip (\w+::\w+): ", ran, re.M))
 reasons = {
     "the compiler evaluates it": "const fn ",
     "nobody can call it, as ci/host.sh shows": "Self: Proven<",
+    "only an emulator of another CPU can run it, as ci/emulated.sh does": "emulator",
 }
 
 # Each line that is explained, with whether what runs it was skipped here.
