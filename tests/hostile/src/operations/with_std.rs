@@ -9,7 +9,7 @@ use crate::{
 use owned_memfd::{
     Errno, MemFdOptions, OwnedMemFd, SealedMemFd, VerifyError,
     exec::{ExecError, OwnedArgs},
-    fd::{AsRawFd, OwnedFd},
+    fd::{AsRawFd, OwnedFd, RawFd},
 };
 use std::{
     fs::File,
@@ -54,24 +54,24 @@ fn judge<T>(
     trial.judge(result.map_err(|error| errno_of(&error)), named, is_true)
 }
 
+/// That the file is what has this number in this process, where it is reserved.
+fn is_reserved(trial: &Trial, number: RawFd) -> Verdict {
+    let reserved = ready(File::open(format!("/proc/self/fd/{number}")))?;
+    trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
+}
+
 fn pass_to(trial: &mut Trial) -> Verdict {
     let file = trial.file(SMALL)?;
     let mut command = Command::new("true");
     let passed = trial.call(|| file.pass_to(&mut command));
-    judge(trial, passed, &[], |number| {
-        // Reserved here, and nobody else inherits it.
-        let reserved = ready(File::open(format!("/proc/self/fd/{number}")))?;
-        trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
-    })
+    judge(trial, passed, &[], |number| is_reserved(trial, number))
 }
 
 fn pass_to_as(trial: &mut Trial) -> Verdict {
     let file = trial.file(SMALL)?;
     let mut command = Command::new("true");
     let passed = trial.call(|| file.pass_to_as(&mut command, 77));
-    judge(trial, passed, &[], |()| {
-        ready(File::open("/proc/self/fd/77")).map(drop)
-    })
+    judge(trial, passed, &[], |()| is_reserved(trial, 77))
 }
 
 fn pass_to_as_taken(trial: &mut Trial) -> Verdict {
@@ -89,20 +89,14 @@ fn pass_sealed_to(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let mut command = Command::new("true");
     let passed = trial.call(|| sealed.pass_to(&mut command));
-    judge(trial, passed, &[], |number| {
-        let reserved = ready(File::open(format!("/proc/self/fd/{number}")))?;
-        trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
-    })
+    judge(trial, passed, &[], |number| is_reserved(trial, number))
 }
 
 fn pass_sealed_to_as(trial: &mut Trial) -> Verdict {
     let sealed = trial.sealed(SMALL)?;
     let mut command = Command::new("true");
     let passed = trial.call(|| sealed.pass_to_as(&mut command, 77));
-    judge(trial, passed, &[], |()| {
-        let reserved = ready(File::open("/proc/self/fd/77"))?;
-        trial.same_bytes(&content_of(&reserved)?, SMALL, "the content")
-    })
+    judge(trial, passed, &[], |()| is_reserved(trial, 77))
 }
 
 /// Starts a child, and demands that it ends well.
